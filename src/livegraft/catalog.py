@@ -1,0 +1,122 @@
+"""What people are told about scripts, versions and syncing: values, made by the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from livegraft.run import RunFailure
+from livegraft.store import ReleaseState, Restraint, ScriptOutcome
+from livegraft.version import VersionState
+
+
+class ScriptState(StrEnum):
+    """``live``: a version serves; ``failed``: none does; ``quarantined``: a person took it out of service."""
+
+    LIVE = "live"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """One cron line, in words, and its next due time (None while the script takes no runs)."""
+
+    cron: str
+    timezone: str
+    words: str
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """The version that serves: its key, the revision that brought it, when it was loaded here."""
+
+    key: str
+    revision: str
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFailure:
+    """Why the newest commit's version of a script is not live; the last good one may still serve."""
+
+    revision: str
+    author: str
+    at: datetime
+    failure: RunFailure
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStatus:
+    """A script as lists and pages show it. ``parameters`` is the JSON Schema of its arguments."""
+
+    name: str
+    state: ScriptState
+    description: str
+    owner: str
+    tags: tuple[str, ...]
+    schedules: tuple[ScheduleStatus, ...]
+    version: LiveVersion | None
+    error: ScriptFailure | None
+    quarantine: Restraint | None
+    pin: Restraint | None
+    parameters: Mapping[str, Any]
+    header: Mapping[str, object]
+    is_async: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """A version that is, or was lately, in this process.
+
+    ``name`` is the dotted module name in the repository; ``holders`` says what keeps a draining or
+    leaked one; ``scripts`` are the live scripts that use it.
+    """
+
+    name: str
+    path: str
+    key: str
+    revision: str
+    state: VersionState
+    since: datetime
+    loaded_at: datetime | None
+    object_count: int | None
+    holders: tuple[str, ...]
+    scripts: tuple[str, ...]
+
+
+class SyncState(StrEnum):
+    """How following the repository goes; ``held`` means a person holds it at its release."""
+
+    NEVER = "never"
+    OK = "ok"
+    FAILING = "failing"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """The last look at the repository and the one to come. ``revision`` is the live one."""
+
+    state: SyncState
+    revision: str | None
+    checked_at: datetime | None
+    succeeded_at: datetime | None
+    error: str
+    error_kind: str
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a commit did, script by script, unchanged ones included."""
+
+    revision: str
+    state: ReleaseState
+    error: str
+    scripts: tuple[ScriptOutcome, ...]

@@ -1,0 +1,122 @@
+"""A run: one execution of one version, its states and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class RunState(StrEnum):
+    """Where a run is. The last six are ends; only ``stuck`` may still be followed by another end."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed out"
+    STUCK = "stuck"
+    LOST = "lost"
+
+
+class Trigger(StrEnum):
+    """Why a run exists."""
+
+    BUTTON = "button"
+    CRON = "cron"
+    API = "api"
+    CLI = "cli"
+    WEBHOOK = "webhook"
+    EVENT = "event"
+    HOST = "host"
+
+
+_S = RunState
+TRANSITIONS: Final[Mapping[RunState, frozenset[RunState]]] = {
+    _S.QUEUED: frozenset({_S.STARTING, _S.CANCELLED, _S.FAILED, _S.LOST}),
+    _S.STARTING: frozenset({_S.RUNNING, _S.CANCELLED, _S.FAILED, _S.LOST}),
+    _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED, _S.TIMED_OUT, _S.STUCK, _S.LOST}),
+    # Python code that was asked to stop and did not is stuck; it may still end by itself.
+    _S.STUCK: frozenset({_S.CANCELLED, _S.TIMED_OUT, _S.LOST}),
+    _S.SUCCEEDED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.TIMED_OUT: frozenset(),
+    _S.LOST: frozenset(),
+}
+"""Every change of state that exists. Nothing else moves a run."""
+
+OPEN_STATES: Final = frozenset({_S.QUEUED, _S.STARTING, _S.RUNNING})
+"""States of a run that still holds a place; a process that dies leaves these behind, to be marked lost."""
+
+FINAL_STATES: Final = frozenset(state for state, after in TRANSITIONS.items() if not after)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailure:
+    """Why a run did not succeed.
+
+    ``type`` is the exception's qualified name or one of ``timeout``, ``cancelled``, ``lost``, ``stuck``;
+    ``path`` and ``line`` point into the repository (None, 0 when outside); ``traceback`` is for people.
+    """
+
+    type: str
+    message: str
+    path: str | None = None
+    line: int = 0
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What ``run`` returned, as kept.
+
+    ``kind`` is ``json`` (``value`` is a JSON value) or ``text`` (``value`` is a bounded string and
+    ``note`` says why it is no JSON).
+    """
+
+    kind: str
+    value: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One row of the history of runs.
+
+    ``key`` and ``revision`` name the version; ``arguments`` are JSON values as they were given;
+    ``actor`` is who asked (a user name, ``token``, ``cron``, ``host``); ``process`` is the host
+    process that has it (see ``livegraft.process.identity``); ``output_bytes`` counts what was
+    kept; ``progress`` is the last fraction (0..1) and text that the script reported.
+    """
+
+    id: str
+    script: str
+    key: str
+    revision: str
+    trigger: Trigger
+    actor: str
+    arguments: Mapping[str, Any]
+    state: RunState
+    process: str
+    queued_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    result: RunResult | None = None
+    failure: RunFailure | None = None
+    output_bytes: int = 0
+
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_run_id() -> str:
+    """A short id that sorts by time: nine characters of milliseconds, seven random ones (Crockford's base 32)."""
+    value = (int(time.time() * 1000) << 35) | (int.from_bytes(os.urandom(5), "big") >> 5)
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(75, -1, -5))

@@ -1,0 +1,275 @@
+"""The history: what happened, kept in a database behind one port.
+
+A store is five ledgers, each with the questions and entries of one concept. Every adapter
+passes the suite in ``tests/conformance/store``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from livegraft.run import RunFailure, RunRecord, RunResult, RunState
+
+
+class ReleaseState(StrEnum):
+    """What became of a commit: ``live`` now, ``superseded`` by a later one, ``refused``, or still ``loading``."""
+
+    LOADING = "loading"
+    LIVE = "live"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+class Outcome(StrEnum):
+    """What a commit did to one script."""
+
+    LOADED = "loaded"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptOutcome:
+    """One line of a release: what it did to a script; ``failure`` says why it failed (path, line, message)."""
+
+    script: str
+    outcome: Outcome
+    key: str = ""
+    failure: RunFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """One commit's life. ``steps`` maps seen, fetched, planned, loaded, live, drained, unloaded to UTC times.
+
+    ``scripts`` lists loaded, removed and failed ones; ``unchanged`` counts the rest.
+    """
+
+    id: int
+    revision: str
+    author: str
+    subject: str
+    committed_at: datetime
+    state: ReleaseState
+    steps: Mapping[str, datetime] = field(default_factory=dict)
+    scripts: tuple[ScriptOutcome, ...] = ()
+    unchanged: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A version that was live once: ``revision`` is the first that brought it."""
+
+    script: str
+    key: str
+    revision: str
+    author: str
+    subject: str
+    loaded_at: datetime
+
+
+class SlotState(StrEnum):
+    """The one outcome of a due time. ``ran`` includes a missed slot that was caught up (``lateness`` tells)."""
+
+    RAN = "ran"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRecord:
+    """One due time of one schedule: unique by (script, schedule, slot_at).
+
+    ``schedule`` is ``CRON ZONE``, e.g. ``0 7 * * * Europe/Berlin``; ``reason`` says why it was skipped or missed.
+    """
+
+    script: str
+    schedule: str
+    slot_at: datetime
+    state: SlotState
+    decided_at: datetime
+    run_id: str | None = None
+    reason: str = ""
+
+
+class RestraintKind(StrEnum):
+    """A person's standing decision: quarantine or pin a script, hold the repository."""
+
+    QUARANTINE = "quarantine"
+    PIN = "pin"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """``subject`` is the script's name ("" for the repository); a pin names the ``key`` and its ``revision``."""
+
+    kind: RestraintKind
+    subject: str
+    actor: str
+    at: datetime
+    reason: str = ""
+    key: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Who changed what state, when: ``action`` is a verb (run, cancel, pin ...), ``subject`` its object."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runs(Protocol):
+    """The ledger of runs and their output."""
+
+    def add(self, run: RunRecord) -> None:
+        """Write a new run (queued or starting) before anything of it executes."""
+
+    def start(self, id: str, started_at: datetime) -> None:
+        """Set state running."""
+
+    def end(
+        self,
+        id: str,
+        state: RunState,
+        ended_at: datetime,
+        *,
+        result: RunResult | None = None,
+        failure: RunFailure | None = None,
+        output_bytes: int = 0,
+    ) -> None:
+        """Close a run; a run that has a final state already stays as it is."""
+
+    def get(self, id: str) -> RunRecord | None: ...
+
+    def find(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[RunState] = (),
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[RunRecord]:
+        """Newest first; ``before`` is the id of the last row of the page before."""
+
+    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
+        """The newest ``each`` runs of every named script, newest first."""
+
+    def open(self) -> Sequence[RunRecord]:
+        """Runs in an open state, of every process on this store."""
+
+    def append_output(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:
+        """Keep output: (run id, byte offset, bytes). Offsets of one run are written in order."""
+
+    def output(self, id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        """Kept output from a byte offset, at most ``limit`` bytes."""
+
+
+class Releases(Protocol):
+    """The ledger of commits and of the versions they brought."""
+
+    def add(self, release: ReleaseRecord) -> int:
+        """Write a new release (its ``id`` is ignored) and return the id."""
+
+    def update(
+        self,
+        id: int,
+        *,
+        state: ReleaseState | None = None,
+        steps: Mapping[str, datetime] | None = None,
+        scripts: Sequence[ScriptOutcome] | None = None,
+        unchanged: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Change what is given; ``steps`` are added to those known. Going live supersedes the live one before."""
+
+    def get(self, revision: str) -> ReleaseRecord | None:
+        """The newest release of a revision."""
+
+    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
+        """Newest first, before the given release id."""
+
+    def live(self) -> ReleaseRecord | None: ...
+
+    def add_versions(self, versions: Iterable[VersionRecord]) -> None:
+        """Remember versions of scripts that went live; one that is known keeps its first revision."""
+
+    def versions(self, script: str, limit: int = 50) -> Sequence[VersionRecord]:
+        """Versions of a script, newest first."""
+
+    def version(self, script: str, key: str) -> VersionRecord | None: ...
+
+
+class Slots(Protocol):
+    """The ledger of due times."""
+
+    def anchor(self, script: str, schedule: str, now: datetime) -> datetime:
+        """The instant after which slots of this schedule count: its last slot, else when it was first seen.
+
+        The first call for a schedule stores ``now`` as first seen.
+        """
+
+    def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
+        """``anchor`` for many schedules at once."""
+
+    def claim(self, slot: SlotRecord, run: RunRecord | None = None) -> bool:
+        """Write the slot, with its run in the same transaction; False when the slot has a row already."""
+
+    def forget(self, script: str, schedule: str) -> None:
+        """Drop the anchor of a schedule that left; its slots stay, and if it comes back it starts from then."""
+
+    def find(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
+        """Newest first."""
+
+
+class Restraints(Protocol):
+    """The ledger of standing decisions: quarantines, pins, the hold."""
+
+    def put(self, restraint: Restraint) -> None:
+        """Add or replace the decision of this kind on this subject."""
+
+    def drop(self, kind: RestraintKind, subject: str) -> bool:
+        """Lift it; False when there was none."""
+
+    def all(self) -> Sequence[Restraint]: ...
+
+
+class Audit(Protocol):
+    """The ledger of who did what."""
+
+    def add(self, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None: ...
+
+    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]: ...
+
+
+class Store(Protocol):
+    """Port: the five ledgers. Methods may be called from any thread; failures raise StoreError."""
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def releases(self) -> Releases: ...
+
+    @property
+    def slots(self) -> Slots: ...
+
+    @property
+    def restraints(self) -> Restraints: ...
+
+    @property
+    def audit(self) -> Audit: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,61 @@
+"""A builder of real Git repositories, with the real ``git``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Dana Author",
+    "GIT_AUTHOR_EMAIL": "dana@example.com",
+    "GIT_COMMITTER_NAME": "Dana Author",
+    "GIT_COMMITTER_EMAIL": "dana@example.com",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+class Repository:
+    """A work tree with a ``main`` branch, changed and committed by the test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> Repository:
+        path.mkdir(parents=True, exist_ok=True)
+        repository = cls(path)
+        repository.git("init", "-q", "-b", "main")
+        return repository
+
+    def git(self, *args: str) -> str:
+        done = subprocess.run(
+            ["git", *args],
+            cwd=self.path,
+            env={**os.environ, **IDENTITY},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for path, text in files.items():
+            file = self.path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def delete(self, *paths: str) -> None:
+        self.git("rm", "-q", "--", *paths)
+
+    def commit(self, message: str = "change") -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def commit_files(self, files: Mapping[str, str], message: str = "change") -> str:
+        self.write(files)
+        return self.commit(message)
