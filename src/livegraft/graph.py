@@ -1,0 +1,361 @@
+"""Keys and plans: which module is which, and what it imports from the repository.
+
+A module's key is a hash of its path, its blob and the keys of all it imports from the repository,
+so equal code has an equal key in every commit and process, and a changed module gives a new key
+to itself and to exactly those that import it, directly or through others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from livegraft.revision import Revision
+from livegraft.snapshot import Snapshot
+from livegraft.source import Import, Source, read_source
+
+KEY_DIGITS: Final = 20
+"""Hex digits of a key: 80 bits, so that two keys of one repository never meet by accident."""
+
+_KEPT_PLANS: Final = 4
+
+
+@dataclass(slots=True, eq=False)
+class PlannedModule:
+    """One module of a plan, at its key. Immutable once its plan is made.
+
+    ``name`` is dotted (``reports.daily``); ``source`` is None for a folder without ``__init__.py``
+    (a namespace package), whose ``blob`` is "". ``imports`` maps the dotted names of the repository
+    that it imports to their modules in the same plan.
+    """
+
+    name: str
+    path: str
+    blob: str
+    is_package: bool
+    source: Source | None
+    key: str = ""
+    imports: dict[str, PlannedModule] = field(default_factory=dict)
+
+    @property
+    def is_script(self) -> bool:
+        return self.source is not None and self.source.entry is not None and not self.is_package
+
+    @property
+    def script(self) -> str:
+        """The script's name: its path without ``.py``."""
+        return self.path.removesuffix(".py")
+
+    def reach(self) -> dict[str, PlannedModule]:
+        """This module and all that it imports, directly or through others, by name."""
+        found = {self.name: self}
+        pending = [self]
+        while pending:
+            for name, module in pending.pop().imports.items():
+                if name not in found:
+                    found[name] = module
+                    pending.append(module)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Every module of one revision, by dotted name. ``tops`` are the first parts of those names
+    that absolute imports of version code find in the repository."""
+
+    revision: Revision
+    modules: Mapping[str, PlannedModule]
+    tops: frozenset[str]
+
+    def scripts(self) -> Iterator[PlannedModule]:
+        return (module for module in self.modules.values() if module.is_script)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    blob: str
+    is_package: bool
+
+
+class Planner:
+    """Makes plans from snapshots; the work grows with what changed since the plan before.
+
+    ``read`` gives the content of a blob; ``snapshot`` the tree of a revision that was planned before.
+    Plans are made by one thread; ``find`` and ``learn`` may be called from any.
+    """
+
+    def __init__(self, *, read: Callable[[str], bytes], snapshot: Callable[[str], Snapshot]) -> None:
+        self._read = read
+        self._snapshot = snapshot
+        self._blobs: Mapping[str, str] = {}
+        self._files: dict[str, _File] = {}
+        self._plan: Plan | None = None
+        # dotted name -> the modules whose imports mention it, whether it exists or not: so that a file
+        # that appears or goes finds its importers.
+        self._mentioned_by: dict[str, set[str]] = {}
+        self._learnt: dict[tuple[str, str], dict[str, str]] = {}
+        self._past: OrderedDict[str, Plan] = OrderedDict()
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        """The plan of a snapshot, next to which the plan before is incremental."""
+        before = self._plan.modules if self._plan else {}
+        files, changed = self._compare(snapshot.files)
+        modules = dict(before)
+        for name in changed:
+            self._replace(name, files.get(name), modules)
+        affected = self._importers(changed) & modules.keys()
+        tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
+        _Keys(modules, before, tops, self._learnt).compute(affected)
+        self._blobs, self._files = snapshot.files, files
+        self._plan = Plan(snapshot.revision, modules, tops)
+        return self._plan
+
+    def at(self, revision: str) -> Plan:
+        """The plan of an earlier revision, made anew if it is not at hand."""
+        if self._plan is not None and self._plan.revision.id == revision:
+            return self._plan
+        if revision not in self._past:
+            self._past[revision] = Planner(read=self._read, snapshot=self._snapshot).plan(self._snapshot(revision))
+            while len(self._past) > _KEPT_PLANS:
+                self._past.popitem(last=False)
+        return self._past[revision]
+
+    def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
+        """Remember an import that the syntax tree does not show: from now on it counts for the importer's key.
+
+        The importer's present key stays as it is; it changes when the target's key does.
+        """
+        self._learnt.setdefault((importer.path, importer.blob), {}).setdefault(target.name, target.key)
+        self._mentioned_by.setdefault(target.name, set()).add(importer.name)
+
+    def _compare(self, blobs: Mapping[str, str]) -> tuple[dict[str, _File], set[str]]:
+        """The files of a snapshot by module name, and the names that differ from the snapshot before."""
+        if blobs.keys() != self._blobs.keys():
+            files = _modules(blobs)
+            names = files.keys() | self._files.keys()
+            return files, {name for name in names if files.get(name) != self._files.get(name)}
+        files, changed = dict(self._files), set()
+        for path, blob in blobs.items():
+            if blob != self._blobs[path]:
+                name = module_name(path)
+                if name is not None and files[name].path == path:
+                    files[name] = _File(path, blob, files[name].is_package)
+                    changed.add(name)
+        return files, changed
+
+    def _replace(self, name: str, file: _File | None, modules: dict[str, PlannedModule]) -> None:
+        gone = modules.pop(name, None)
+        if gone is not None:
+            for mention in _mentions(gone):
+                self._mentioned_by[mention].discard(name)
+        if file is not None:
+            source = read_source(file.path, self._read(file.blob)) if file.blob else None
+            modules[name] = PlannedModule(name, file.path, file.blob, file.is_package, source)
+            for mention in _mentions(modules[name]):
+                self._mentioned_by.setdefault(mention, set()).add(name)
+
+    def _importers(self, names: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending.extend(self._mentioned_by.get(name, ()))
+        return found
+
+
+class _Keys:
+    """Links the affected modules to what they import and computes their keys, dependencies first.
+
+    Tarjan's algorithm for strongly connected components, without recursion (an import chain may be
+    longer than Python's stack); the members of an import cycle share one key.
+    """
+
+    def __init__(
+        self,
+        modules: dict[str, PlannedModule],
+        before: Mapping[str, PlannedModule],
+        tops: frozenset[str],
+        learnt: Mapping[tuple[str, str], Mapping[str, str]],
+    ) -> None:
+        self._modules, self._before, self._tops, self._learnt = modules, before, tops, learnt
+        self._index: dict[str, int] = {}
+        self._low: dict[str, int] = {}
+        self._stack: list[str] = []
+        self._on_stack: set[str] = set()
+
+    def compute(self, affected: set[str]) -> None:
+        imports: dict[str, list[str]] = {}
+        for name in affected:
+            module = self._modules[name]
+            if module.key:  # an object of the plan before, which others may be using
+                module = PlannedModule(name, module.path, module.blob, module.is_package, module.source)
+                self._modules[name] = module
+            imports[name] = self._imports(module)
+        for name in sorted(affected):
+            if name not in self._index:
+                self._visit(name, affected, imports)
+
+    def _imports(self, module: PlannedModule) -> list[str]:
+        statements = {name for name in _mentions(module, self._tops) if name in self._modules and name != module.name}
+        learnt = self._learnt.get((module.path, module.blob), {})
+        return sorted(statements.union(name for name in learnt if name in self._modules))
+
+    def _visit(self, root: str, affected: set[str], imports: Mapping[str, list[str]]) -> None:
+        work = [(root, iter(imports[root]))]
+        self._enter(root)
+        while work:
+            name, rest = work[-1]
+            for imported in rest:
+                if imported not in affected:
+                    continue
+                if imported not in self._index:
+                    self._enter(imported)
+                    work.append((imported, iter(imports[imported])))
+                    break
+                if imported in self._on_stack:
+                    self._low[name] = min(self._low[name], self._index[imported])
+            else:
+                work.pop()
+                if work:
+                    parent = work[-1][0]
+                    self._low[parent] = min(self._low[parent], self._low[name])
+                if self._low[name] == self._index[name]:
+                    self._close(self._component(name), imports)
+
+    def _enter(self, name: str) -> None:
+        self._index[name] = self._low[name] = len(self._index)
+        self._stack.append(name)
+        self._on_stack.add(name)
+
+    def _component(self, root: str) -> list[str]:
+        members: list[str] = []
+        while not members or members[-1] != root:
+            members.append(self._stack.pop())
+            self._on_stack.discard(members[-1])
+        return sorted(members)
+
+    def _close(self, members: list[str], imports: Mapping[str, list[str]]) -> None:
+        key = self._key(members, imports)
+        if all(name in self._before and self._before[name].key == key for name in members):
+            for name in members:  # nothing that they import changed after all
+                self._modules[name] = self._before[name]
+            return
+        for name in members:
+            module = self._modules[name]
+            module.key = key
+            module.imports.update((imported, self._modules[imported]) for imported in imports[name])
+
+    def _key(self, members: list[str], imports: Mapping[str, list[str]]) -> str:
+        digest = hashlib.sha256()
+        outside: set[tuple[str, str]] = set()
+        for name in members:
+            module = self._modules[name]
+            digest.update(f"{module.path}\0{module.blob}\0".encode())
+            learnt = self._learnt.get((module.path, module.blob), {})
+            statements = _mentions(module, self._tops)
+            for imported in imports[name]:
+                if imported in members:
+                    continue
+                present = self._modules[imported].key
+                # A learnt import counts only once its target has changed: else learning would reload.
+                if imported in statements or present != learnt.get(imported):
+                    outside.add((imported, present))
+        for imported, present in sorted(outside):
+            digest.update(f"{imported}\0{present}\0".encode())
+        return digest.hexdigest()[:KEY_DIGITS]
+
+
+def module_name(path: str) -> str | None:
+    """``reports/daily.py`` -> ``reports.daily``; ``helpers/__init__.py`` -> ``helpers``; None if it is no module."""
+    if not path.endswith(".py"):
+        return None
+    parts = path[:-3].split("/")
+    if any("." in part or not part for part in parts):
+        return None
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts) or None
+
+
+def absolute_name(name: str, level: int, importer: str, is_package: bool) -> str | None:
+    """What ``level`` leading dots and ``name`` mean in a module; None beyond the repository's root."""
+    if not level:
+        return name
+    parts = importer.split(".")
+    dropped = level - 1 if is_package else level
+    if dropped > len(parts):
+        return None
+    base = parts[: len(parts) - dropped]
+    return ".".join([*base, name] if name else base)
+
+
+def prefixes(name: str) -> list[str]:
+    """``a.b.c`` -> ``a``, ``a.b``, ``a.b.c``."""
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _mentions(module: PlannedModule, tops: frozenset[str] | None = None) -> set[str]:
+    """Dotted names that a module's imports could mean in the repository (only below ``tops``, if given)."""
+    found: set[str] = set()
+    for statement in module.source.imports if module.source else ():
+        base = absolute_name(statement.name, statement.level, module.name, module.is_package)
+        if base is None:
+            continue
+        if not statement.level and not _may_be_ours(base, tops):
+            continue
+        found.update(_named(statement, base))
+    return found
+
+
+def _may_be_ours(name: str, tops: frozenset[str] | None) -> bool:
+    top = name.partition(".")[0]
+    return top not in sys.stdlib_module_names if tops is None else top in tops
+
+
+def _named(statement: Import, base: str) -> Iterator[str]:
+    if base:
+        yield from prefixes(base)
+    for item in statement.items:
+        yield f"{base}.{item}" if base else item
+
+
+def _modules(files: Mapping[str, str]) -> dict[str, _File]:
+    """Dotted name -> file. A package hides a module of the same name, as in a plain checkout."""
+    found: dict[str, _File] = {}
+    folders: set[str] = set()
+    for path, blob in files.items():
+        name = module_name(path)
+        if name is None:
+            continue
+        is_package = path.endswith("/__init__.py")
+        if name not in found or is_package:
+            found[name] = _File(path, blob, is_package)
+        folders.add(path.rpartition("/")[0])
+    for folder in folders:
+        for name in prefixes(folder.replace("/", ".")) if folder else ():
+            found.setdefault(name, _File(name.replace(".", "/"), "", True))
+    return found
+
+
+def _tops(files: Mapping[str, _File]) -> frozenset[str]:
+    """First name parts that belong to the repository: not the standard library's, and not those of a
+    bare folder where a real package of that name is installed (Python prefers that one as well)."""
+    tops = {name.partition(".")[0] for name in files} - sys.stdlib_module_names
+    return frozenset(top for top in tops if files[top].blob or not _is_installed(top))
+
+
+def _is_installed(top: str) -> bool:
+    try:
+        spec = importlib.machinery.PathFinder.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin is not None
