@@ -1,0 +1,298 @@
+"""What a script's ``run`` is given: people's arguments, checked by its signature, and the host's resources.
+
+A parameter whose name the host provides, or whose type exactly one provided object has, is a
+resource: it is filled in and does not show. All others are described by pydantic. A parameter
+without annotation takes the type of its default when that is a plain one (``limit=10`` is an
+``int``), and any JSON value otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from livegraft.errors import ArgumentsError, LoadError
+
+SHOWN_VALUE_LIMIT: Final = 80
+"""Characters of a wrong value that an error message repeats."""
+
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class ParametersError(LoadError):
+    """A parameter of ``run`` cannot be described to people, and nothing provides it: the version does not load."""
+
+    code = "parameters"
+
+
+class Resources:
+    """The host's live objects by name, as scripts may ask for them."""
+
+    def __init__(self, provide: Mapping[str, object] | None = None) -> None:
+        self._provided = dict(provide or {})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._provided
+
+    def __getitem__(self, name: str) -> object:
+        return self._provided[name]
+
+    def of_type(self, annotation: object) -> list[str]:
+        """Names of all objects of the annotated class; an optional one (``Engine | None``) counts as its class.
+
+        Built-in types and what people type in (``str``, ``date`` ...) never ask for a resource.
+        """
+        wanted = _without_none(annotation)
+        if not isinstance(wanted, type) or wanted.__module__ == "builtins" or wanted in _PLAIN_TYPES:
+            return []
+        return [name for name, value in self._provided.items() if _is_instance(value, wanted)]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} ({type(value).__qualname__})" for name, value in self._provided.items()) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter that people fill in."""
+
+    name: str
+    adapter: TypeAdapter[Any]
+    default: object
+    description: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+class Parameters:
+    """The parameters of one version's ``run``: their JSON Schema, and arguments made from what people give."""
+
+    def __init__(self, script: str, asked: Mapping[str, Parameter], resources: Mapping[str, object]) -> None:
+        self._script = script
+        self._asked = asked
+        self._resources = resources
+        self._schema: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], *, script: str, resources: Resources) -> Parameters:
+        """Read the signature of ``run``. Raises ParametersError."""
+        reader = _Reader(function, script, resources)
+        asked: dict[str, Parameter] = {}
+        provided: dict[str, object] = {}
+        for parameter in inspect.signature(function).parameters.values():
+            resource = reader.resource(parameter)
+            if resource is not None:
+                provided[parameter.name] = resources[resource]
+            else:
+                asked[parameter.name] = reader.read(parameter)
+        return cls(script, asked, provided)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of what people give: an object whose properties are the parameters."""
+        if self._schema is None:
+            self._schema = _schema(self._asked)
+        return self._schema
+
+    def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Python values by parameter name, resources included.
+
+        Takes Python values, JSON values, and the strings that a form or a command line gives.
+        Raises ArgumentsError with every problem at once.
+        """
+        problems = {name: self._unknown(name) for name in arguments if name not in self._asked}
+        bound: dict[str, Any] = dict(self._resources)
+        for name, parameter in self._asked.items():
+            if name in arguments:
+                try:
+                    bound[name] = _validate(parameter.adapter, arguments[name])
+                except ValidationError as error:
+                    problems.update(_problems(name, error))
+                except Exception as error:  # noqa: BLE001 - validators are the script's code and may raise anything
+                    problems[name] = f"{type(error).__qualname__}: {error}"
+            elif parameter.required:
+                problems[name] = "expected a value, got: none"
+            else:
+                bound[name] = parameter.default
+        if problems:
+            raise ArgumentsError(self._script, problems)
+        return bound
+
+    def _unknown(self, name: str) -> str:
+        if name in self._resources:
+            return "is provided by the host, please leave it out"
+        near = get_close_matches(name, self._asked, n=1)
+        return "expected the name of a parameter" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+class _Reader:
+    """Reads the parameters of one function."""
+
+    def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
+        self._script = script
+        self._resources = resources
+        plain = inspect.unwrap(function)
+        self._globals: dict[str, Any] = getattr(plain, "__globals__", {})
+        self._line: int = getattr(getattr(plain, "__code__", None), "co_firstlineno", 0)
+        self._docstring = inspect.getdoc(function) or ""
+
+    def resource(self, parameter: inspect.Parameter) -> str | None:
+        """The name of the provided object that fills this parameter in."""
+        if parameter.name in self._resources:
+            return parameter.name
+        matches = self._resources.of_type(self._annotation(parameter))
+        if len(matches) > 1:
+            raise self._error(parameter, f"fits more than one resource: {' and '.join(matches)}; name it after one")
+        return matches[0] if matches else None
+
+    def read(self, parameter: inspect.Parameter) -> Parameter:
+        """The parameter as people fill it in."""
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise self._error(parameter, f"expected to be passed by keyword, got: {parameter.kind.description}")
+        if type(parameter.default).__module__ == "pydantic.fields":
+            raise self._error(parameter, "expected a plain default, got: Field(...); write Annotated[TYPE, Field(...)]")
+        annotation = self._annotation(parameter)
+        adapter = _plain_adapter(annotation) if _is_plain(annotation) else self._described(parameter, annotation)
+        return Parameter(parameter.name, adapter, parameter.default, self._description(parameter.name))
+
+    def _annotation(self, parameter: inspect.Parameter) -> Any:
+        if parameter.annotation is inspect.Parameter.empty:
+            return type(parameter.default) if type(parameter.default) in _PLAIN_TYPES else Any
+        holder = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        try:
+            hints = typing.get_type_hints(holder, globalns=self._globals, include_extras=True)
+        except Exception as error:  # noqa: BLE001 - an annotation is any expression of the script
+            problem = f"{type(error).__qualname__}: {error}"
+        else:
+            return hints[parameter.name]
+        raise self._error(parameter, f"has an annotation that cannot be evaluated: {problem}")
+
+    def _described(self, parameter: inspect.Parameter, annotation: Any) -> TypeAdapter[Any]:
+        # Classes describe themselves to pydantic by code of their own, which may raise anything.
+        with contextlib.suppress(Exception):
+            adapter = TypeAdapter(annotation)
+            adapter.json_schema()
+            return adapter
+        # Raised out here: an error is kept with its version, and the one from pydantic would hold the version's code.
+        what = getattr(annotation, "__qualname__", annotation)
+        reason = f"expected a type that people can fill in or that the host provides, got: {what}"
+        raise self._error(parameter, f"{reason}; provided: {self._resources}")
+
+    def _description(self, name: str) -> str:
+        """The text of a docstring's line ``name: text``."""
+        found = re.search(rf"^\s*{re.escape(name)}\s*:\s+(\S.*)$", self._docstring, re.MULTILINE)
+        return found[1].strip() if found else ""
+
+    def _error(self, parameter: inspect.Parameter, reason: str) -> ParametersError:
+        return ParametersError(f"{self._script}.py", self._line, f"parameter {parameter.name!r} {reason}")
+
+
+def _read_duration(value: object) -> object:
+    """``90s``, ``3h`` and ``2h30m`` beside what pydantic reads (ISO 8601, ``HH:MM:SS``, seconds)."""
+    if not isinstance(value, str) or _DURATION_PART.sub("", value).strip() or not value.strip():
+        return value
+    parts = (timedelta(**{_DURATION_UNITS[unit]: float(count)}) for count, unit in _DURATION_PART.findall(value))
+    return sum(parts, timedelta())
+
+
+_Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
+_PLAIN_TYPES: Final = frozenset({str, int, float, bool, date, datetime, time, timedelta, Decimal, UUID})
+_PLAIN: Final = frozenset({Any, *_PLAIN_TYPES, *(plain | None for plain in _PLAIN_TYPES)})
+
+
+def _is_plain(annotation: Any) -> bool:
+    try:
+        return annotation in _PLAIN
+    except TypeError:  # unhashable metadata in an Annotated
+        return False
+
+
+@cache
+def _plain_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """An adapter shared by all scripts: only for the types of ``_PLAIN``, so that no version is kept alive by it."""
+    if annotation == timedelta:
+        return TypeAdapter(_Duration)
+    if annotation == timedelta | None:
+        return TypeAdapter(_Duration | None)
+    return TypeAdapter(annotation)
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(annotation) if member is not types.NoneType]
+        return members[0] if len(members) == 1 else None
+    return annotation
+
+
+def _is_instance(value: object, wanted: type) -> bool:
+    try:
+        return isinstance(value, wanted)
+    except TypeError:  # a Protocol that cannot be checked at run time
+        return False
+
+
+def _validate(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        # A list or an object from a command line or a form is JSON text.
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+            return adapter.validate_json(value)
+        raise
+
+
+def _problems(name: str, error: ValidationError) -> dict[str, str]:
+    """One entry for each wrong value, dotted for nested ones: ``{"order.lines.0": "input should be ..."}``."""
+    problems = {}
+    for fault in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in (name, *fault["loc"]))
+        message = fault["msg"][:1].lower() + fault["msg"][1:]
+        problems[place] = f"{message}, got: {_shown(fault['input'])}"
+    return problems
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a value of the host may have any __repr__
+        text = f"<{type(value).__qualname__}>"
+    return text if len(text) <= SHOWN_VALUE_LIMIT else text[:SHOWN_VALUE_LIMIT] + "…"
+
+
+def _schema(asked: Mapping[str, Parameter]) -> dict[str, Any]:
+    inputs = [(name, "validation", parameter.adapter) for name, parameter in asked.items()]
+    described, common = TypeAdapter.json_schemas(inputs)  # type: ignore[arg-type] # a list of three-tuples, as asked
+    properties = {name: _property(parameter, described[name, "validation"]) for name, parameter in asked.items()}
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    schema["required"] = [name for name, parameter in asked.items() if parameter.required]
+    return schema | {"$defs": common["$defs"]} if "$defs" in common else schema
+
+
+def _property(parameter: Parameter, described: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(described)
+    if not parameter.required:
+        try:
+            shown["default"] = to_jsonable_python(parameter.default, inf_nan_mode="null")
+        except Exception:  # noqa: BLE001 - a default that is no JSON is used all the same, and not shown
+            shown.pop("default", None)
+    if parameter.description:
+        shown.setdefault("description", parameter.description)
+    return shown
