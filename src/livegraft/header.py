@@ -1,0 +1,304 @@
+"""What stands at the top of a script: its schedules, limits and dependencies, read without running it.
+
+The short form is comment lines before the first statement, ``# cron: */15 6-22 * * 1-5  Europe/Berlin``;
+everything else goes into an inline script metadata block (PEP 723) under ``[tool.livegraft]``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from livegraft.errors import HeaderError
+from livegraft.header_values import (
+    one_or_more,
+    read_choice,
+    read_dependencies,
+    read_duration,
+    read_factor,
+    read_flag,
+    read_globs,
+    read_memory,
+    read_number,
+    read_positive_duration,
+    read_requires_python,
+    read_table,
+    read_text,
+    read_texts,
+    read_word,
+    read_words,
+    shown,
+)
+from livegraft.metadata_block import MetadataBlock, find_blocks, starts_block
+from livegraft.schedule import Schedule, ScheduleError
+
+
+class Overlap(StrEnum):
+    """What becomes of a slot while a run of the same script is still going."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+    PARALLEL = "parallel"
+
+
+class Missed(StrEnum):
+    """Which missed slots are caught up: none, the newest, or all (up to a bound)."""
+
+    SKIP = "skip"
+    LATEST = "latest"
+    ALL = "all"
+
+
+class Isolation(StrEnum):
+    """Where a run executes: in the host's process or in one of its own."""
+
+    THREAD = "thread"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a failed run is started again.
+
+    The first retry waits ``delay``, each further one ``backoff`` times as long, at most ``max_delay``.
+    """
+
+    times: int = 0
+    delay: timedelta = timedelta(seconds=10)
+    backoff: float = 2.0
+    max_delay: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most ``limit`` runs at once; with ``key``, the name of a parameter, for each of its values."""
+
+    limit: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All keys of a header; a file without one has these defaults.
+
+    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes`` and ``timeout`` are None for no
+    limit; ``files`` are glob patterns; ``given`` holds the keys as they were written, as JSON values.
+    """
+
+    schedules: tuple[Schedule, ...] = ()
+    timezone: str = Schedule.UTC
+    jitter: timedelta = timedelta(0)
+    overlap: Overlap = Overlap.SKIP
+    missed: Missed = Missed.LATEST
+    timeout: timedelta | None = None
+    retries: Retries = Retries()
+    retry_on_crash: bool = False
+    isolation: Isolation = Isolation.THREAD
+    concurrency: Concurrency | None = None
+    priority: int = 0
+    on: tuple[str, ...] = ()
+    where: str = "one"
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+    files: tuple[str, ...] = ()
+    description: str = ""
+    dependencies: tuple[str, ...] = ()
+    requires_python: str | None = None
+    given: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+_DEFAULT: Final = Header()
+_BLOCK_TYPE: Final = "script"
+_CRON_LINE: Final = re.compile(r"#\s*cron:(.*)")
+
+
+def read_header(path: str, text: str) -> Header:
+    """Read the header of a source file; ``path`` is named in errors. Raises HeaderError."""
+    text = text.removeprefix("\ufeff")
+    if not _may_have_header(text):
+        return _DEFAULT
+    lines = text.replace("\r\n", "\n").split("\n")
+    blocks = list(find_blocks(lines))
+    keys = _Keys(path, _script_block(path, lines, blocks))
+    return keys.header(list(_cron_lines(lines, blocks)))
+
+
+def _may_have_header(text: str) -> bool:
+    # Most files have none, and there are thousands: the short needle is found twice as fast as the whole marker.
+    has_block = "# ///" in text and f"# /// {_BLOCK_TYPE}" in text
+    return has_block or (text.lstrip().startswith("#") and "cron:" in text)
+
+
+def _script_block(path: str, lines: Sequence[str], blocks: Sequence[MetadataBlock]) -> MetadataBlock | None:
+    ours = [block for block in blocks if block.type == _BLOCK_TYPE]
+    if len(ours) > 1:
+        raise HeaderError(path, ours[1].first_line, f"expected one block '# /// {_BLOCK_TYPE}', got a second one")
+    inside = _lines_of(blocks)
+    for number, line in enumerate(lines, start=1):
+        if starts_block(line, _BLOCK_TYPE) and number not in inside:
+            expected = "expected lines that begin with '# ' and a closing line '# ///', all without spaces at the end"
+            raise HeaderError(path, number, f"{expected}, got a block '# /// {_BLOCK_TYPE}' that is not closed")
+    return ours[0] if ours else None
+
+
+def _cron_lines(lines: Sequence[str], blocks: Sequence[MetadataBlock]) -> Iterator[tuple[int, str]]:
+    """The ``# cron:`` lines above the first statement, with their numbers."""
+    inside = _lines_of(blocks)
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            return
+        found = _CRON_LINE.fullmatch(text)
+        if found and number not in inside:
+            yield number, found[1].strip()
+
+
+def _lines_of(blocks: Sequence[MetadataBlock]) -> set[int]:
+    return {number for block in blocks for number in range(block.first_line, block.last_line + 1)}
+
+
+class _Keys:
+    """The keys of one header on their way to values."""
+
+    def __init__(self, path: str, block: MetadataBlock | None) -> None:
+        self._path = path
+        self._block = block
+        self._written = self._read_block()
+
+    def header(self, cron_lines: Sequence[tuple[int, str]]) -> Header:
+        values = {_READERS[key][0]: self._value(key) for key in self._written if key != "cron"}
+        schedules = self._schedules(cron_lines, values.get("timezone", Schedule.UTC))
+        given = dict(self._written)
+        if cron_lines:
+            given["cron"] = [text for _, text in cron_lines] + list(one_or_more(given.get("cron", [])))
+        return Header(**values, schedules=schedules, given=given)
+
+    def _read_block(self) -> dict[str, Any]:
+        """The keys of PEP 723 and those of ``[tool.livegraft]``, side by side: no name is in both."""
+        document = self._read_toml()
+        own = self._table(self._table(document, "tool"), "livegraft")
+        standard = {key: value for key, value in document.items() if key != "tool"}
+        for key in standard:
+            if key not in _STANDARD:
+                expected = f"expected one of {', '.join(_STANDARD)}, [tool.livegraft] at the top of the block"
+                hint = "; it belongs under [tool.livegraft]" if key in _OWN else ""
+                raise self._error(key, f"{expected}, got: {shown(key)}{hint}")
+        for key in own:
+            if key not in _OWN:
+                nearest = difflib.get_close_matches(key, _OWN, n=1, cutoff=0.0)[0]
+                raise self._error(key, f"expected a key of livegraft, got: {shown(key)}; the nearest is {nearest!r}")
+        return standard | own
+
+    def _read_toml(self) -> dict[str, Any]:
+        if self._block is None:
+            return {}
+        try:
+            return tomllib.loads(self._block.text)
+        except (ValueError, RecursionError) as error:
+            found = re.search(r"at line (\d+)", str(error))
+            line = self._block.first_line + (int(found[1]) if found else 0)
+            reason = "tables or lists nested too deep" if isinstance(error, RecursionError) else str(error)
+            raise HeaderError(self._path, line, f"expected the block to be TOML, got: {reason}") from None
+
+    def _table(self, parent: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = parent.get(key, {})
+        if not isinstance(value, dict):
+            raise self._error(key, f"expected {key} to be a table, got: {shown(value)}")
+        return value
+
+    def _value(self, key: str) -> Any:
+        try:
+            return _READERS[key][1](self._written[key])
+        except (ValueError, ScheduleError) as error:
+            raise self._error(key, f"{key}: {error}") from None
+
+    def _schedules(self, cron_lines: Sequence[tuple[int, str]], timezone: str) -> tuple[Schedule, ...]:
+        entries = list(cron_lines)
+        if "cron" in self._written:
+            entries += [(self._line_of("cron"), text) for text in self._value("cron")]
+        schedules: list[Schedule] = []
+        for line, text in entries:
+            try:
+                schedule = Schedule.parse(text, timezone)
+            except ScheduleError as error:
+                raise HeaderError(self._path, line, f"cron: {error}") from None
+            if schedule in schedules:
+                raise HeaderError(self._path, line, f"cron: expected each schedule once, got: {shown(text)} again")
+            schedules.append(schedule)
+        return tuple(schedules)
+
+    def _error(self, key: str, reason: str) -> HeaderError:
+        return HeaderError(self._path, self._line_of(key), reason)
+
+    def _line_of(self, key: str) -> int:
+        """The line that sets a key, as well as it can be told: TOML values come without places."""
+        if self._block is None:
+            return 0
+        lines = self._block.text.split("\n")
+        sets_key = re.compile(rf"\s*\[*[\w\s.\"'-]*?\b{re.escape(key)}\b[\"']?\s*[=.\]]")
+        table = next((number for number, line in enumerate(lines) if "livegraft" in line), 0)
+        first = table if key in _OWN else 0
+        places = (number for number in range(first, len(lines)) if sets_key.match(lines[number]))
+        return self._block.first_line + 1 + next(places, first)
+
+
+def _read_timezone(value: object) -> str:
+    return Schedule("0 0 * * *", read_word(value)).timezone
+
+
+def _read_retries(value: object) -> Retries:
+    """A number of times, or a table with ``times``, ``delay``, ``backoff``, ``max-delay``."""
+    times = read_number(0, 100)
+    if not isinstance(value, dict):
+        return Retries(times(value))
+    readers = {"times": times, "delay": read_duration, "backoff": read_factor, "max-delay": read_duration}
+    return Retries(**read_table(value, readers, needed="times"))
+
+
+def _read_concurrency(value: object) -> Concurrency:
+    """A number of runs, or a table with ``limit`` and ``key``."""
+    limit = read_number(1, 10_000)
+    if not isinstance(value, dict):
+        return Concurrency(limit(value))
+    return Concurrency(**read_table(value, {"limit": limit, "key": read_word}, needed="limit"))
+
+
+_STANDARD: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
+    "dependencies": ("dependencies", read_dependencies),
+    "requires-python": ("requires_python", read_requires_python),
+}
+"""Keys that PEP 723 defines, at the top of the block: the field of Header and how the value is read."""
+
+_OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
+    "cron": ("schedules", read_texts),  # the texts; they become schedules when the time zone is known
+    "timezone": ("timezone", _read_timezone),
+    "jitter": ("jitter", read_duration),
+    "overlap": ("overlap", read_choice(Overlap)),
+    "missed": ("missed", read_choice(Missed)),
+    "timeout": ("timeout", read_positive_duration),
+    "retries": ("retries", _read_retries),
+    "retry-on-crash": ("retry_on_crash", read_flag),
+    "isolation": ("isolation", read_choice(Isolation)),
+    "concurrency": ("concurrency", _read_concurrency),
+    "priority": ("priority", read_number(-100, 100)),
+    "on": ("on", read_words),
+    "where": ("where", read_word),
+    "owner": ("owner", read_text),
+    "tags": ("tags", read_texts),
+    "notify": ("notify", read_texts),
+    "memory": ("memory_bytes", read_memory),
+    "files": ("files", read_globs),
+    "description": ("description", read_text),
+}
+"""Keys of ``[tool.livegraft]``: the field of Header and how the value is read."""
+
+_READERS: Final = {**_STANDARD, **_OWN}
