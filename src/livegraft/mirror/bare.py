@@ -1,0 +1,133 @@
+"""The folder of the mirror: a bare repository that only livegraft writes to."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from livegraft.errors import ConfigurationError, MirrorError
+
+CONFIG = """\
+[core]
+\trepositoryFormatVersion = 0
+\tfileMode = true
+\tbare = true
+\tlogAllRefUpdates = false
+"""
+GLOBAL_SETTINGS = """\
+[safe]
+\tdirectory = *
+"""
+"""Only calls on the configured local repository see it, which may belong to another user. Git passes neither ``-c`` nor
+the environment on to the process that serves a local repository, so it must be a file."""
+
+GLOBAL_SETTINGS_NAME = "livegraft.gitconfig"
+PLANTABLE = ("hooks", "info", "objects/info/alternates", "objects/info/http-alternates", "config.worktree", "shallow")
+"""What git would obey, and livegraft never writes."""
+
+LEFTOVERS = (
+    "*.lock",
+    "refs/**/*.lock",
+    "objects/pack/tmp_*",
+    "objects/pack/.tmp-*",
+    "objects/??/tmp_obj_*",
+    "objects/tmp_*",
+    "FETCH_HEAD",
+)
+"""What a git that was killed leaves behind."""
+
+TRY_AGAIN_SECONDS = 0.01
+
+
+class BareFolder:
+    """Where the mirror's repository lies. One process at a time changes it, under ``locked``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.global_settings = folder / GLOBAL_SETTINGS_NAME
+
+    def prepare(self) -> None:
+        """Make the folder ours alone, and an empty repository if it is new. Raises ConfigurationError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = self.folder.stat().st_uid
+        if owner != os.geteuid():
+            raise ConfigurationError(
+                f"expected the mirror {str(self.folder)!r} to belong to the user who runs this (id {os.geteuid()}),"
+                f" got: id {owner}; remove it or choose another data folder"
+            )
+        self.folder.chmod(0o700)
+        self._lay_out()
+        self.guard()
+
+    def guard(self) -> None:
+        """Write the settings anew and remove what somebody may have planted."""
+        _write(self.folder / "config", CONFIG)
+        _write(self.global_settings, GLOBAL_SETTINGS)
+        for name in PLANTABLE:
+            _remove(self.folder / name)
+
+    def sweep(self) -> None:
+        """Remove what a killed git left behind. Only while ``locked``."""
+        for pattern in LEFTOVERS:
+            for file in self.folder.glob(pattern):
+                _remove(file)
+
+    def discard(self) -> None:
+        """Remove the folder with all that is in it."""
+        _remove(self.folder)
+
+    def replace_by(self, other: BareFolder) -> None:
+        """Put another repository into this place; this one is removed."""
+        old = self.folder.with_name(f"{self.folder.name}.damaged")
+        _remove(old)
+        self.folder.rename(old)
+        other.folder.rename(self.folder)
+        _remove(old)
+
+    @contextlib.contextmanager
+    def locked(self, deadline_seconds: float) -> Iterator[None]:
+        """Keep other processes and threads from changing the folder. Raises MirrorError ``timeout``."""
+        until = time.monotonic() + deadline_seconds
+        # Beside the folder, because a rebuilt one takes its place.
+        with self.folder.with_name(f"{self.folder.name}.lock").open("a") as file:
+            while not _lock(file.fileno()):
+                if time.monotonic() > until:
+                    raise MirrorError(
+                        "timeout", f"expected the mirror {str(self.folder)!r} to be free, another process holds it"
+                    )
+                time.sleep(TRY_AGAIN_SECONDS)
+            yield
+
+    def _lay_out(self) -> None:
+        """The least that git takes for a repository; no program and no template is needed for it."""
+        for name in ("objects/pack", "objects/info", "refs/heads", "refs/livegraft"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        head = self.folder / "HEAD"
+        if not head.exists():
+            _write(head, "ref: refs/heads/nothing\n")
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(file: Path, text: str) -> None:
+    if file.is_symlink() or not file.is_file() or file.read_text(errors="replace") != text:
+        _remove(file)
+        file.write_text(text)
+
+
+def _remove(file: Path) -> None:
+    if file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file, ignore_errors=True)
+    else:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""Reading commits, trees and blobs out of the mirror's object store."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+
+from livegraft.errors import MirrorError, NotFoundError
+from livegraft.mirror.batch import Batch, BrokenAnswerError, TooBigError
+from livegraft.mirror.command import Git
+from livegraft.mirror.commit import Commit, parse_commit
+from livegraft.mirror.folder import Folder, Walk
+from livegraft.mirror.limits import Limits
+from livegraft.revision import Revision
+from livegraft.snapshot import Snapshot
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+COMMIT_BYTES = 1024 * 1024
+TREE_BYTES = 16 * 1024 * 1024
+REMEMBERED_ROOTS = 4
+
+
+class Objects:
+    """The objects of one bare repository. All methods may be called from any thread.
+
+    Every content is checked against its id, so what is returned is what was committed.
+    ``damage`` says what was found broken, "" while nothing was.
+    """
+
+    def __init__(self, git: Git, *, limits: Limits, deadline_seconds: float = 10.0) -> None:
+        self._limits = limits
+        self._contents = Batch(git, "--batch", deadline_seconds=deadline_seconds)
+        self._sizes = Batch(git, "--batch-check", deadline_seconds=deadline_seconds)
+        self._roots: OrderedDict[str, Folder] = OrderedDict()
+        self._walking = threading.Lock()
+        self.damage = ""
+
+    def commit(self, name: str) -> Commit | None:
+        """The commit of this id or reference; None when there is none."""
+        try:
+            found = self._content(name, "commit", COMMIT_BYTES)
+        except TooBigError as error:
+            raise self._damaged(f"commit {name} is too big: {error}") from None
+        try:
+            return None if found is None else parse_commit(found[0], found[1])
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
+
+    def snapshot(self, revision: Revision) -> Snapshot:
+        """The tree of a revision; only directories that differ from the ones read last are read."""
+        commit = self.commit(revision.id)
+        if commit is None:
+            raise NotFoundError("revision", revision.id)
+        with self._walking:
+            root = self._root(commit.tree)
+        return Snapshot(revision, root.files, root.skipped)
+
+    def read(self, blob: str) -> bytes:
+        """The content of a blob. Raises NotFoundError, also for one that exceeds the limit."""
+        try:
+            found = self._content(blob, "blob", self._limits.blob_bytes) if OBJECT_ID.fullmatch(blob) else None
+        except TooBigError as error:
+            raise NotFoundError("file of the repository within its limits", f"{blob} ({error})") from None
+        if found is None:
+            self.damage = self.damage or f"blob {blob} is missing"
+            raise NotFoundError("file of the repository", blob)
+        return found[1]
+
+    def tree(self, id: str) -> bytes:
+        """The content of a tree object. Raises TooBigError, MirrorError."""
+        found = self._content(id, "tree", TREE_BYTES)
+        if found is None:
+            raise self._damaged(f"tree {id} is missing")
+        return found[1]
+
+    def sizes(self, blobs: list[str]) -> list[int]:
+        """The size of each blob in bytes. Raises MirrorError."""
+        try:
+            facts = self._sizes.facts(blobs)
+        except BrokenAnswerError as error:
+            raise self._damaged(str(error)) from error
+        missing = [blob for blob, fact in zip(blobs, facts, strict=True) if fact is None]
+        if missing:
+            raise self._damaged(f"blob {missing[0]} is missing")
+        return [fact.size for fact in facts if fact is not None]
+
+    def restart(self) -> None:
+        """Look at the repository anew: it was repaired or replaced."""
+        self.damage = ""
+        self._contents.restart()
+        self._sizes.restart()
+
+    def close(self) -> None:
+        """End the processes. Idempotent."""
+        self._contents.close()
+        self._sizes.close()
+
+    def _root(self, id: str) -> Folder:
+        known = self._roots.get(id) or (next(reversed(self._roots.values())) if self._roots else None)
+        walk = Walk(self, self._limits)
+        root = walk.read(id, known)
+        if walk.complete:
+            self._roots[id] = root
+            self._roots.move_to_end(id)
+            while len(self._roots) > REMEMBERED_ROOTS:
+                self._roots.popitem(last=False)
+        return root
+
+    def _content(self, name: str, kind: str, most_bytes: int) -> tuple[str, bytes] | None:
+        try:
+            found = self._contents.content(name, most_bytes)
+        except BrokenAnswerError as error:
+            raise self._damaged(str(error)) from error
+        if found is None or found[0].kind != kind:
+            return None
+        fact, data = found
+        hasher = hashlib.sha1 if len(fact.id) == 40 else hashlib.sha256
+        if hasher(f"{kind} {len(data)}\0".encode() + data).hexdigest() != fact.id:
+            raise self._damaged(f"the content of {kind} {fact.id} does not fit its id")
+        return fact.id, data
+
+    def _damaged(self, reason: str) -> MirrorError:
+        self.damage = reason
+        return MirrorError(
+            "damaged", f"expected a readable mirror, got: {reason}; it is checked and rebuilt at the next sync"
+        )
