@@ -48,6 +48,7 @@ class ScriptFailure:
     author: str
     at: datetime
     failure: RunFailure
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class SourceError(LivegraftError):
         self.path, self.line, self.reason = path, line, reason
         super().__init__(f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
 
+    def again(self) -> SourceError:
+        """A new exception that says the same: one that is kept and raised twice keeps the frames of both."""
+        return type(self)(self.path, self.line, self.reason)
+
     @property
     def details(self) -> dict[str, Any]:
         return {"path": self.path, "line": self.line}
@@ -74,6 +78,10 @@ class LoadError(LivegraftError):
     def __init__(self, path: str, line: int, reason: str, text: str = "") -> None:
         self.path, self.line, self.reason, self.text = path, line, reason, text
         super().__init__(f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
+
+    def again(self) -> LoadError:
+        """A new exception that says the same: one that is kept and raised twice keeps the frames of both."""
+        return LoadError(self.path, self.line, self.reason, self.text)
 
     @property
     def details(self) -> dict[str, Any]:

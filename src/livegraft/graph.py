@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -101,6 +102,7 @@ class Planner:
         self._mentioned_by: dict[str, set[str]] = {}
         self._learnt: dict[tuple[str, str], dict[str, str]] = {}
         self._past: OrderedDict[str, Plan] = OrderedDict()
+        self._past_lock = threading.Lock()
 
     def plan(self, snapshot: Snapshot) -> Plan:
         """The plan of a snapshot, next to which the plan before is incremental."""
@@ -120,11 +122,13 @@ class Planner:
         """The plan of an earlier revision, made anew if it is not at hand."""
         if self._plan is not None and self._plan.revision.id == revision:
             return self._plan
-        if revision not in self._past:
-            self._past[revision] = Planner(read=self._read, snapshot=self._snapshot).plan(self._snapshot(revision))
-            while len(self._past) > _KEPT_PLANS:
-                self._past.popitem(last=False)
-        return self._past[revision]
+        with self._past_lock:
+            if revision not in self._past:
+                snapshot = self._snapshot(revision)
+                self._past[revision] = Planner(read=self._read, snapshot=self._snapshot).plan(snapshot)
+                while len(self._past) > _KEPT_PLANS:
+                    self._past.popitem(last=False)
+            return self._past[revision]
 
     def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
         """Remember an import that the syntax tree does not show: from now on it counts for the importer's key.

@@ -1,10 +1,17 @@
-"""A version's states, and the one table that says how it moves between them."""
+"""A version: one module or script at one key, loaded in this process; its states are one table."""
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
+from types import ModuleType
 from typing import Final
+
+from livegraft.errors import LoadError, UnloadedVersionError
+from livegraft.graph import PlannedModule
 
 
 class VersionState(StrEnum):
@@ -42,3 +49,71 @@ TRANSITIONS: Final[Mapping[VersionState, frozenset[VersionState]]] = {
     _S.QUARANTINED: frozenset({_S.LIVE, _S.DRAINING}),
 }
 """Every change of state that exists. Nothing else moves a version."""
+
+
+class Token:
+    """Stands in the globals of a version's module. It dies when no function, method or frame of it is left."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Version:
+    """One module of a plan in this process, and what livegraft itself holds of it.
+
+    ``used`` are the versions whose modules its code imported so far, ``users`` the reverse. ``views``
+    are the packages as it sees them, by dotted name. ``attachments`` are objects of ours that point
+    into the module (a script's parameters): they go with it. ``loading_thread`` is the thread that
+    executes it now.
+    """
+
+    def __init__(
+        self, planned: PlannedModule, *, module_name: str, revision: str, tops: frozenset[str], since: datetime
+    ) -> None:
+        self.planned = planned
+        self.tops = tops
+        self.module_name = module_name
+        self.revision = revision
+        self.state = VersionState.PLANNED
+        self.since = since
+        self.loaded_at: datetime | None = None
+        self.module: ModuleType | None = None
+        self.failure: LoadError | None = None
+        self.reach: dict[str, PlannedModule] = planned.reach()
+        self.used: set[Version] = set()
+        self.users: set[Version] = set()
+        self.views: dict[str, ModuleType] = {}
+        self.attachments: list[object] = []
+        self.token: weakref.ref[Token] | None = None
+        self.classes: weakref.WeakSet[type] = weakref.WeakSet()
+        self.loading_thread: int | None = None
+        self.executed = threading.Event()
+        self.object_count: int | None = None
+        self.holders: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.planned.name
+
+    @property
+    def path(self) -> str:
+        return self.planned.path
+
+    @property
+    def key(self) -> str:
+        return self.planned.key
+
+    @property
+    def executed_module(self) -> ModuleType:
+        """The module, while its names are in the process (from the start of its execution to its unloading)."""
+        if self.module is None:
+            raise UnloadedVersionError(f"{self.name}@{self.key[:8]} is {self.state}")
+        return self.module
+
+    def move(self, state: VersionState, at: datetime) -> None:
+        """Change the state; a change that the table does not have is a fault of livegraft."""
+        if state not in TRANSITIONS[self.state]:
+            raise AssertionError(f"{self}: no way from {self.state} to {state}")
+        self.state, self.since = state, at
+
+    def __repr__(self) -> str:
+        return f"<version {self.name}@{self.key[:8]} {self.state}>"

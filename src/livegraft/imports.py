@@ -1,0 +1,190 @@
+"""What version code sees when it imports: names of the repository mean modules of its own plan.
+
+Version code runs with one private ``__builtins__`` dictionary. Its ``__import__`` looks at who
+imports: for a version, a name that the repository has resolves within the plan of that version, now
+and years later, in functions, threads, suspended generators and ``exec``; every other name, and every
+other importer, gets Python's own import. Nothing of the host is changed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType, ModuleType
+from typing import Any, Final, Protocol
+
+from livegraft.graph import absolute_name, prefixes
+from livegraft.live import PREFIX, plain_name
+from livegraft.version import Version
+
+_import: Final = builtins.__import__
+_build_class: Final = builtins.__build_class__
+
+
+class Linker(Protocol):
+    """What imports need of the loader."""
+
+    def importer(self, module_name: str) -> Version | None:
+        """The version that is registered under a module's name."""
+
+    def link(self, importer: Version, name: str) -> Version | None:
+        """The version of a repository module that the importer means, executed; None if it is not ours."""
+
+
+class View(ModuleType):
+    """A package as one importer sees it: what its ``__init__`` defines, and the importer's submodules.
+
+    One package object could carry only one version of each submodule, while importers of two
+    commits are alive: so each importer has a view of its own.
+    """
+
+    def __init__(self, linker: Linker, importer: Version, package: Version) -> None:
+        module = package.executed_module
+        super().__init__(module.__name__, module.__doc__)
+        shown = ("__path__", "__package__", "__spec__", "__file__")
+        self.__dict__.update({name: module.__dict__.get(name) for name in shown})
+        self.__dict__["_livegraft"] = (linker, importer, package)
+
+    @property
+    def package(self) -> ModuleType:
+        """The module of the executed ``__init__``, shared by all views of this key."""
+        package: Version = self.__dict__["_livegraft"][2]
+        return package.executed_module
+
+    def __getattr__(self, name: str) -> Any:
+        linker, importer, package = self.__dict__["_livegraft"]
+        try:
+            return getattr(package.executed_module, name)
+        except AttributeError:
+            if name.startswith("__"):
+                raise
+        if linker.link(importer, f"{package.name}.{name}") is None:
+            raise AttributeError(f"module {package.name!r} has no attribute {name!r}")
+        return seen(linker, importer, f"{package.name}.{name}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.package, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.package, name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self.package)
+
+
+def seen(linker: Linker, importer: Version, name: str) -> ModuleType:
+    """The module of the repository that an importer gets for a dotted name; ModuleNotFoundError if there is none."""
+    version = linker.link(importer, name)
+    if version is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    if not version.planned.is_package or version is importer:
+        return version.executed_module
+    view = importer.views.get(name)
+    if view is None:
+        view = importer.views.setdefault(name, View(linker, importer, version))
+    return view
+
+
+class _Importlib(ModuleType):
+    """``importlib`` as version code sees it: ``import_module`` knows who calls."""
+
+    def __init__(self, import_module: Callable[..., ModuleType]) -> None:
+        super().__init__("importlib", importlib.__doc__)
+        self.__dict__.update(import_module=import_module, __path__=importlib.__path__, __spec__=importlib.__spec__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib, name)
+
+
+class Imports:
+    """Makes the private ``__builtins__`` of version code."""
+
+    def __init__(self, linker: Linker) -> None:
+        self._linker = linker
+        self._importlib = _Importlib(self._import_module)
+        self.builtins: dict[str, Any] = {
+            **vars(builtins),
+            "__import__": self._import_statement,
+            "__build_class__": self._build_class,
+        }
+
+    def _import_statement(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        importer = self._importer(globals, sys._getframe(1))
+        full = name if importer is None else _absolute(name, level, importer.name, importer.planned.is_package)
+        if importer is None or not self._is_ours(importer, full):
+            found = _import(name, globals, locals, fromlist or (), level)
+            return self._importlib if found is importlib else found
+        target = self._walk(importer, full)
+        if not fromlist:
+            return seen(self._linker, importer, full.partition(".")[0])
+        if "*" in fromlist and isinstance(target, View) and not hasattr(target, "__all__"):
+            # ``from package import *`` reads the dictionary of what it gets, and a view's has no names.
+            return target.package
+        return target
+
+    def _import_module(self, name: str, package: str | None = None) -> ModuleType:
+        importer = self._importer(None, sys._getframe(1))
+        level = len(name) - len(name.lstrip("."))
+        if importer is not None and (package or not level):
+            full = _absolute(name[level:], level, plain_name(package or ""), True)
+            if self._is_ours(importer, full):
+                return self._walk(importer, full)
+        return importlib.import_module(name, package)
+
+    def _walk(self, importer: Version, full: str) -> ModuleType:
+        """Import a dotted name from its first part to its last, as Python does."""
+        for part in prefixes(full):
+            target = seen(self._linker, importer, part)
+        return target
+
+    def _is_ours(self, importer: Version, full: str) -> bool:
+        if full in importer.reach:
+            return True
+        top = full.partition(".")[0]
+        if top not in importer.tops:
+            return False
+        # Not seen in the syntax tree. What the repository's own package lacks is missing; a bare folder
+        # may share its name with folders of installed packages, which then may have it.
+        if self._linker.link(importer, full) is not None:
+            return True
+        found = self._linker.link(importer, top)
+        return found is not None and bool(found.planned.blob)
+
+    def _importer(self, globals: Mapping[str, object] | None, frame: FrameType | None) -> Version | None:
+        """The version on whose behalf an import happens.
+
+        ``exec(code, {})`` in version code has globals without a module's name: then the nearest
+        caller that is a version counts. Only code with our builtins comes here, so the walk is short.
+        """
+        version = self._version_of(globals)
+        while version is None and frame is not None:
+            version = self._version_of(frame.f_globals)
+            frame = frame.f_back
+        return version
+
+    def _version_of(self, globals: Mapping[str, object] | None) -> Version | None:
+        name = globals.get("__name__") if globals else None
+        return self._linker.importer(name) if isinstance(name, str) and name.startswith(PREFIX) else None
+
+    def _build_class(self, function: Callable[[], object], name: str, /, *bases: Any, **keywords: Any) -> Any:
+        created = _build_class(function, name, *bases, **keywords)
+        version = self._version_of(getattr(function, "__globals__", None))
+        if version is not None and isinstance(created, type):
+            version.classes.add(created)
+        return created
+
+
+def _absolute(name: str, level: int, importer: str, is_package: bool) -> str:
+    full = absolute_name(name, level, importer, is_package)
+    if not full:
+        raise ImportError("attempted relative import beyond the root of the repository")
+    return full

@@ -1,0 +1,289 @@
+"""Executes versions beside each other, each with the modules of its own plan.
+
+A version is executed once in a process, on the thread that asks first; another thread that needs
+it meanwhile waits. Its sources stand in a folder named by its key and are compiled with that path,
+so tracebacks, ``inspect``, coverage and breakpoints find them.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.machinery
+import itertools
+import os
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Final
+
+from livegraft import live
+from livegraft.clock import Clock
+from livegraft.errors import LoadError
+from livegraft.graph import Plan, PlannedModule, Planner
+from livegraft.imports import Imports
+from livegraft.version import Token, Version, VersionState
+
+_KEPT_REVISIONS: Final = 20_000
+"""For how many keys a file name of a traceback still finds its revision."""
+
+
+class FailedImport(ImportError):
+    """A version that failed before is imported again: it is not tried until its key changes."""
+
+
+class Loader:
+    """The versions of one supervisor in this process.
+
+    ``read`` gives the content of a blob; ``folder`` takes the sources; ``planner`` resolves imports
+    that the syntax tree did not show.
+    """
+
+    _spaces = itertools.count()
+
+    def __init__(
+        self,
+        *,
+        planner: Planner,
+        folder: Path,
+        clock: Clock,
+        describe: Callable[[BaseException, Version], LoadError],
+    ) -> None:
+        self._planner = planner
+        self._folder = folder
+        self._clock = clock
+        self._describe = describe
+        self._versions: dict[tuple[str, str], Version] = {}
+        self._by_module: dict[str, Version] = {}
+        self._revisions: OrderedDict[str, str] = OrderedDict()
+        # Guards the registries and the waiting; never held while code executes.
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Version] = {}
+        # A second supervisor in one process must not share modules with the first: its keys get a suffix.
+        number = next(self._spaces)
+        self._space = f"+{number}" if number else ""
+        self._builtins = Imports(self).builtins
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All versions that are known here, failed ones too."""
+        with self._lock:
+            return tuple(self._versions.values())
+
+    @property
+    def beyond(self) -> tuple[object, ...]:
+        """What all version code refers to and what is not of any version: this loader, the private builtins."""
+        return (self, self._builtins)
+
+    def find(self, name: str, key: str) -> Version | None:
+        return self._versions.get((name, key))
+
+    def importer(self, module_name: str) -> Version | None:
+        return self._by_module.get(module_name)
+
+    def link(self, importer: Version, name: str) -> Version | None:
+        planned = importer.reach.get(name)
+        if planned is None and name.partition(".")[0] in importer.tops:
+            planned = self._learn(importer, name)
+        if planned is None:
+            return None
+        version = self._execute_once(planned, importer.revision, importer.tops)
+        if version is not importer:
+            importer.used.add(version)
+            version.users.add(importer)
+        return version
+
+    def load(self, planned: PlannedModule, plan: Plan) -> Version:
+        """The version of a planned module, executed now unless it was before.
+
+        Raises LoadError with the place in the repository; nothing of the failed version stays registered.
+        """
+        try:
+            return self._execute_once(planned, plan.revision.id, plan.tops)
+        except BaseException:  # whatever the code raised, SystemExit too, is in the version's failure
+            failed = self._versions.get((planned.name, planned.key))
+            if failed is None or failed.failure is None:
+                raise
+            failure = failed.failure.again()
+        # Outside of the handler, so that it carries no context: that would keep the failed code's frames.
+        raise failure
+
+    def abandon(self, version: Version, failure: LoadError) -> None:
+        """Give up on a version whose code does not come to its end."""
+        with self._lock:
+            if version.state is VersionState.LOADING:
+                self._fail(version, failure)
+
+    def loading(self, thread: int) -> tuple[Version, ...]:
+        """The versions that a thread is executing now."""
+        with self._lock:
+            return tuple(version for version in self._versions.values() if version.loading_thread == thread)
+
+    def drop(self, version: Version) -> None:
+        """Take a version's name out of the process; its code resolves imports until it is forgotten."""
+        sys.modules.pop(version.module_name, None)
+
+    def restore(self, version: Version) -> None:
+        """Put a dropped name back."""
+        sys.modules[version.module_name] = version.executed_module
+
+    def forget(self, version: Version) -> None:
+        """Take a version out of the registries."""
+        with self._lock:
+            if self._versions.get((version.name, version.key)) is version:
+                del self._versions[version.name, version.key]
+            self._by_module.pop(version.module_name, None)
+        self._unlink(version)
+
+    @staticmethod
+    def _unlink(version: Version) -> None:
+        for used in version.used:
+            used.users.discard(version)
+        version.used.clear()
+
+    def locate(self, file: str) -> tuple[str, str] | None:
+        """The repository path and the revision of a source file of ours; None for any other file."""
+        try:
+            key, _, path = Path(file).relative_to(self._folder).as_posix().partition("/")
+        except ValueError:
+            return None
+        return (path, self._revisions.get(key, key)) if path else None
+
+    def _learn(self, importer: Version, name: str) -> PlannedModule | None:
+        planned = self._planner.at(importer.revision).modules.get(name)
+        if planned is not None:
+            self._planner.learn(importer.planned, planned)
+            importer.reach = {**planned.reach(), **importer.reach}
+        return planned
+
+    def _execute_once(self, planned: PlannedModule, revision: str, tops: frozenset[str]) -> Version:
+        version = self._versions.get((planned.name, planned.key))
+        if version is not None and version.loaded_at is not None:
+            return version
+        me = threading.get_ident()
+        with self._lock:
+            version = self._versions.get((planned.name, planned.key))
+            if version is None:
+                version = self._register(planned, revision, tops)
+                version.loading_thread = me
+            elif version.failure is not None:
+                raise FailedImport(f"{planned.name} failed to load before: {version.failure}", name=planned.name)
+            elif version.loaded_at is not None or self._would_wait_for_itself(version, me):
+                # Loaded meanwhile; or an import cycle, which sees the module half made, as in plain Python.
+                return version
+            else:
+                self._waiting[me] = version
+        if version.loading_thread == me:
+            self._execute(version)
+        else:
+            self._await(version, me)
+        return version
+
+    def _would_wait_for_itself(self, version: Version, thread: int) -> bool:
+        """Whether the thread that executes a version waits, through others perhaps, for this thread."""
+        holder = version.loading_thread
+        while holder is not None and holder != thread:
+            awaited = self._waiting.get(holder)
+            holder = awaited.loading_thread if awaited else None
+        return holder == thread
+
+    def _await(self, version: Version, thread: int) -> None:
+        version.executed.wait()
+        with self._lock:
+            self._waiting.pop(thread, None)
+        if version.failure is not None:
+            raise FailedImport(f"{version.name} failed to load: {version.failure}", name=version.name)
+
+    def _register(self, planned: PlannedModule, revision: str, tops: frozenset[str]) -> Version:
+        version = Version(
+            planned,
+            module_name=live.module_name(planned.name, planned.key) + self._space,
+            revision=revision,
+            tops=tops,
+            since=self._clock.now(),
+        )
+        version.move(VersionState.LOADING, self._clock.now())
+        self._versions[planned.name, planned.key] = version
+        self._by_module[version.module_name] = version
+        self._revisions[planned.key] = revision
+        if len(self._revisions) > _KEPT_REVISIONS:
+            self._revisions.popitem(last=False)
+        return version
+
+    def _execute(self, version: Version) -> None:
+        try:
+            module = self._make_module(version)
+            code = self._compile(version)
+            version.module = sys.modules[version.module_name] = module
+            # In a copy of the context: a ContextVar set at import time must not live on in the thread.
+            contextvars.copy_context().run(exec, code, module.__dict__)
+        except BaseException as error:
+            failure = self._describe(error, version)
+            with self._lock:
+                self._fail(version, failure)
+            raise
+        with self._lock:
+            if version.state is VersionState.FAILED:  # abandoned meanwhile
+                raise FailedImport(f"{version.name} was given up: {version.failure}", name=version.name)
+            version.loading_thread = None
+            version.loaded_at = self._clock.now()
+            version.move(VersionState.LIVE, version.loaded_at)
+        version.executed.set()
+
+    def _fail(self, version: Version, failure: LoadError) -> None:
+        if version.state is VersionState.FAILED:
+            return
+        version.move(VersionState.FAILED, self._clock.now())
+        version.failure = failure
+        version.loading_thread = None
+        sys.modules.pop(version.module_name, None)
+        version.module = None
+        version.views.clear()
+        self._unlink(version)
+        version.executed.set()
+
+    def _make_module(self, version: Version) -> ModuleType:
+        module = ModuleType(version.module_name)
+        file = str(self._write(version))
+        loader = importlib.machinery.SourceFileLoader(version.module_name, file)
+        spec = importlib.machinery.ModuleSpec(
+            version.module_name, loader, origin=file, is_package=version.planned.is_package
+        )
+        spec.has_location = True
+        token = Token()
+        version.token = weakref.ref(token)
+        module.__dict__.update(
+            __builtins__=self._builtins,
+            __file__=file,
+            __loader__=loader,
+            __package__=version.name if version.planned.is_package else version.name.rpartition(".")[0],
+            __spec__=spec,
+            __livegraft_token__=token,
+        )
+        if version.planned.is_package:
+            spec.submodule_search_locations = module.__path__ = [str(Path(file).parent)]
+        return module
+
+    def _compile(self, version: Version) -> CodeType:
+        source = version.planned.source
+        if source is not None and source.error is not None:
+            raise source.error.again()
+        text = source.text if source else ""
+        return compile(text, str(self._file(version)), "exec", dont_inherit=True)
+
+    def _file(self, version: Version) -> Path:
+        path = version.path if version.planned.blob else f"{version.path}/__init__.py"
+        return self._folder / version.key / path
+
+    def _write(self, version: Version) -> Path:
+        """Put a source where its code object says it is; equal keys have equal content."""
+        file = self._file(version)
+        if not file.exists() and version.planned.source is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+            part.write_text(version.planned.source.text, encoding="utf-8")
+            part.replace(file)
+        return file

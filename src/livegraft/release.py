@@ -1,0 +1,199 @@
+"""Releases: which version of every script is live, and how a plan becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from livegraft.catalog import ScriptFailure
+from livegraft.clock import Clock
+from livegraft.errors import LivegraftError, LoadError, SourceError
+from livegraft.graph import Plan, PlannedModule, Planner
+from livegraft.header import Header, read_header
+from livegraft.loader import Loader
+from livegraft.loading import LoadThread
+from livegraft.parameters import Parameters, Resources
+from livegraft.revision import Revision
+from livegraft.run import RunFailure
+from livegraft.source import Entry
+from livegraft.store import Outcome, Restraint, ScriptOutcome, VersionRecord
+from livegraft.version import Version
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveScript:
+    """A script at a version that loaded, ready to run."""
+
+    name: str
+    version: Version
+    header: Header
+    parameters: Parameters
+    function: Callable[..., Any]
+
+    @property
+    def is_async(self) -> bool:
+        source = self.version.planned.source
+        return source is not None and source.entry is Entry.ASYNC
+
+    @property
+    def description(self) -> str:
+        """The header's, else the docstring's first line."""
+        source = self.version.planned.source
+        return self.header.description or (source.docstring.partition("\n")[0] if source else "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """What is live, switched as one. Immutable but for ``modules`` and ``namespace``, which grow.
+
+    ``scripts`` are by name; ``failures`` say why the newest version of a script is not among them;
+    ``modules`` are other modules that the host called, by dotted name; ``namespace`` holds what was
+    read through ``supervisor.live`` so far.
+    """
+
+    revision: Revision
+    plan: Plan
+    scripts: Mapping[str, LiveScript]
+    failures: Mapping[str, ScriptFailure]
+    modules: dict[str, Version] = field(default_factory=dict)
+    namespace: dict[str, Any] = field(default_factory=dict)
+
+    def roots(self) -> Iterator[Version]:
+        """The versions that the release itself names; others are live because these import them."""
+        yield from (script.version for script in self.scripts.values())
+        yield from self.modules.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A release that is built and not yet live, and what it does to every script."""
+
+    release: Release
+    outcomes: tuple[ScriptOutcome, ...]
+
+
+class ReleaseBuilder:
+    """Makes the release of a plan: loads the keys that are new, keeps the last good version of what fails.
+
+    ``last_good`` gives the version of a script that was live last, of an earlier process perhaps.
+    """
+
+    def __init__(
+        self,
+        *,
+        loader: Loader,
+        load_thread: LoadThread,
+        planner: Planner,
+        resources: Resources,
+        clock: Clock,
+        last_good: Callable[[str], VersionRecord | None],
+    ) -> None:
+        self._loader = loader
+        self._load_thread = load_thread
+        self._planner = planner
+        self._resources = resources
+        self._clock = clock
+        self._last_good = last_good
+
+    def build(self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint]) -> Candidate:
+        """Load what the plan has anew beside what is live; nothing is switched yet. Never raises for a script."""
+        scripts: dict[str, LiveScript] = {}
+        failures: dict[str, ScriptFailure] = {}
+        outcomes: list[ScriptOutcome] = []
+        for module in plan.scripts():
+            name = module.script
+            live = before.scripts.get(name) if before else None
+            if live is not None and live.version.key == (pins[name].key if name in pins else module.key):
+                scripts[name] = live
+                outcomes.append(ScriptOutcome(name, Outcome.UNCHANGED, live.version.key))
+                continue
+            known = before.failures.get(name) if before else None
+            try:
+                if known is not None and known.key == module.key:
+                    failures[name] = known  # not tried again until the key changes
+                else:
+                    scripts[name] = self._load_pinned(module, pins[name]) if name in pins else self._load(module, plan)
+                    outcomes.append(ScriptOutcome(name, Outcome.LOADED, scripts[name].version.key))
+                    continue
+            except LivegraftError as error:
+                failures[name] = self._failure(module, plan.revision, error)
+            outcomes.append(ScriptOutcome(name, Outcome.FAILED, module.key, failures[name].failure))
+            kept = live or self._load_last_good(name, module)
+            if kept is not None:
+                scripts[name] = kept
+        known = {*before.scripts, *before.failures} if before else set()
+        outcomes += [ScriptOutcome(name, Outcome.REMOVED) for name in sorted(known - scripts.keys() - failures.keys())]
+        modules = self._reload_modules(plan, before.modules if before else {})
+        return Candidate(Release(plan.revision, plan, scripts, failures, modules), tuple(outcomes))
+
+    def load_module(self, module: PlannedModule, plan: Plan) -> Version:
+        """Load a module that the host calls. Raises LoadError."""
+        return self._load_thread.call(lambda: self._loader.load(module, plan), module.path)
+
+    def _load(self, module: PlannedModule, plan: Plan) -> LiveScript:
+        header = _checked(module)
+        return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
+
+    def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
+        version = self._loader.load(module, plan)
+        function = getattr(version.executed_module, "run", None)
+        if not callable(function):
+            raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
+        parameters = Parameters.of(function, script=module.script, resources=self._resources)
+        script = LiveScript(module.script, version, header, parameters, function)
+        version.attachments[:] = [script]
+        return script
+
+    def _load_pinned(self, module: PlannedModule, pin: Restraint) -> LiveScript:
+        plan = self._planner.at(pin.revision)
+        pinned = plan.modules.get(module.name)
+        if pinned is None or pinned.key != pin.key:
+            raise LoadError(module.path, 0, f"the pinned version {pin.key[:8]} cannot be made from {pin.revision[:8]}")
+        return self._load(pinned, plan)
+
+    def _load_last_good(self, name: str, module: PlannedModule) -> LiveScript | None:
+        """The version that an earlier process had live, when this one starts on a commit that broke it."""
+        good = self._last_good(name)
+        if good is None or good.key == module.key:
+            return None
+        try:
+            plan = self._planner.at(good.revision)
+            planned = plan.modules.get(module.name)
+            return self._load(planned, plan) if planned is not None and planned.key == good.key else None
+        except LivegraftError:
+            return None
+
+    def _reload_modules(self, plan: Plan, before: Mapping[str, Version]) -> dict[str, Version]:
+        """The modules that the host called, at this plan; one that fails stays as it was."""
+        modules = {}
+        for name, version in before.items():
+            planned = plan.modules.get(name)
+            if planned is not None:
+                try:
+                    modules[name] = version if planned.key == version.key else self.load_module(planned, plan)
+                except LoadError:
+                    modules[name] = version
+        return modules
+
+    def _failure(self, module: PlannedModule, revision: Revision, error: LivegraftError) -> ScriptFailure:
+        failure = run_failure(error, module.path)
+        return ScriptFailure(revision.id, revision.author, self._clock.now(), failure, module.key)
+
+
+def run_failure(error: LivegraftError, path: str) -> RunFailure:
+    """A fault of loading, as records and pages show it."""
+    if isinstance(error, LoadError):
+        return RunFailure(error.code, error.reason, error.path, error.line, error.text)
+    if isinstance(error, SourceError):
+        return RunFailure(error.code, error.reason, error.path, error.line)
+    return RunFailure(error.code, str(error), path)
+
+
+def _checked(module: PlannedModule) -> Header:
+    """The header of a script all of whose files can be parsed; SourceError with the place otherwise."""
+    assert module.source is not None  # noqa: S101 - a script has a source
+    for reached in module.reach().values():
+        if reached.source is not None and reached.source.error is not None:
+            raise reached.source.error.again()
+    return read_header(module.path, module.source.text)

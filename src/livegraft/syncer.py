@@ -1,0 +1,261 @@
+"""Follows the repository: from the tip of its branch to a live release, again and again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from livegraft.catalog import SyncReport, SyncState, SyncStatus
+from livegraft.clock import Clock
+from livegraft.drainer import Drainer
+from livegraft.errors import BusyError, LivegraftError, MirrorError
+from livegraft.events import Events
+from livegraft.graph import Plan, Planner
+from livegraft.mirror import Mirror
+from livegraft.release import Candidate, Release, ReleaseBuilder
+from livegraft.revision import Revision
+from livegraft.store import Outcome, ReleaseRecord, Releases, ReleaseState, Restraint, VersionRecord
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_BACKOFF_SECONDS: Final = 60.0
+
+
+class Syncer:
+    """One thread that fetches, plans, builds and switches; everything that changes the release happens on it.
+
+    ``switch`` makes a release live. ``pins`` and ``held`` are asked for people's standing decisions.
+    ``accept_rewritten`` takes a rewritten history without asking; otherwise the live code stays until
+    a person accepts it.
+    """
+
+    def __init__(
+        self,
+        *,
+        mirror: Mirror,
+        planner: Planner,
+        builder: ReleaseBuilder,
+        drainer: Drainer,
+        releases: Releases,
+        clock: Clock,
+        events: Events,
+        switch: Callable[[Release], None],
+        pins: Callable[[], Mapping[str, Restraint]],
+        held: Callable[[], bool],
+        poll_seconds: float,
+        accept_rewritten: bool,
+    ) -> None:
+        self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
+        self._releases, self._clock, self._events = releases, clock, events
+        self._switch, self._pins, self._held = switch, pins, held
+        self._poll_seconds = poll_seconds
+        self._accept_rewritten = accept_rewritten
+        self._release: Release | None = None
+        self._plan: Plan | None = None
+        self._report: SyncReport | None = None
+        self._error: LivegraftError | None = None
+        self._failures_in_row = 0
+        self._status = SyncStatus(SyncState.NEVER, None, None, None, "", "", None)
+        # Requests and answers: a request is answered by the first round that begins after it was made.
+        self._turn = threading.Condition()
+        self._asked = self._answered = 0
+        self._rewrite_accepted = self._rebuild_asked = self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def status(self) -> SyncStatus:
+        return self._status
+
+    def start(self) -> None:
+        self._stopping = False
+        self._thread = threading.Thread(target=self._follow, name="livegraft-syncer", daemon=True)
+        self._thread.start()
+        self._mirror.watch(self.poke)
+
+    def stop(self) -> None:
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def poke(self) -> None:
+        """Look at the repository now; returns at once."""
+        with self._turn:
+            self._asked += 1
+            self._turn.notify_all()
+
+    def sync(self, timeout: float | None = None, *, accept_rewritten: bool = False) -> SyncReport:
+        """Look now and return when the newest commit is live or refused.
+
+        Raises MirrorError when the repository cannot be read, BusyError after ``timeout`` seconds.
+        """
+        self._ask(timeout, accept_rewritten=accept_rewritten)
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        if self._report is None:
+            raise BusyError("expected a release, got none: livegraft is stopping")
+        return self._report
+
+    def rebuild(self, timeout: float | None = None) -> None:
+        """Make the release of the present commit again: a pin was set or lifted."""
+        self._ask(timeout, rebuild=True)
+
+    def _ask(self, timeout: float | None, *, accept_rewritten: bool = False, rebuild: bool = False) -> None:
+        with self._turn:
+            self._rewrite_accepted |= accept_rewritten
+            self._rebuild_asked |= rebuild
+            self._asked += 1
+            mine = self._asked
+            self._turn.notify_all()
+            if not self._turn.wait_for(lambda: self._answered >= mine or self._stopping, timeout):
+                raise BusyError(f"expected the sync to end within {timeout} s, it goes on")
+
+    def _follow(self) -> None:
+        while True:
+            with self._turn:
+                if self._stopping:
+                    return
+                asked = self._asked
+            pause = self._round()
+            with self._turn:
+                self._answered = asked
+                self._turn.notify_all()
+                self._turn.wait_for(lambda: self._asked > self._answered or self._stopping, pause)
+
+    def _round(self) -> float:
+        """Look once; return how many seconds to wait until the next look."""
+        try:
+            self._look()
+            self._error = None
+            self._failures_in_row = 0
+            pause = self._poll_seconds
+            self._tell(SyncState.HELD if self._held() else SyncState.OK, pause)
+        except LivegraftError as error:
+            self._failed(error)
+            pause = min(
+                self._poll_seconds * 2**self._failures_in_row, max(_LONGEST_BACKOFF_SECONDS, self._poll_seconds)
+            )
+            pause *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load of many followers, no secret
+            self._tell(SyncState.FAILING, pause)
+        except Exception as error:
+            logger.exception("sync failed; what is live stays live")
+            self._failed(LivegraftError(f"internal error: {type(error).__name__}"))
+            pause = _LONGEST_BACKOFF_SECONDS
+            self._tell(SyncState.FAILING, pause)
+        return pause
+
+    def _failed(self, error: LivegraftError) -> None:
+        if self._error is None or str(self._error) != str(error):
+            logger.warning("sync failed, what is live stays live: %s", error)
+        self._error = error
+        self._failures_in_row = min(self._failures_in_row + 1, 10)
+
+    def _look(self) -> None:
+        seen_at = self._clock.now()
+        try:
+            revision = self._mirror.fetch()
+        except MirrorError:
+            if self._release is None:
+                self._start_from_what_is_here(seen_at)
+            raise
+        fetched_at = self._clock.now()
+        if self._plan is not None and self._plan.revision.id == revision.id:
+            if self._rebuild_asked:
+                self._build(self._plan)
+            return
+        if self._held() and self._release is not None:
+            if self._rebuild_asked:
+                self._build(self._release.plan)
+            return
+        self._check_history(revision)
+        self._take(revision, {"seen": seen_at, "fetched": fetched_at})
+
+    def _start_from_what_is_here(self, seen_at: datetime) -> None:
+        tip = self._mirror.tip()
+        if tip is not None:
+            self._take(tip, {"seen": seen_at, "fetched": seen_at})
+
+    def _check_history(self, revision: Revision) -> None:
+        """Refuse a tip that does not have the live commit in its history, unless that is accepted."""
+        live = self._releases.live() if self._release is None else None
+        before = self._release.revision.id if self._release else (live.revision if live else None)
+        accepted = self._accept_rewritten or self._rewrite_accepted
+        if before is not None and not accepted and not self._mirror.is_ancestor(before, revision.id):
+            raise MirrorError(
+                "rewritten",
+                f"expected {revision.short} to follow the live commit {before[:8]}, got a rewritten history; "
+                "sync with accept-rewritten to take it",
+            )
+        self._rewrite_accepted = False
+
+    def _take(self, revision: Revision, steps: dict[str, datetime]) -> None:
+        """Make a commit live: plan, load beside, switch, drain."""
+        id = self._releases.add(
+            ReleaseRecord(
+                0, revision.id, revision.author, revision.subject, revision.committed_at, ReleaseState.LOADING, steps
+            )
+        )
+        try:
+            plan = self._planner.plan(self._mirror.snapshot(revision))
+            self._plan = plan
+            steps["planned"] = self._clock.now()
+            candidate = self._build(plan, id, steps)
+        except Exception as error:
+            self._releases.update(id, state=ReleaseState.REFUSED, steps=steps, error=str(error))
+            raise
+        self._record(id, candidate, steps)
+        self._events.emit("release", revision.id, state=ReleaseState.LIVE.value)
+
+    def _build(self, plan: Plan, id: int | None = None, steps: dict[str, datetime] | None = None) -> Candidate:
+        steps = {} if steps is None else steps
+        self._rebuild_asked = False
+        # The drainer keeps still meanwhile: what the release takes back must not be half gone.
+        with self._drainer.turn:
+            candidate = self._builder.build(plan, self._release, self._pins())
+            steps["loaded"] = self._clock.now()
+            self._switch(candidate.release)
+            steps["live"] = self._clock.now()
+            self._release = candidate.release
+            self._drainer.supersede(candidate.release.roots(), lambda step, at: self._finished(id, step, at))
+        self._report = SyncReport(plan.revision.id, ReleaseState.LIVE, "", candidate.outcomes)
+        return candidate
+
+    def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
+        changed = [outcome for outcome in candidate.outcomes if outcome.outcome is not Outcome.UNCHANGED]
+        unchanged = len(candidate.outcomes) - len(changed)
+        self._releases.update(id, state=ReleaseState.LIVE, steps=steps, scripts=changed, unchanged=unchanged)
+        revision = candidate.release.revision
+        loaded = [outcome for outcome in changed if outcome.outcome is Outcome.LOADED]
+        self._releases.add_versions(
+            VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, steps["loaded"])
+            for outcome in loaded
+        )
+        for outcome in changed:
+            self._events.emit("script", outcome.script, outcome=outcome.outcome.value)
+            if outcome.failure is not None:
+                where = f"{outcome.failure.path}:{outcome.failure.line}"
+                logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, where, outcome.failure.message)
+
+    def _finished(self, id: int | None, step: str, at: datetime) -> None:
+        if id is not None:
+            self._releases.update(id, steps={step: at})
+
+    def _tell(self, state: SyncState, pause: float) -> None:
+        before, now = self._status, self._clock.now()
+        self._status = SyncStatus(
+            state,
+            self._release.revision.id if self._release else None,
+            now,
+            before.succeeded_at if state is SyncState.FAILING else now,
+            str(self._error) if self._error else "",
+            self._error.kind if isinstance(self._error, MirrorError) else (self._error.code if self._error else ""),
+            now + timedelta(seconds=pause),
+        )
+        if (before.state, before.error) != (state, self._status.error):
+            self._events.emit("sync", self._status.revision or "", state=state.value)
