@@ -189,10 +189,6 @@ class Drainer:
         return found
 
     def _unload(self, versions: list[Version]) -> bool:
-        now = self._clock.now()
-        for version in versions:
-            if version.state is VersionState.DRAINING:
-                version.move(VersionState.DRAINED, now)
         found = self._survey(versions)
         if found.held:
             for version in versions:
@@ -200,7 +196,7 @@ class Drainer:
             found = self._survey(versions)
         free = [version for version in versions if id(vars(version.executed_module)) not in found.held]
         if found.held:
-            self._report([version for version in versions if version not in set(free)], found, now)
+            self._report([version for version in versions if version not in set(free)], found)
         del found
         return self._remove(free) > 0
 
@@ -241,23 +237,29 @@ class Drainer:
             vars(module).clear()
         self._looks.pop(version, None)
         version.holders = ()
-        version.move(VersionState.UNLOADED, self._clock.now())
+        now = self._clock.now()
+        if version.state is VersionState.DRAINING:
+            version.move(VersionState.DRAINED, now)
+        version.move(VersionState.UNLOADED, now)
         self.unloaded.append(version)
         self._tell(version)
 
-    def _report(self, held: Sequence[Version], found: Survey, now: datetime) -> None:
+    def _report(self, held: Sequence[Version], found: Survey) -> None:
+        now = self._clock.now()
         for version in held:
             self._looks[version] += 1
         # Naming holders reads the whole heap: at the first, second, fourth, eighth ... look only.
         due = [version for version in held if self._looks[version].bit_count() == 1]
         if not due:
             return
-        holders = find_holders(found.roots, {id(found.roots)})
+        own = {id(vars(version.executed_module)) for version in held}
+        holders = find_holders(found.roots, {id(found.roots), *own})
         for version in due:
             version.holders = holders.names
-            if holders.suspended:
-                if version.state is VersionState.DRAINED:
-                    version.move(VersionState.DRAINING, now)
+            if holders.suspended:  # it will go on: still in use
+                continue
+            if version.state is VersionState.DRAINING:
+                version.move(VersionState.DRAINED, now)
             elif version.state is VersionState.DRAINED and self._looks[version] >= _LOOKS_BEFORE_LEAKED:
                 version.move(VersionState.LEAKED, now)
                 logger.warning("%s leaked: still held by %s", version, "; ".join(version.holders))

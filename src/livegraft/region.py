@@ -50,7 +50,7 @@ class Survey:
     """What a look at a region found.
 
     ``held`` are the ids of the examined modules' dictionaries that something outside reaches;
-    ``roots`` are the objects of the region that outside references point at, with how many;
+    ``roots`` are the objects that this goes through: outside references point at them, with how many;
     ``has_finalizers`` tells whether freeing it would run code of its own (``__del__``, a suspended
     generator's ``finally``).
     """
@@ -79,8 +79,11 @@ def survey(
     known.update(id(item) for item in (*modules, *extra))
     region.grow()
     roots = region.held_from_outside(known)
-    reached = region.reached_from([held for held, _ in roots])
+    reached = region.reached_from([item for item, _ in roots])
     held = frozenset(id(vars(module)) for module in modules if id(vars(module)) in reached)
+    # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
+    guilty = region.leading_to(held) if held else set()
+    roots = [(item, count) for item, count in roots if id(item) in guilty]
     return Survey(held, tuple(roots), len(region.objects), region.has_finalizers())
 
 
@@ -140,6 +143,22 @@ class _Region:
                     reached.add(id(referent))
                     pending.append(referent)
         return reached
+
+    def leading_to(self, targets: Iterable[int]) -> set[int]:
+        """Ids of the objects from which one of the targets can be reached."""
+        referrers: dict[int, list[int]] = {}
+        for identity, item in self.objects.items():
+            for referent in gc.get_referents(item):
+                if id(referent) in self.inner:
+                    referrers.setdefault(id(referent), []).append(identity)
+        pending = list(targets)
+        leading = set(pending)
+        while pending:
+            for identity in referrers.get(pending.pop(), ()):
+                if identity not in leading:
+                    leading.add(identity)
+                    pending.append(identity)
+        return leading
 
     def has_finalizers(self) -> bool:
         return any(hasattr(type(item), "__del__") or _is_suspended(item) for item in self.objects.values())

@@ -122,8 +122,8 @@ class ReleaseBuilder:
             kept = live or self._load_last_good(name, module)
             if kept is not None:
                 scripts[name] = kept
-        known = {*before.scripts, *before.failures} if before else set()
-        outcomes += [ScriptOutcome(name, Outcome.REMOVED) for name in sorted(known - scripts.keys() - failures.keys())]
+        were = {*before.scripts, *before.failures} if before else set()
+        outcomes += [ScriptOutcome(name, Outcome.REMOVED) for name in sorted(were - scripts.keys() - failures.keys())]
         modules = self._reload_modules(plan, before.modules if before else {})
         return Candidate(Release(plan.revision, plan, scripts, failures, modules), tuple(outcomes))
 

@@ -42,7 +42,7 @@ TRANSITIONS: Final[Mapping[VersionState, frozenset[VersionState]]] = {
     _S.LIVE: frozenset({_S.DRAINING, _S.QUARANTINED}),
     # A revert finds the old key still here and takes it back.
     _S.DRAINING: frozenset({_S.DRAINED, _S.LIVE}),
-    _S.DRAINED: frozenset({_S.UNLOADED, _S.LEAKED, _S.DRAINING, _S.LIVE}),
+    _S.DRAINED: frozenset({_S.UNLOADED, _S.LEAKED, _S.LIVE}),
     _S.LEAKED: frozenset({_S.UNLOADED, _S.LIVE}),
     _S.UNLOADED: frozenset(),
     _S.FAILED: frozenset(),
