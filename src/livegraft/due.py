@@ -1,0 +1,90 @@
+"""What becomes of the slots of one schedule that have come due: which run, which are missed, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from livegraft.header import Missed
+from livegraft.schedule import Schedule
+
+GRACE: Final = timedelta(minutes=1)
+"""A slot noticed less than this after its time is on time: a restart of the host in between is no miss."""
+
+MAX_CAUGHT_UP: Final = 100
+"""How many missed slots of a schedule ``missed = "all"`` runs at once: the newest."""
+
+MAX_MISSED_ROWS: Final = 1_000
+"""How many missed slots of a schedule get a row of their own; the oldest of these rows tells of the others."""
+
+MAX_COUNTED: Final = 10_000
+"""How far slots without a row of their own are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueSlot:
+    """One slot that is due. ``missed_reason`` is "" when it is to run; ``late`` when it is past the grace."""
+
+    slot_at: datetime
+    late: bool
+    missed_reason: str = ""
+
+
+def due_slots(schedule: Schedule, after: datetime, now: datetime, missed: Missed) -> Iterator[DueSlot]:
+    """The slots with ``after < slot <= now``, oldest first, so that who dies among them can go on after them."""
+    slots = _newest(schedule, after, now, MAX_MISSED_ROWS + MAX_CAUGHT_UP)
+    late = sum(now - slot_at >= GRACE for slot_at in slots)
+    first_to_run = _first_to_run(missed, len(slots), late)
+    lost = slots[:first_to_run][-MAX_MISSED_ROWS:]
+    for slot_at in lost:
+        reason = f"noticed {_shown(now - slot_at)} late; {_RULES[missed]}"
+        if slot_at == lost[0] and len(lost) == MAX_MISSED_ROWS:
+            reason += _without_row(schedule, after, slot_at)
+        yield DueSlot(slot_at, late=True, missed_reason=reason)
+    for slot_at in slots[first_to_run:]:
+        yield DueSlot(slot_at, late=now - slot_at >= GRACE)
+
+
+_RULES: Final = {
+    Missed.SKIP: "missed = 'skip' runs no late slot",
+    Missed.LATEST: "missed = 'latest' runs the newest slot only",
+    Missed.ALL: f"missed = 'all' runs the newest {MAX_CAUGHT_UP} slots only",
+}
+
+
+def _first_to_run(missed: Missed, count: int, late: int) -> int:
+    """The index of the first slot that runs, among ``count`` due ones of which the first ``late`` are late."""
+    match missed:
+        case Missed.SKIP:
+            return late
+        case Missed.LATEST:
+            return max(0, count - 1)
+        case Missed.ALL:
+            return max(0, count - MAX_CAUGHT_UP)
+
+
+def _without_row(schedule: Schedule, after: datetime, before: datetime) -> str:
+    """What the row of one missed slot says of the earlier ones, which have none."""
+    earlier = list(islice(schedule.between(after, before), MAX_COUNTED + 1))[:-1]
+    if not earlier:
+        return ""
+    count = f"more than {MAX_COUNTED - 1}" if len(earlier) == MAX_COUNTED else str(len(earlier))
+    return f"; it stands for {count} earlier slots too, from {earlier[0]:%Y-%m-%d %H:%M} UTC on"
+
+
+def _shown(lateness: timedelta) -> str:
+    return str(timedelta(seconds=int(lateness.total_seconds())))
+
+
+def _newest(schedule: Schedule, after: datetime, until: datetime, limit: int) -> list[datetime]:
+    """The newest slots in ``after < slot <= until``, oldest first; the work does not grow with the outage."""
+    window = timedelta(days=1)
+    while True:
+        begin = max(after, until - window) if until - after > window else after
+        slots = list(schedule.between(begin, until))
+        if len(slots) >= limit or begin == after:
+            return slots[-limit:]
+        window *= 4
