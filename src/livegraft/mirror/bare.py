@@ -27,7 +27,15 @@ GLOBAL_SETTINGS = """\
 the environment on to the process that serves a local repository, so it must be a file."""
 
 GLOBAL_SETTINGS_NAME = "livegraft.gitconfig"
-PLANTABLE = ("hooks", "info", "objects/info/alternates", "objects/info/http-alternates", "config.worktree", "shallow")
+PLANTABLE = (
+    "hooks",
+    "info",
+    "objects/info/alternates",
+    "objects/info/http-alternates",
+    "refs/replace",
+    "config.worktree",
+    "shallow",
+)
 """What git would obey, and livegraft never writes."""
 
 LEFTOVERS = (
@@ -61,11 +69,11 @@ class BareFolder:
                 f" got: id {owner}; remove it or choose another data folder"
             )
         self.folder.chmod(0o700)
-        self._lay_out()
         self.guard()
 
     def guard(self) -> None:
-        """Write the settings anew and remove what somebody may have planted."""
+        """Write what makes it a repository and its settings anew; remove what somebody may have planted."""
+        self._lay_out()
         _write(self.folder / "config", CONFIG)
         _write(self.global_settings, GLOBAL_SETTINGS)
         for name in PLANTABLE:

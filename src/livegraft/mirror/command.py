@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,12 +65,13 @@ OUTPUT_BYTES = 16 * 1024 * 1024
 ERROR_BYTES = 64 * 1024
 CPU_SECONDS = 600
 REAP_SECONDS = 5.0
+NOTICE_CLOSE_SECONDS = 0.1
 CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a git command ended: ``code`` is its exit status, None when it was cut at the deadline."""
+    """How a git command ended: ``code`` is its exit status, None when it was cut at the deadline or by ``close``."""
 
     code: int | None
     output: bytes
@@ -128,13 +130,22 @@ class Git:
         self._prefix = ("git", *arguments, *(part for setting in settings for part in ("-c", setting)))
         self._folder = folder
         self._limits = limits
+        self._closed = threading.Event()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """Cut short what ``run`` is doing in other threads, now and from now on."""
+        self._closed.set()
 
     def run(self, *arguments: str, deadline_seconds: float) -> Ended:
         """Run one command to its end, or kill it and all that it started at the deadline."""
         process = self._spawn(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self._limit(process.pid)
         try:
-            return _collect(process, time.monotonic() + deadline_seconds)
+            return _collect(process, time.monotonic() + deadline_seconds, self._closed)
         finally:
             stop(process)
 
@@ -180,7 +191,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def _collect(process: subprocess.Popen[bytes], deadline: float) -> Ended:
+def _collect(process: subprocess.Popen[bytes], deadline: float, closed: threading.Event) -> Ended:
     """Read both pipes until their writers are gone; keep the head of the output and the tail of the errors."""
     if process.stdout is None or process.stderr is None:
         raise ValueError("expected a process with pipes")
@@ -190,8 +201,8 @@ def _collect(process: subprocess.Popen[bytes], deadline: float) -> Ended:
     for pipe in kept:
         poller.register(pipe, select.POLLIN)
     waiting = set(kept)
-    while waiting and (left := deadline - time.monotonic()) > 0:
-        for pipe, _ in poller.poll(left * 1000):
+    while waiting and (left := deadline - time.monotonic()) > 0 and not closed.is_set():
+        for pipe, _ in poller.poll(min(left, NOTICE_CLOSE_SECONDS) * 1000):
             data = os.read(pipe, CHUNK)
             kept[pipe] += data
             if not data:

@@ -49,7 +49,7 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         "expected an answer from {address}, it was asked too often; poll it less often",
     ),
     (
-        r"redirect",
+        r"redirection|returned error: 30\d",
         UNREACHABLE,
         "expected no redirect from {address}; give the address that it leads to, often the same with .git at its end",
     ),
@@ -64,7 +64,7 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         "expected less data from {address}: it sends more than the limit of one pack; raise Limits.pack_bytes",
     ),
     (
-        r"does not appear to be a git repository|not a git repository|No such file or directory",
+        r"does not appear to be a git repository",
         UNREACHABLE,
         "expected a git repository at {address}, found none; check the address",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -94,7 +95,8 @@ class GitMirror:
         after = self._known_tip()
         if before is not None and before.id == after.id:
             self._tidy()
-        self._news += 1
+        else:
+            self._news += 1
         return after
 
     def tip(self) -> Revision | None:
@@ -130,11 +132,13 @@ class GitMirror:
 
     def watch(self, changed: Callable[[], None]) -> None:
         if self._address.folder is not None:
-            self._watchers += watch_branches(self._address.folder, changed)
+            watcher = watch_branches(self._address.folder, changed)
+            self._watchers += [watcher] if watcher else []
 
     def close(self) -> None:
         while self._watchers:
             self._watchers.pop().close()
+        self._git.close()
         self._objects.close()
 
     def _local_tip(self) -> str | None:
@@ -171,6 +175,8 @@ class GitMirror:
 
     def _failure(self, ended: Ended, seconds: float) -> MirrorError | None:
         """What a failed transfer says about the remote; None when it says nothing."""
+        if ended.code is None and self._git.closed:
+            return MirrorError("timeout", "the mirror was closed while it was fetching")
         if ended.code is None:
             return MirrorError("timeout", f"expected an answer from {self.address} within {seconds:g} s, got none")
         found = explain(ended.errors, address=self.address, branch=self._branch)
@@ -202,7 +208,7 @@ class GitMirror:
         if self._news < NEWS_BETWEEN_TIDYING:
             return
         self._news = 0
-        with self._bare.locked(self._deadline_seconds):
+        with contextlib.suppress(MirrorError), self._bare.locked(0):
             self._git.run(
                 "-c", f"gc.auto={LOOSE_OBJECTS}", "gc", "--auto", "--quiet", "--prune=30.days.ago",
                 deadline_seconds=self._first_deadline_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,23 +11,24 @@ import watchfiles
 
 from livegraft.mirror.local import common_folder
 
+logger = logging.getLogger(__name__)
+
 STEP_MILLISECONDS = 10
 DEBOUNCE_MILLISECONDS = 50
-BRANCH_FILES = {"packed-refs", "HEAD", "tables.list"}
+BRANCH_FOLDERS = ("refs/heads", "reftable")
 
 
 class Watcher:
-    """Calls ``changed`` from a thread of its own when a file that ``concerns`` it changes below the folder."""
+    """Calls ``changed`` from a thread of its own when a file that ``concerns`` it changes in or below the folders."""
 
     def __init__(
-        self, folder: Path, *, recursive: bool, concerns: Callable[[Path], bool], changed: Callable[[], None]
+        self, folders: Sequence[Path], *, concerns: Callable[[Path], bool], changed: Callable[[], None]
     ) -> None:
-        self._folder = folder
-        self._recursive = recursive
+        self._folders = folders
         self._concerns = concerns
         self._changed = changed
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name=f"livegraft-watch-{folder.name}", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="livegraft-watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -37,30 +39,27 @@ class Watcher:
 
     def _watch(self) -> None:
         changes = watchfiles.watch(
-            self._folder,
+            *self._folders,
             watch_filter=lambda _, file: self._concerns(Path(file)),
             debounce=DEBOUNCE_MILLISECONDS,
             step=STEP_MILLISECONDS,
             stop_event=self._stopped,
-            recursive=self._recursive,
             raise_interrupt=False,
             ignore_permission_denied=True,
         )
-        for _ in changes:
-            self._changed()
+        try:
+            for _ in changes:
+                self._changed()
+        except (OSError, RuntimeError) as error:
+            # The machine has no watches left, or the folder is gone: polling still finds every change.
+            logger.warning("expected to watch %s, cannot: %s; changes are found by polling", self._folders[0], error)
 
 
-def watch_branches(repository: Path, changed: Callable[[], None]) -> Sequence[Watcher]:
-    """Watch the references of a local repository. Empty when there is none at the path."""
+def watch_branches(repository: Path, changed: Callable[[], None]) -> Watcher | None:
+    """Watch the branches of a local repository; None when there is none at the path.
+
+    Rewritten packed references are not watched: they change a branch only when it is deleted.
+    """
     folder = common_folder(repository)
-    if folder is None:
-        return []
-    watchers = [Watcher(folder, recursive=False, concerns=lambda file: file.name in BRANCH_FILES, changed=changed)]
-    for part in ("refs/heads", "reftable"):
-        if (folder / part).is_dir():
-            watchers.append(Watcher(folder / part, recursive=True, concerns=_is_branch, changed=changed))
-    return watchers
-
-
-def _is_branch(file: Path) -> bool:
-    return file.suffix != ".lock"
+    folders = [folder / part for part in BRANCH_FOLDERS if (folder / part).is_dir()] if folder else []
+    return Watcher(folders, concerns=lambda file: file.suffix != ".lock", changed=changed) if folders else None

@@ -91,7 +91,7 @@ class WorkTree:
         return True
 
     def watch(self, changed: Callable[[], None]) -> None:
-        self._watchers.append(Watcher(self._folder, recursive=True, concerns=self._concerns, changed=changed))
+        self._watchers.append(Watcher([self._folder], concerns=self._concerns, changed=changed))
 
     def close(self) -> None:
         while self._watchers:
