@@ -1,0 +1,55 @@
+"""People's standing decisions: quarantine a script, pin it to a version, hold the repository."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from livegraft.clock import Clock
+from livegraft.store import Restraint, RestraintKind, Store
+
+
+class Decisions:
+    """The decisions in force, in memory and in the store; every change leaves an audit row."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_kind: dict[RestraintKind, dict[str, Restraint]] = {kind: {} for kind in RestraintKind}
+        for restraint in store.restraints.all():
+            self._by_kind[restraint.kind][restraint.subject] = restraint
+
+    @property
+    def quarantines(self) -> Mapping[str, Restraint]:
+        """By script."""
+        return self._by_kind[RestraintKind.QUARANTINE]
+
+    @property
+    def pins(self) -> Mapping[str, Restraint]:
+        """By script."""
+        return self._by_kind[RestraintKind.PIN]
+
+    @property
+    def hold(self) -> Restraint | None:
+        return self._by_kind[RestraintKind.HOLD].get("")
+
+    def put(
+        self, kind: RestraintKind, subject: str, *, actor: str, reason: str = "", key: str = "", revision: str = ""
+    ) -> None:
+        """Make a decision, or replace the one of this kind on this subject."""
+        restraint = Restraint(kind, subject, actor, self._clock.now(), reason, key, revision)
+        with self._lock:
+            self._store.restraints.put(restraint)
+            self._by_kind[kind] = {**self._by_kind[kind], subject: restraint}
+        detail = {"reason": reason, "key": key} if key else {"reason": reason}
+        self._store.audit.add(restraint.at, actor, kind.value, subject, detail)
+
+    def lift(self, kind: RestraintKind, subject: str, *, actor: str) -> bool:
+        """Lift a decision; False when there was none."""
+        with self._lock:
+            found = self._store.restraints.drop(kind, subject)
+            self._by_kind[kind] = {name: kept for name, kept in self._by_kind[kind].items() if name != subject}
+        if found:
+            self._store.audit.add(self._clock.now(), actor, f"lift {kind.value}", subject, {})
+        return found

@@ -1,0 +1,514 @@
+"""The supervisor: the one place that wires everything, starts it in order and stops it in reverse."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from livegraft import process
+from livegraft.catalog import ScriptStatus, SyncReport, SyncStatus, VersionStatus
+from livegraft.clock import Clock, SystemClock
+from livegraft.context import Progress
+from livegraft.decisions import Decisions
+from livegraft.dispatcher import Dispatcher, Run, Work
+from livegraft.drainer import Drainer
+from livegraft.errors import ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
+from livegraft.events import Events
+from livegraft.graph import Planner
+from livegraft.live import Live, Namespace
+from livegraft.loader import Loader
+from livegraft.loading import LoadThread
+from livegraft.mirror import Mirror
+from livegraft.mirror.git import GitMirror
+from livegraft.overview import Overview
+from livegraft.parameters import Resources
+from livegraft.release import LiveScript, Release, ReleaseBuilder
+from livegraft.run import RunFailure, RunRecord, RunState, Trigger
+from livegraft.runner.failure import describe
+from livegraft.schedule import Schedule
+from livegraft.store import (
+    AuditRecord,
+    ReleaseRecord,
+    Restraint,
+    RestraintKind,
+    SlotRecord,
+    Store,
+    VersionRecord,
+)
+from livegraft.store.sqlite import open_store
+from livegraft.syncer import Syncer
+from livegraft.ticker import Entry, Ticker
+from livegraft.version import Version
+
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Keeps the scripts of a repository live in this process.
+
+    ``repository`` is a local path, an https or an ssh address; ``data`` is a folder of ours for the
+    mirror, the history and the token (default ``livegraft-data``). ``provide`` are the host's live
+    objects, offered to scripts by name and type. ``poll_seconds`` is the pause between two looks at the
+    repository (default 5; a local one is watched as well). ``import_seconds`` bounds the import of
+    a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
+    followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
+
+    Use it as a context manager: entering starts it and takes the newest commit; a repository that
+    cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
+    several can live in one process. Raises ConfigurationError and StoreError on entering.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path,
+        *,
+        branch: str = "main",
+        data: str | Path = "livegraft-data",
+        provide: Mapping[str, object] | None = None,
+        poll_seconds: float = 5.0,
+        import_seconds: float = 10.0,
+        accept_rewritten: bool = False,
+        git_token: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.data = Path(data).absolute()
+        self.clock: Clock = clock or SystemClock()
+        self.events = Events()
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._mirror: Mirror = GitMirror(
+            str(repository),
+            branch=branch,
+            folder=self.data / "mirror.git",
+            token=git_token or os.environ.get("LIVEGRAFT_GIT_TOKEN"),
+        )
+        self.address, self.branch = self._mirror.address, self._mirror.branch
+        self.store: Store = open_store(self.data / "history.db")
+        self._decisions = Decisions(store=self.store, clock=self.clock)
+        self._release: Release | None = None
+        self.live = Live(self._find_live)
+        planner = Planner(
+            read=self._mirror.read, snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision))
+        )
+        self._loader = Loader(
+            planner=planner, folder=self.data / "sources", clock=self.clock, describe=self._describe_import
+        )
+        self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
+        self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
+        self._drainer = Drainer(
+            loader=self._loader, clock=self.clock, events=self.events, runs_of=lambda version: self._runs_of(version)
+        )
+        self._builder = ReleaseBuilder(
+            loader=self._loader,
+            load_thread=self._load_thread,
+            planner=planner,
+            resources=Resources(provide),
+            clock=self.clock,
+            last_good=lambda name: next(iter(self.store.releases.versions(name, limit=1)), None),
+        )
+        self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))
+        self._syncer = Syncer(
+            mirror=self._mirror,
+            planner=planner,
+            builder=self._builder,
+            drainer=self._drainer,
+            releases=self.store.releases,
+            clock=self.clock,
+            events=self.events,
+            switch=self._switch,
+            pins=lambda: self._decisions.pins,
+            held=lambda: self._decisions.hold is not None,
+            poll_seconds=poll_seconds,
+            accept_rewritten=accept_rewritten,
+        )
+        self._overview = Overview(
+            release=lambda: self._release,
+            loader=self._loader,
+            drainer=self._drainer,
+            decisions=self._decisions,
+            next_at=self._ticker.next_at,
+        )
+        self._state_lock = threading.Lock()
+        self._started = False
+
+    # -- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start following the repository, running and ticking. Idempotent."""
+        with self._state_lock:
+            if self._started:
+                return
+            self._started = True
+            self._mark_lost_runs()
+            self._dispatcher.start()
+            self._drainer.start()
+            self._syncer.start()
+            self._ticker.start()
+
+    def stop(self, deadline_seconds: float = 30.0) -> None:
+        """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent."""
+        with self._state_lock:
+            if not self._started:
+                return
+            self._started = False
+            self._ticker.stop()
+            self._syncer.stop()
+            self._dispatcher.stop(deadline_seconds)
+            self._drainer.stop()
+            self._load_thread.stop()
+            self._unload_all()
+            self._mirror.close()
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self._syncer.sync()
+        except MirrorError as error:
+            logger.warning("started without news of the repository: %s", error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # -- scripts and releases --------------------------------------------------------------
+
+    @property
+    def release(self) -> Release | None:
+        """What is live; None before the first commit was taken."""
+        return self._release
+
+    @property
+    def scripts(self) -> Sequence[ScriptStatus]:
+        """Every script, by name."""
+        return self._overview.scripts()
+
+    def script(self, name: str) -> ScriptStatus:
+        """One script. Raises NotFoundError."""
+        found = self._overview.script(name)
+        if found is None:
+            raise self._no_script(name)
+        return found
+
+    def code(self, name: str, key: str | None = None) -> str:
+        """The source of a script: of its newest version, or of the one with this key. Raises NotFoundError."""
+        release = self._release
+        if key is not None:
+            known = self.store.releases.version(name, key)
+            if known is None:
+                raise NotFoundError("version", f"{name}@{key}")
+            snapshot = self._mirror.snapshot(self._mirror.revision(known.revision))
+            return self._mirror.read(snapshot.files[f"{name}.py"]).decode("utf-8", "replace")
+        planned = release.plan.modules.get(name.replace("/", ".")) if release else None
+        if planned is None or planned.source is None:
+            raise self._no_script(name)
+        return planned.source.text
+
+    def sync(
+        self, *, actor: str = "host", timeout: float | None = None, accept_rewritten: bool = False
+    ) -> SyncReport:
+        """Look at the repository now; returns when its newest commit is live or refused.
+
+        Raises MirrorError when it cannot be read, BusyError when it takes longer than ``timeout`` seconds.
+        """
+        if accept_rewritten:
+            self.store.audit.add(self.clock.now(), actor, "accept rewritten", self.branch, {})
+        return self._syncer.sync(timeout, accept_rewritten=accept_rewritten)
+
+    @property
+    def sync_status(self) -> SyncStatus:
+        """How following the repository goes."""
+        return self._syncer.status
+
+    def releases(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
+        return self.store.releases.find(before=before, limit=limit)
+
+    def versions(self) -> Sequence[VersionStatus]:
+        """Every version in this process, and those that left lately."""
+        return self._overview.versions()
+
+    def script_versions(self, name: str) -> Sequence[VersionRecord]:
+        """Versions of a script that were live once, newest first."""
+        return self.store.releases.versions(name)
+
+    def slots(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
+        return self.store.slots.find(script=script, limit=limit)
+
+    # -- runs ------------------------------------------------------------------------------
+
+    def run(self, name: str, /, **arguments: Any) -> Run:
+        """Start a run for the host. Raises as ``submit`` does."""
+        return self.submit(name, arguments, trigger=Trigger.HOST, actor="host")
+
+    def submit(self, name: str, arguments: Mapping[str, Any], *, trigger: Trigger, actor: str) -> Run:
+        """Start a run of the live version.
+
+        Raises NotFoundError, NotRunnableError (quarantined, or no version loaded), ArgumentsError,
+        BusyError (the queue is full).
+        """
+        run = self._dispatcher.submit(self._work(name), trigger=trigger, actor=actor, arguments=arguments)
+        if trigger is not Trigger.HOST:
+            self.store.audit.add(self.clock.now(), actor, "run", name, {"run": run.id, "trigger": trigger.value})
+        return run
+
+    def cancel(self, run_id: str, *, actor: str) -> RunRecord:
+        """Ask a run to stop. Raises NotFoundError, ConflictError when it has ended."""
+        self.find_run(run_id)
+        self._dispatcher.cancel(run_id)
+        self.store.audit.add(self.clock.now(), actor, "cancel", run_id, {})
+        return self.find_run(run_id)
+
+    def find_run(self, run_id: str) -> RunRecord:
+        """A run as it is now. Raises NotFoundError."""
+        found = self._dispatcher.record(run_id) or self.store.runs.get(run_id)
+        if found is None:
+            raise NotFoundError("run", run_id)
+        return found
+
+    def find_runs(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[RunState] = (),
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[RunRecord]:
+        """Runs, newest first."""
+        return self.store.runs.find(script=script, states=states, before=before, limit=limit)
+
+    def wait(self, run_id: str, timeout: float) -> RunRecord:
+        """The run when it ended, or as it is after ``timeout`` seconds. Raises NotFoundError."""
+        self._dispatcher.wait(run_id, timeout)
+        return self.find_run(run_id)
+
+    def progress(self, run_id: str) -> Progress | None:
+        """What an open run said last of how far it is."""
+        return self._dispatcher.progress(run_id)
+
+    def output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        """Output of a run from a byte offset, UTF-8. Raises NotFoundError."""
+        self.find_run(run_id)
+        return self._dispatcher.output(run_id, offset, limit)
+
+    def follow(self, run_id: str, offset: int = 0) -> Iterator[Any]:
+        """Output of a run as it comes; ends with the run. Raises NotFoundError."""
+        self.find_run(run_id)
+        return self._dispatcher.follow(run_id, offset)
+
+    # -- people's decisions ----------------------------------------------------------------
+
+    def quarantine(self, name: str, *, reason: str, actor: str) -> None:
+        """Take a script out of service: no button, no schedule, no API; the host's own calls go on."""
+        self.script(name)
+        self._decisions.put(RestraintKind.QUARANTINE, name, actor=actor, reason=reason)
+        self._replan()
+        self.events.emit("script", name, quarantined=True)
+
+    def release_quarantine(self, name: str, *, actor: str) -> None:
+        """Put a quarantined script back into service. Raises ConflictError when it is not quarantined."""
+        if not self._decisions.lift(RestraintKind.QUARANTINE, name, actor=actor):
+            raise ConflictError(f"expected {name} to be quarantined, it is not")
+        self._replan()
+        self.events.emit("script", name, quarantined=False)
+
+    def pin(self, name: str, *, key: str, actor: str, reason: str = "") -> None:
+        """Make a version that was live once live again, and keep the script at it.
+
+        ``key`` may be shortened. Raises NotFoundError, and LoadError when the version does not load any more.
+        """
+        self.script(name)
+        known = next((known for known in self.script_versions(name) if known.key.startswith(key)), None)
+        if known is None or not key:
+            raise NotFoundError("version", f"{name}@{key}")
+        self._decisions.put(
+            RestraintKind.PIN, name, actor=actor, reason=reason, key=known.key, revision=known.revision
+        )
+        self._syncer.rebuild()
+        status = self.script(name)
+        if status.version is None or status.version.key != known.key:
+            self._decisions.lift(RestraintKind.PIN, name, actor=actor)
+            self._syncer.rebuild()
+            reason = status.error.failure.message if status.error else "it did not load"
+            raise LoadError(f"{name}.py", 0, f"expected version {known.key[:8]} to load, got: {reason}")
+        self.events.emit("script", name, pinned=True)
+
+    def unpin(self, name: str, *, actor: str) -> None:
+        """Let a pinned script follow the repository again. Raises ConflictError when it is not pinned."""
+        if not self._decisions.lift(RestraintKind.PIN, name, actor=actor):
+            raise ConflictError(f"expected {name} to be pinned, it is not")
+        self._syncer.rebuild()
+        self.events.emit("script", name, pinned=False)
+
+    @property
+    def held(self) -> Restraint | None:
+        """The decision that holds the repository at its release, if there is one."""
+        return self._decisions.hold
+
+    def hold(self, *, actor: str, reason: str = "") -> None:
+        """Keep the present release live whatever is committed, until somebody lets go."""
+        self._decisions.put(RestraintKind.HOLD, "", actor=actor, reason=reason)
+        self._syncer.poke()
+
+    def let_go(self, *, actor: str) -> None:
+        """Follow the repository again. Raises ConflictError when it is not held."""
+        if not self._decisions.lift(RestraintKind.HOLD, "", actor=actor):
+            raise ConflictError("expected the repository to be held, it is not")
+        self._syncer.poke()
+
+    def audit(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
+        """Who changed what, newest first."""
+        return self.store.audit.find(before=before, limit=limit)
+
+    # -- faces -----------------------------------------------------------------------------
+
+    def health(self) -> Mapping[str, Any]:
+        """Whether this supervisor works, in numbers; ``status`` is ok, degraded or stopped."""
+        status, release = self.sync_status, self._release
+        failed = len(release.failures) if release else 0
+        return {
+            "status": "stopped" if not self._started else "ok" if status.state != "failing" and release else "degraded",
+            "sync": status.state.value,
+            "revision": status.revision,
+            "scripts": len(release.scripts) if release else 0,
+            "failed_scripts": failed,
+            "open_runs": len(self._dispatcher.active()),
+            "versions": len(self._loader.versions),
+        }
+
+    @property
+    def web(self) -> Any:
+        """The pages and the API as an ASGI application, to mount anywhere in the host's own."""
+        # The faces stand above the supervisor: it knows this one name of theirs and imports it when asked.
+        return importlib.import_module("livegraft.web").build(self)
+
+    # -- wiring ----------------------------------------------------------------------------
+
+    def _switch(self, release: Release) -> None:
+        """Make a release live. Runs read ``_release``; calls of the host read the dictionary of ``live``."""
+        self._release = release
+        object.__setattr__(self.live, "__dict__", release.namespace)
+        self._replan()
+
+    def _find_live(self, name: str) -> Any:
+        release = self._release
+        if release is None:
+            raise AttributeError(f"expected a release to be live before {name!r} is read, got none")
+        value = self._resolve_live(release, name)
+        release.namespace[name] = value
+        return value
+
+    def _resolve_live(self, release: Release, name: str) -> Any:
+        """A script, a module or a package of a release, by dotted name."""
+        script = release.scripts.get(name.replace(".", "/"))
+        if script is not None:
+            return script.version.executed_module
+        planned = release.plan.modules.get(name)
+        if planned is None:
+            near = get_close_matches(name, release.plan.modules, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise AttributeError(f"release {release.revision.short} has no module {name!r}{hint}")
+        if planned.is_package and not planned.blob:
+            return Namespace(lambda child: self._resolve_live(release, f"{name}.{child}"))
+        version = release.modules.get(name)
+        if version is None:
+            with self._drainer.turn:
+                version = release.modules[name] = self._builder.load_module(planned, release.plan)
+        if not planned.is_package:
+            return version.executed_module
+        return Namespace(lambda child: self._resolve_member(release, version, child))
+
+    def _resolve_member(self, release: Release, package: Version, name: str) -> Any:
+        try:
+            return getattr(package.executed_module, name)
+        except AttributeError:
+            return self._resolve_live(release, f"{package.name}.{name}")
+
+    def _work(self, name: str) -> Work:
+        """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
+        release = self._release
+        script = release.scripts.get(name) if release else None
+        if script is None:
+            if release is not None and name in release.failures:
+                failure = release.failures[name].failure
+                raise NotRunnableError(f"{name} never loaded: {failure.path}:{failure.line}: {failure.message}")
+            raise self._no_script(name)
+        quarantine = self._decisions.quarantines.get(name)
+        if quarantine is not None:
+            raise NotRunnableError(f"{name} is quarantined by {quarantine.actor}: {quarantine.reason}")
+        return Work(
+            script=name,
+            key=script.version.key,
+            revision=script.version.revision,
+            function=script.function,
+            is_async=script.is_async,
+            parameters=script.parameters,
+            timeout=script.header.timeout,
+            locate=self._loader.locate,
+        )
+
+    def _no_script(self, name: str) -> NotFoundError:
+        release = self._release
+        near = get_close_matches(name, release.scripts, 1) if release else []
+        return NotFoundError("script", name, near[0] if near else None)
+
+    def _replan(self) -> None:
+        release = self._release
+        if release is not None:
+            self._ticker.replan(
+                {name: self._entry(script) for name, script in release.scripts.items() if script.header.schedules}
+            )
+
+    def _entry(self, script: LiveScript) -> Entry:
+        header, quarantine = script.header, self._decisions.quarantines.get(script.name)
+        reason = f"quarantined by {quarantine.actor}: {quarantine.reason}" if quarantine else ""
+        return Entry(header.schedules, header.overlap, header.missed, suspended_reason=reason)
+
+    def _runs_of(self, version: Version) -> Sequence[str]:
+        return self._dispatcher.uses(version.key)
+
+    def _describe_import(self, error: BaseException, version: Version) -> LoadError:
+        failure = describe(error, self._loader.locate)
+        return LoadError(
+            failure.path or version.path, failure.line, f"{failure.type}: {failure.message}", failure.traceback
+        )
+
+    def _mark_lost_runs(self) -> None:
+        """Close the runs of processes that died: nobody else will."""
+        me = process.identity()
+        for run in self.store.runs.open():
+            if run.process == me or not process.is_alive(run.process):
+                failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
+                self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure)
+
+    def _unload_all(self) -> None:
+        self._release = None
+        object.__setattr__(self.live, "__dict__", {})
+        self._syncer.forget()
+        self._drainer.supersede((), lambda step, at: None)
+        while self._drainer.look():
+            pass
+
+
+class _Starter:
+    """How the ticker starts runs of live versions."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def open_run(self, script: str) -> str | None:
+        return self._supervisor._dispatcher.open_run(script)
+
+    def prepare(self, script: str, schedule: Schedule, slot_at: Any) -> RunRecord:
+        work = self._supervisor._work(script)
+        return self._supervisor._dispatcher.prepare(work, trigger=Trigger.CRON, actor="cron", arguments={})
+
+    def launch(self, run: RunRecord) -> None:
+        self._supervisor._dispatcher.launch(run)

@@ -1,0 +1,141 @@
+"""Cases 32, 33 and 38: gone and checked, or named with its holder; and nothing grows."""
+
+from __future__ import annotations
+
+import gc
+import linecache
+import logging
+import os
+import sys
+import threading
+import weakref
+from typing import Any
+
+from livegraft.version import VersionState
+from tests.support.host import Host
+
+SCRIPT = """
+import logging
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from helpers.util import Base
+
+log = logging.getLogger(__name__)
+
+class Colour(Enum):
+    RED = {0}
+
+@dataclass
+class Row(Base):
+    value: typing.Optional[Colour] = None
+
+class Plain:
+    pass
+
+ROWS = [Row(), Row(Colour.RED)]
+
+def run(colour: Colour = Colour.RED, limit: int = 3) -> list[str]:
+    log.info("running")
+    return [repr(row) for row in ROWS]
+"""
+FILES = {"s.py": SCRIPT, "helpers/util.py": "class Base:\n    VALUE = {0}\n"}
+
+
+def at(n: int) -> dict[str, str]:
+    return {path: text.replace("{0}", str(n)) for path, text in FILES.items()}
+
+
+def test_case_32_a_drained_version_is_gone_after_at_most_one_collection(host: Host) -> None:
+    host.take(at(1))
+    host.supervisor.run("s").wait(10)
+    version = host.version("s")
+    key, token, module = version.key, version.token, weakref.ref(version.executed_module)
+    classes = [weakref.ref(cls) for cls in version.classes]
+    assert token is not None
+    assert len(classes) == 3
+    del version
+
+    host.take(at(2))
+
+    host.wait_for("s", key, VersionState.UNLOADED)
+    host.supervisor.run("s").wait(10)
+    gc.collect()
+    assert module() is None
+    assert token() is None
+    assert [cls() for cls in classes if cls() is not None] == []
+    assert not any(key in name for name in sys.modules)
+    assert not any(key in name for name in logging.Logger.manager.loggerDict)
+    helper = [state for name_key, state in host.states("helpers.util").items() if state is not VersionState.LIVE]
+    assert helper == [VersionState.UNLOADED]
+
+
+def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_once_released(host: Host) -> None:
+    for keep in ("run", "Row", "Row()", "boom"):
+        host.take(at(1))
+        host.take({"s.py": at(1)["s.py"] + f"\n# {keep}\ndef boom(): raise KeyError('kept')\n"})
+        key = host.key("s")
+        kept(host, keep)
+        host.take(at(2))
+
+        status = host.wait_for("s", key, VersionState.LEAKED)
+        assert any("KEPT in module tests.conformance.loading.test_unloading" in each for each in status.holders), (
+            keep,
+            status.holders,
+        )
+
+        KEPT.clear()
+        host.supervisor._drainer.wake()
+        host.wait_for("s", key, VersionState.UNLOADED, timeout=20)
+
+
+KEPT: list[Any] = []
+
+
+def kept(host: Host, what: str) -> None:
+    if what == "boom":
+        try:
+            host.live.s.boom()
+        except KeyError as error:
+            KEPT.append(error)
+    else:
+        module = host.live.s
+        KEPT.append(module.Row() if what == "Row()" else getattr(module, what))
+
+
+def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host) -> None:
+    def cycle(first: int, count: int) -> None:
+        for n in range(first, first + count):
+            host.take(at(n))
+            if n % 50 == 0:
+                assert host.supervisor.run("s").wait(10).state == "succeeded"
+        host.wait_for("s", host.supervisor._drainer.unloaded[-1].key, VersionState.UNLOADED)
+        while host.supervisor._drainer.look():
+            pass
+        gc.collect()
+
+    cycle(0, 200)
+    before = measure()
+    cycle(200, 800)
+    after = measure()
+
+    assert after["modules"] == before["modules"]
+    assert after["loggers"] == before["loggers"]
+    assert abs(after["lines"] - before["lines"]) <= 5
+    assert after["threads"] == before["threads"]
+    assert after["descriptors"] <= before["descriptors"] + 2
+    # 800 versions of several hundred objects each would be hundreds of thousands of blocks.
+    assert after["blocks"] - before["blocks"] < 20_000
+    unfinished = [each for each in host.supervisor.versions() if each.state not in ("live", "unloaded")]
+    assert unfinished == []
+
+
+def measure() -> dict[str, int]:
+    return {
+        "blocks": sys.getallocatedblocks(),
+        "modules": len(sys.modules),
+        "loggers": len(logging.Logger.manager.loggerDict),
+        "lines": len(linecache.cache),
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+    }
