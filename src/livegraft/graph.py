@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from livegraft.revision import Revision
-from livegraft.snapshot import Snapshot
+from livegraft.snapshot import Skipped, Snapshot
 from livegraft.source import Import, Source, read_source
 
 KEY_DIGITS: Final = 20
@@ -72,6 +72,7 @@ class Plan:
     revision: Revision
     modules: Mapping[str, PlannedModule]
     tops: frozenset[str]
+    skipped: tuple[Skipped, ...] = ()
 
     def scripts(self) -> Iterator[PlannedModule]:
         return (module for module in self.modules.values() if module.is_script)
@@ -115,7 +116,7 @@ class Planner:
         tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
         _Keys(modules, before, tops, self._learnt).compute(affected)
         self._blobs, self._files = snapshot.files, files
-        self._plan = Plan(snapshot.revision, modules, tops)
+        self._plan = Plan(snapshot.revision, modules, tops, snapshot.skipped)
         return self._plan
 
     def at(self, revision: str) -> Plan:

@@ -33,6 +33,7 @@ from livegraft.release import LiveScript, Release, ReleaseBuilder
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
 from livegraft.schedule import Schedule
+from livegraft.snapshot import Skipped
 from livegraft.store import (
     AuditRecord,
     ReleaseRecord,
@@ -59,6 +60,7 @@ class Supervisor:
     repository (default 5; a local one is watched as well). ``import_seconds`` bounds the import of
     a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
+    With ``tick=False`` schedules are shown and do not fire. ``mirror`` takes the place of the repository.
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -76,13 +78,16 @@ class Supervisor:
         import_seconds: float = 10.0,
         accept_rewritten: bool = False,
         git_token: str | None = None,
+        tick: bool = True,
+        mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._mirror: Mirror = GitMirror(
+        self._tick = tick
+        self._mirror: Mirror = mirror or GitMirror(
             str(repository),
             branch=branch,
             folder=self.data / "mirror.git",
@@ -149,7 +154,8 @@ class Supervisor:
             self._dispatcher.start()
             self._drainer.start()
             self._syncer.start()
-            self._ticker.start()
+            if self._tick:
+                self._ticker.start()
 
     def stop(self, deadline_seconds: float = 30.0) -> None:
         """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent."""
@@ -212,9 +218,7 @@ class Supervisor:
             raise self._no_script(name)
         return planned.source.text
 
-    def sync(
-        self, *, actor: str = "host", timeout: float | None = None, accept_rewritten: bool = False
-    ) -> SyncReport:
+    def sync(self, *, actor: str = "host", timeout: float | None = None, accept_rewritten: bool = False) -> SyncReport:
         """Look at the repository now; returns when its newest commit is live or refused.
 
         Raises MirrorError when it cannot be read, BusyError when it takes longer than ``timeout`` seconds.
@@ -227,6 +231,12 @@ class Supervisor:
     def sync_status(self) -> SyncStatus:
         """How following the repository goes."""
         return self._syncer.status
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """Files of the live commit that were left out, and why."""
+        release = self._release
+        return release.plan.skipped if release else ()
 
     def releases(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
         return self.store.releases.find(before=before, limit=limit)
@@ -328,9 +338,7 @@ class Supervisor:
         known = next((known for known in self.script_versions(name) if known.key.startswith(key)), None)
         if known is None or not key:
             raise NotFoundError("version", f"{name}@{key}")
-        self._decisions.put(
-            RestraintKind.PIN, name, actor=actor, reason=reason, key=known.key, revision=known.revision
-        )
+        self._decisions.put(RestraintKind.PIN, name, actor=actor, reason=reason, key=known.key, revision=known.revision)
         self._syncer.rebuild()
         status = self.script(name)
         if status.version is None or status.version.key != known.key:

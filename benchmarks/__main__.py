@@ -1,0 +1,23 @@
+"""Measure everything: ``python -m benchmarks [PART ...]`` with the parts loading and runs."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import figures, loading, runs
+
+PARTS = {"loading": loading.measure, "runs": runs.measure}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(PARTS)
+    with tempfile.TemporaryDirectory(prefix="livegraft-bench-") as folder:
+        found = [figure for part in wanted for figure in PARTS[part](Path(folder) / part)]
+    figures.show(found)
+    figures.write(found, Path("build/bench.json"))
+
+
+if __name__ == "__main__":
+    main()

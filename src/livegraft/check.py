@@ -1,0 +1,54 @@
+"""A work tree under the same loader as a live repository: what is wrong with it, and running one script of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from livegraft.mirror.worktree import WorkTree
+from livegraft.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that keeps a script from going live, or a warning about a file that is left out."""
+
+    path: str
+    line: int
+    message: str
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {'warning: ' if self.is_warning else ''}{self.message}"
+
+
+@contextmanager
+def supervised_tree(folder: Path, provide: Mapping[str, object]) -> Iterator[Supervisor]:
+    """The scripts of a work tree, loaded as its next commit would be; schedules do not fire, nothing is kept."""
+    with (
+        tempfile.TemporaryDirectory(prefix="livegraft-") as data,
+        Supervisor(
+            folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False
+        ) as supervisor,
+    ):
+        yield supervisor
+
+
+def check_tree(folder: Path, provide: Mapping[str, object]) -> tuple[int, Sequence[Fault]]:
+    """How many scripts a work tree has, and everything that is wrong with them.
+
+    ``provide`` stands for the host's resources: scripts that ask for others do not load.
+    """
+    with supervised_tree(folder, provide) as supervisor:
+        faults = {
+            Fault(failure.path or f"{script.name}.py", failure.line, failure.message)
+            for script in supervisor.scripts
+            if script.error is not None
+            for failure in [script.error.failure]
+        }
+        faults |= {Fault(skipped.path, 0, skipped.reason, is_warning=True) for skipped in supervisor.skipped}
+        return len(supervisor.scripts), sorted(faults, key=lambda fault: (fault.path, fault.line, fault.message))
