@@ -1,0 +1,1 @@
+"""Executing runs: the port, with one runner for sync and one for async code."""

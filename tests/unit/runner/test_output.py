@@ -1,0 +1,233 @@
+"""The output of one run, while it grows and as it is kept."""
+
+from __future__ import annotations
+
+import re
+import threading
+import tracemalloc
+
+import pytest
+
+from livegraft.runner.output import KEPT, Limits, RunOutput, read_stored
+
+SMALL = Limits(head_bytes=1000, tail_bytes=1000)
+MARKER = re.compile(rb"\n\xe2\x80\xa6 (\d+) bytes dropped \xe2\x80\xa6\n")
+
+
+def everything(output: RunOutput) -> bytes:
+    output.close()
+    return b"".join(chunk.data for chunk in output.follow())
+
+
+class Shelf:
+    """Keeps chunks as a store does: bytes from an offset on, gaps left out."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[int, bytes]] = []
+
+    def keep(self, output: RunOutput) -> None:
+        chunks = output.unsaved()
+        self.chunks += chunks
+        output.mark_saved(chunks)
+
+    def read(self, offset: int, limit: int) -> bytes:
+        return b"".join(data[max(0, offset - at) :] for at, data in self.chunks if at + len(data) > offset)[:limit]
+
+
+def test_keeps_text_in_order_as_utf_8() -> None:
+    output = RunOutput()
+    output.write("grüße\n")
+    output.write(b"bytes\n")
+
+    assert everything(output) == "grüße\nbytes\n".encode()
+
+
+def test_replaces_what_is_not_unicode() -> None:
+    output = RunOutput()
+    output.write("lone \udc80 surrogate\n")
+    output.write(b"latin \xe4\n")
+
+    assert everything(output).decode() == "lone ? surrogate\nlatin \ufffd\n"
+
+
+def test_joins_a_character_that_came_in_two_writes() -> None:
+    output = RunOutput()
+    output.write(b"\xc3")
+    output.write(b"\xa4")
+    output.write(b"\xe2\x80")
+
+    assert everything(output).decode() == "ä\ufffd"
+
+
+def test_keeps_all_up_to_the_limit() -> None:
+    output = RunOutput(SMALL)
+    output.write("x" * 2000)
+
+    assert everything(output) == b"x" * 2000
+
+
+@pytest.mark.parametrize("size", [2001, 2064, 2065, 5000, 1_000_000])
+def test_keeps_head_and_tail_and_says_how_much_is_lost_to_the_byte(size: int) -> None:
+    written = (b"".join(b"%08d\n" % n for n in range(size // 9 + 1)))[:size]
+    output = RunOutput(SMALL)
+    output.write(written)
+
+    kept = everything(output)
+    found = MARKER.search(kept)
+
+    assert found
+    head, tail = kept[: found.start()], kept[found.end() :]
+    assert head == written[:1000]
+    assert written.endswith(tail)
+    assert 936 < len(tail) <= 1000
+    assert len(head) + int(found[1]) + len(tail) == size == output.end
+
+
+def test_is_read_from_any_offset_in_pieces() -> None:
+    output = RunOutput()
+    output.write("0123456789")
+
+    assert output.read(3, 4).data == b"3456"
+    assert output.read(3, 4).next_offset == 7
+    assert output.read(10).data == b""
+
+
+def test_offset_in_a_loss_leads_to_its_marker_and_on_without_repeating() -> None:
+    output = RunOutput(SMALL)
+    output.write("x" * 1000 + "y" * 1_000_000 + "z" * 500)
+
+    first = output.read(50_000, 64)
+    second = output.read(first.next_offset)
+
+    assert MARKER.match(first.data)
+    assert first.offset > 50_000
+    assert second.data.endswith(b"z" * 500)
+    assert second.next_offset == output.end == 1_001_500
+
+
+def test_a_follower_that_keeps_up_sees_every_byte() -> None:
+    output = RunOutput(SMALL)
+    lines = [f"line {number}\n" for number in range(2000)]
+    seen = bytearray()
+    offset = 0
+
+    for line in lines:
+        output.write(line)
+        chunk = output.read(offset)
+        seen += chunk.data
+        offset = chunk.next_offset
+
+    assert seen.decode() == "".join(lines)
+
+
+def test_followers_end_with_the_run_and_have_read_the_same() -> None:
+    output = RunOutput()
+    read: list[bytes] = []
+    followers = [
+        threading.Thread(target=lambda: read.append(b"".join(chunk.data for chunk in output.follow())))
+        for _ in range(5)
+    ]
+    for follower in followers:
+        follower.start()
+    for number in range(1000):
+        output.write(f"{number}\n")
+    output.close()
+    for follower in followers:
+        follower.join(10)
+
+    assert read == ["".join(f"{number}\n" for number in range(1000)).encode()] * 5
+
+
+def test_a_follower_is_told_each_second_that_there_is_no_news() -> None:
+    output = RunOutput()
+
+    assert next(output.follow()).data == b""
+
+
+def test_lines_of_many_threads_stay_whole() -> None:
+    output = RunOutput()
+
+    def write(name: str) -> None:
+        for _ in range(500):
+            output.write(f"{name * 20}\n")
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(10)
+
+    lines = everything(output).decode().splitlines()
+    assert sorted(lines) == sorted(name * 20 for name in "abcd" for _ in range(500))
+
+
+def test_a_finalizer_that_prints_inside_a_write_does_not_block() -> None:
+    output = RunOutput()
+    with output._lock:  # as the interpreter may run it in the middle of a write
+        output.write("from __del__\n")
+
+    assert everything(output) == b"from __del__\n"
+
+
+def test_a_hundred_megabytes_need_less_than_eight() -> None:
+    output = RunOutput()
+    line = "x" * 999 + "\n"
+    tracemalloc.start()
+    for _ in range(100_000):
+        output.write(line)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert output.end == 100_000_000
+    assert peak < 8 << 20
+
+
+def test_a_hundred_megabytes_at_once_need_little_beside_them() -> None:
+    output = RunOutput()
+    text = "x" * 100_000_000
+    tracemalloc.start()
+    output.write(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 8 << 20
+
+
+class TestStored:
+    @pytest.mark.parametrize("size", [10, 1 << 20, 2 << 20, (2 << 20) + 1, 10 << 20])
+    def test_output_reads_the_same_as_live_at_every_offset(self, size: int) -> None:
+        shelf, output = Shelf(), RunOutput()
+        for start in range(0, size, 300_000):
+            output.write(b"".join(b"%015d\n" % n for n in range(start, size, 16))[: min(300_000, size - start)])
+            shelf.keep(output)
+        output.close()
+        shelf.keep(output)
+
+        assert shelf.chunks == sorted(shelf.chunks)
+        for offset in (0, 5, 1 << 19, 1 << 20, (1 << 20) + 5, 2 << 20, size - 100, size - 1, size):
+            live = output.read(offset, 1000)
+            assert read_stored(shelf.read, output.end, live.offset, 1000) == live
+
+    def test_output_is_read_to_its_end_by_next_offsets(self) -> None:
+        shelf, output = Shelf(), RunOutput(KEPT)
+        output.write("x" * (5 << 20))
+        output.close()
+        shelf.keep(output)
+        read, offset = bytearray(), 0
+
+        while (chunk := read_stored(shelf.read, output.end, offset, 100_000)).data:
+            read += chunk.data
+            offset = chunk.next_offset
+
+        assert offset == output.end
+        assert bytes(read) == everything(output)
+
+    def test_nothing_is_kept_twice(self) -> None:
+        shelf, output = Shelf(), RunOutput()
+        output.write("a")
+        shelf.keep(output)
+        shelf.keep(output)
+        output.write("b")
+        shelf.keep(output)
+
+        assert shelf.chunks == [(0, b"a"), (1, b"b")]
