@@ -1,0 +1,100 @@
+"""One SQLite file: connections, transactions, and failures told as StoreError."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from livegraft.errors import StoreError
+
+BUSY_SECONDS: Final = 30.0
+"""How long a write waits for another process that is writing."""
+
+_ADVICE: Final = {
+    "database is locked": "another process has been writing for longer than "
+    f"{BUSY_SECONDS:g} s: end it, or give each process a data folder of its own",
+    "database or disk is full": "free some space on the disk that holds it",
+    "attempt to write a readonly database": "make the file and its folder writable for this user",
+    "unable to open database file": "check that the folder exists and is writable for this user",
+    "file is not a database": "it is damaged or something else: restore a backup, or move it away to begin anew",
+    "database disk image is malformed": "it is damaged: restore a backup, or move it away to begin anew",
+}
+
+
+class Database:
+    """A file in WAL mode. Readers have connections of their own and never wait; writers take turns.
+
+    One connection writes: SQLite has one writer at a time anyway, and waiting in Python is fair and cheap
+    while waiting in SQLite is polling.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._engine = _engine(file)
+        self._reader = self._engine.execution_options(writes=False)
+        self._turn = threading.Lock()
+        self._writer: Connection | None = None
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees the last committed state."""
+        with self._telling_failures(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that no other writer is in: committed at the end, rolled back when it raises."""
+        with self._turn, self._telling_failures():
+            if self._writer is None:
+                self._writer = self._engine.connect()
+            with self._writer.begin():
+                yield self._writer
+
+    def close(self) -> None:
+        with self._turn:
+            self._closed = True
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self._engine.dispose()
+
+    @contextmanager
+    def _telling_failures(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreError(f"expected the history {self.file.name} to be open, it is closed")
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise StoreError(self._explain(error)) from error
+
+    def _explain(self, error: SQLAlchemyError) -> str:
+        cause = str(getattr(error, "orig", None) or error)
+        advice = next((advice for part, advice in _ADVICE.items() if part in cause), "see the log for the cause")
+        return f"the history {self.file} cannot be used: {cause}; {advice}"
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        # The driver's own transactions begin too late: at the first write, not at BEGIN.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

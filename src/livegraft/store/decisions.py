@@ -1,0 +1,60 @@
+"""The ledgers of what people decided: restraints in force, and the audit of every change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from livegraft.store import AuditRecord, Restraint, RestraintKind, schema
+from livegraft.store.database import Database
+
+_restraints = schema.restraints.c
+_audit = schema.audit.c
+
+
+class SqlRestraints:
+    """See ``livegraft.store.Restraints``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, restraint: Restraint) -> None:
+        row = asdict(restraint) | {"kind": restraint.kind.value}
+        statement = upsert(schema.restraints).values(**row)
+        changed = {name: row[name] for name in ("actor", "at", "reason", "key", "revision")}
+        with self._database.writing() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=changed))
+
+    def drop(self, kind: RestraintKind, subject: str) -> bool:
+        gone = delete(schema.restraints).where(_restraints.kind == kind.value, _restraints.subject == subject)
+        with self._database.writing() as connection:
+            return bool(connection.execute(gone).rowcount)
+
+    def all(self) -> Sequence[Restraint]:
+        with self._database.reading() as connection:
+            rows = connection.execute(select(schema.restraints)).all()
+        return [Restraint(**{**row._mapping, "kind": RestraintKind(row.kind)}) for row in rows]
+
+
+class SqlAudit:
+    """See ``livegraft.store.Audit``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
+        row = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": dict(detail)}
+        with self._database.writing() as connection:
+            connection.execute(insert(schema.audit), row)
+
+    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
+        wanted = select(schema.audit).order_by(_audit.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(_audit.id < before)
+        with self._database.reading() as connection:
+            return [AuditRecord(**row._mapping) for row in connection.execute(wanted)]

@@ -1,0 +1,167 @@
+"""The ledger of commits and of the versions they brought, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from livegraft.run import RunFailure
+from livegraft.store import Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
+from livegraft.store.database import Database
+
+_releases = schema.releases.c
+_versions = schema.versions.c
+
+
+class SqlReleases:
+    """See ``livegraft.store.Releases``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, release: ReleaseRecord) -> int:
+        row = {
+            "revision": release.revision,
+            "author": release.author,
+            "subject": release.subject,
+            "committed_at": release.committed_at,
+            "state": release.state.value,
+            "unchanged": release.unchanged,
+            "error": release.error,
+        }
+        with self._database.writing() as connection:
+            added = connection.execute(insert(schema.releases), row).inserted_primary_key
+            assert added is not None  # noqa: S101 - one row was inserted
+            _add_steps(connection, added[0], release.steps)
+            _replace_scripts(connection, added[0], release.scripts)
+        return int(added[0])
+
+    def update(
+        self,
+        id: int,
+        *,
+        state: ReleaseState | None = None,
+        steps: Mapping[str, datetime] | None = None,
+        scripts: Sequence[ScriptOutcome] | None = None,
+        unchanged: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        given = {"state": state.value if state else None, "unchanged": unchanged, "error": error}
+        values = {name: value for name, value in given.items() if value is not None}
+        with self._database.writing() as connection:
+            if state is ReleaseState.LIVE:
+                live_before = update(schema.releases).where(_releases.state == ReleaseState.LIVE.value)
+                connection.execute(live_before.values(state=ReleaseState.SUPERSEDED.value))
+            if values:
+                connection.execute(update(schema.releases).where(_releases.id == id).values(**values))
+            _add_steps(connection, id, steps or {})
+            if scripts is not None:
+                _replace_scripts(connection, id, scripts)
+
+    def get(self, revision: str) -> ReleaseRecord | None:
+        wanted = select(schema.releases).where(_releases.revision == revision).order_by(_releases.id.desc()).limit(1)
+        return next(iter(self._read(wanted)), None)
+
+    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
+        wanted = select(schema.releases).order_by(_releases.id.desc()).limit(limit)
+        return self._read(wanted if before is None else wanted.where(_releases.id < before))
+
+    def live(self) -> ReleaseRecord | None:
+        wanted = select(schema.releases).where(_releases.state == ReleaseState.LIVE.value).limit(1)
+        return next(iter(self._read(wanted)), None)
+
+    def add_versions(self, versions: Iterable[VersionRecord]) -> None:
+        rows = [asdict(version) for version in versions]
+        if rows:
+            statement = upsert(schema.versions)
+            # A version that comes back is the newest again, and stays the one that its first revision brought.
+            statement = statement.on_conflict_do_update(
+                index_elements=["script", "key"], set_={"loaded_at": statement.excluded.loaded_at}
+            )
+            with self._database.writing() as connection:
+                connection.execute(statement, rows)
+
+    def versions(self, script: str, limit: int = 50) -> Sequence[VersionRecord]:
+        wanted = select(schema.versions).where(_versions.script == script)
+        wanted = wanted.order_by(_versions.loaded_at.desc(), _versions.number.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_version(row) for row in connection.execute(wanted)]
+
+    def version(self, script: str, key: str) -> VersionRecord | None:
+        wanted = select(schema.versions).where(_versions.script == script, _versions.key == key)
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return _version(row) if row else None
+
+    def _read(self, wanted: Any) -> list[ReleaseRecord]:
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted).all()
+            ids = [row.id for row in rows]
+            steps = _by_release(connection, schema.release_steps, ids)
+            scripts = _by_release(connection, schema.release_scripts, ids)
+        return [_release(row, steps.get(row.id, []), scripts.get(row.id, [])) for row in rows]
+
+
+def _add_steps(connection: Connection, id: int, steps: Mapping[str, datetime]) -> None:
+    rows = [{"release_id": id, "step": step, "at": at} for step, at in steps.items()]
+    if rows:
+        statement = upsert(schema.release_steps)
+        statement = statement.on_conflict_do_update(
+            index_elements=["release_id", "step"], set_={"at": statement.excluded.at}
+        )
+        connection.execute(statement, rows)
+
+
+def _replace_scripts(connection: Connection, id: int, scripts: Sequence[ScriptOutcome]) -> None:
+    connection.execute(delete(schema.release_scripts).where(schema.release_scripts.c.release_id == id))
+    rows = [
+        {
+            "release_id": id,
+            "script": each.script,
+            "outcome": each.outcome.value,
+            "key": each.key,
+            "failure": asdict(each.failure) if each.failure else None,
+        }
+        for each in scripts
+    ]
+    if rows:
+        connection.execute(insert(schema.release_scripts), rows)
+
+
+def _by_release(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(select(table).where(table.c.release_id.in_(ids))):
+        found.setdefault(row.release_id, []).append(row)
+    return found
+
+
+def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any]]) -> ReleaseRecord:
+    return ReleaseRecord(
+        row.id,
+        row.revision,
+        row.author,
+        row.subject,
+        row.committed_at,
+        ReleaseState(row.state),
+        {step.step: step.at for step in sorted(steps, key=lambda step: step.at)},
+        tuple(
+            ScriptOutcome(
+                each.script,
+                Outcome(each.outcome),
+                each.key,
+                RunFailure(**each.failure) if each.failure else None,
+            )
+            for each in sorted(scripts, key=lambda each: each.script)
+        ),
+        row.unchanged,
+        row.error,
+    )
+
+
+def _version(row: Row[Any]) -> VersionRecord:
+    return VersionRecord(row.script, row.key, row.revision, row.author, row.subject, row.loaded_at)

@@ -1,0 +1,163 @@
+"""The ledger of runs and their output, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+
+from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
+from livegraft.store import schema
+from livegraft.store.database import Database
+
+_MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
+"""States from which a run can still get another end."""
+
+_START: Final = (
+    update(schema.runs)
+    .where(schema.runs.c.id == bindparam("run"), schema.runs.c.state.in_(sorted(OPEN_STATES)))
+    .values(state=RunState.RUNNING.value, started_at=bindparam("at"))
+)
+_END: Final = (
+    update(schema.runs)
+    .where(schema.runs.c.id == bindparam("run"), schema.runs.c.state.in_(_MAY_END))
+    .values(
+        state=bindparam("new_state"),
+        ended_at=bindparam("at"),
+        result=bindparam("new_result"),
+        failure=bindparam("new_failure"),
+        output_bytes=bindparam("bytes"),
+    )
+)
+_ADD: Final = insert(schema.runs)
+_ADD_OUTPUT: Final = insert(schema.output)
+
+
+class SqlRuns:
+    """See ``livegraft.store.Runs``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: RunRecord) -> None:
+        with self._database.writing() as connection:
+            connection.execute(_ADD, run_row(run))
+
+    def start(self, id: str, started_at: datetime) -> None:
+        with self._database.writing() as connection:
+            connection.execute(_START, {"run": id, "at": started_at})
+
+    def end(
+        self,
+        id: str,
+        state: RunState,
+        ended_at: datetime,
+        *,
+        result: RunResult | None = None,
+        failure: RunFailure | None = None,
+        output_bytes: int = 0,
+    ) -> None:
+        values = {
+            "run": id,
+            "new_state": state.value,
+            "at": ended_at,
+            "new_result": asdict(result) if result else None,
+            "new_failure": asdict(failure) if failure else None,
+            "bytes": output_bytes,
+        }
+        with self._database.writing() as connection:
+            connection.execute(_END, values)
+
+    def get(self, id: str) -> RunRecord | None:
+        with self._database.reading() as connection:
+            row = connection.execute(select(schema.runs).where(schema.runs.c.id == id)).one_or_none()
+        return _run(row) if row else None
+
+    def find(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[RunState] = (),
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[RunRecord]:
+        wanted = select(schema.runs).order_by(schema.runs.c.id.desc()).limit(limit)
+        if script is not None:
+            wanted = wanted.where(schema.runs.c.script == script)
+        if names := [state.value for state in states]:
+            wanted = wanted.where(schema.runs.c.state.in_(names))
+        if before is not None:
+            wanted = wanted.where(schema.runs.c.id < before)
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(wanted)]
+
+    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
+        found: dict[str, list[RunRecord]] = {}
+        wanted = (
+            select(schema.runs)
+            .where(schema.runs.c.script == bindparam("name"))
+            .order_by(schema.runs.c.id.desc())
+            .limit(each)
+        )
+        with self._database.reading() as connection:
+            for script in scripts:
+                found[script] = [_run(row) for row in connection.execute(wanted, {"name": script})]
+        return found
+
+    def open(self) -> Sequence[RunRecord]:
+        return self.find(states=OPEN_STATES, limit=1_000_000)
+
+    def append_output(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:
+        rows = [{"run_id": run, "offset": offset, "data": data} for run, offset, data in chunks]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(_ADD_OUTPUT, rows)
+
+    def output(self, id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        column = schema.output.c
+        first = select(func.max(column.offset)).where(column.run_id == id, column.offset <= offset).scalar_subquery()
+        wanted = (
+            select(column.offset, column.data)
+            .where(and_(column.run_id == id, column.offset >= func.coalesce(first, 0), column.offset < offset + limit))
+            .order_by(column.offset)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted).all()
+        if not rows:
+            return b""
+        text = b"".join(data for _, data in rows)
+        begin = max(offset - rows[0].offset, 0)
+        return text[begin : begin + limit]
+
+
+def run_row(run: RunRecord) -> dict[str, Any]:
+    """A run as the columns of its row."""
+    return {
+        "id": run.id,
+        "script": run.script,
+        "key": run.key,
+        "revision": run.revision,
+        "trigger": run.trigger.value,
+        "actor": run.actor,
+        "arguments": dict(run.arguments),
+        "state": run.state.value,
+        "process": run.process,
+        "queued_at": run.queued_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "result": asdict(run.result) if run.result else None,
+        "failure": asdict(run.failure) if run.failure else None,
+        "output_bytes": run.output_bytes,
+    }
+
+
+def _run(row: Row[Any]) -> RunRecord:
+    columns = dict(row._mapping)
+    columns["trigger"] = Trigger(columns["trigger"])
+    columns["state"] = RunState(columns["state"])
+    columns["result"] = RunResult(**columns["result"]) if columns["result"] else None
+    columns["failure"] = RunFailure(**columns["failure"]) if columns["failure"] else None
+    return RunRecord(**columns)

@@ -1,0 +1,176 @@
+"""The tables of the history. Constraints carry correctness: one row a slot, one end a run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as microseconds since 1970: sorts and compares alike in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, kept as text; None stays NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("script", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("arguments", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("queued_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("result", Json),
+    Column("failure", Json),
+    Column("output_bytes", BigInteger, nullable=False, default=0),
+    Index("runs_by_script", "script", "id"),
+    Index("runs_by_state", "state", "id"),
+)
+
+output = Table(
+    "output",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("revision", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("committed_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("releases_by_revision", "revision", "id"),
+    Index("releases_by_state", "state"),
+)
+
+release_steps = Table(
+    "release_steps",
+    metadata,
+    Column("release_id", Integer, ForeignKey("releases.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+release_scripts = Table(
+    "release_scripts",
+    metadata,
+    Column("release_id", Integer, ForeignKey("releases.id", ondelete="CASCADE"), primary_key=True),
+    Column("script", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("failure", Json),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("script", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("loaded_at", Instant, nullable=False),
+    Index("versions_once", "script", "key", unique=True),
+    Index("versions_by_time", "script", "loaded_at"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("script", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("since_at", Instant, nullable=False),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("script", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("slot_at", Instant, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("reason", Text, nullable=False),
+    Index("slots_by_script", "script", "slot_at"),
+    Index("slots_by_time", "slot_at"),
+    Index("slots_by_run", "run_id"),
+)
+
+restraints = Table(
+    "restraints",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+)

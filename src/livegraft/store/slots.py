@@ -1,0 +1,84 @@
+"""The ledger of due times, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from livegraft.run import RunRecord
+from livegraft.store import SlotRecord, SlotState, schema
+from livegraft.store.database import Database
+from livegraft.store.runs import run_row
+
+_slots = schema.slots.c
+_schedules = schema.schedules.c
+
+
+class SqlSlots:
+    """See ``livegraft.store.Slots``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def anchor(self, script: str, schedule: str, now: datetime) -> datetime:
+        return self.anchors([(script, schedule)], now)[script, schedule]
+
+    def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
+        wanted = list(schedules)
+        rows = [{"script": script, "schedule": schedule, "since_at": now} for script, schedule in wanted]
+        since: dict[tuple[str, str], datetime] = {}
+        last: dict[tuple[str, str], datetime] = {}
+        if not rows:
+            return {}
+        with self._database.writing() as connection:
+            connection.execute(upsert(schema.schedules).on_conflict_do_nothing(), rows)
+            for row in connection.execute(select(schema.schedules)):
+                since[row.script, row.schedule] = row.since_at
+            newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
+            newest = newest.where(_slots.script.in_({script for script, _ in wanted}))
+            for row in connection.execute(newest.group_by(_slots.script, _slots.schedule)):
+                last[row.script, row.schedule] = row.slot_at
+        return {key: max(since[key], last.get(key, since[key])) for key in wanted}
+
+    def claim(self, slot: SlotRecord, run: RunRecord | None = None) -> bool:
+        row = {
+            "script": slot.script,
+            "schedule": slot.schedule,
+            "slot_at": slot.slot_at,
+            "state": slot.state.value,
+            "decided_at": slot.decided_at,
+            "run_id": run.id if run else slot.run_id,
+            "reason": slot.reason,
+        }
+        with self._database.writing() as connection:
+            known = select(_slots.state).where(
+                _slots.script == slot.script, _slots.schedule == slot.schedule, _slots.slot_at == slot.slot_at
+            )
+            if connection.execute(known).first() is not None:
+                return False
+            if run is not None:
+                connection.execute(insert(schema.runs), run_row(run))
+            connection.execute(insert(schema.slots), row)
+        return True
+
+    def forget(self, script: str, schedule: str) -> None:
+        gone = delete(schema.schedules).where(_schedules.script == script, _schedules.schedule == schedule)
+        with self._database.writing() as connection:
+            connection.execute(gone)
+
+    def find(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
+        wanted = select(schema.slots).order_by(_slots.slot_at.desc()).limit(limit)
+        if script is not None:
+            wanted = wanted.where(_slots.script == script)
+        with self._database.reading() as connection:
+            return [_slot(row) for row in connection.execute(wanted)]
+
+
+def _slot(row: Row[Any]) -> SlotRecord:
+    return SlotRecord(
+        row.script, row.schedule, row.slot_at, SlotState(row.state), row.decided_at, row.run_id, row.reason
+    )
