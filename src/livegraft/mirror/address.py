@@ -14,7 +14,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 REMOTE_PATH = re.compile(r"[A-Za-z0-9._~/][A-Za-z0-9._~/@+%-]*")
-SCP_FORM = re.compile(r"(?:(?P<user>[^@/:]+)@)?(?P<host>[^@/:]+|\[[^]/]+\]):(?P<path>[^:].*)")
+SCP_FORM = re.compile(r"(?:(?P<user>[^@/:]+)@)?(?P<host>[^@/:]+|\[[^]/]+\]):(?P<path>.+)")
 TRANSPORT_HELPER = re.compile(r"[A-Za-z0-9+.-]*::")
 UNPRINTABLE = re.compile(r"[^!-~]")
 
@@ -42,9 +42,12 @@ def parse_address(text: str) -> Address:
         raise _refused(text)
     if "://" in text:
         return _parse_url(text)
-    if not text.startswith(("/", ".", "~")) and (match := SCP_FORM.fullmatch(text)):
-        return _parse_scp_form(text, match)
-    folder = Path(text).expanduser().absolute()
+    if not text.startswith(("/", ".", "~")) and ":" in text.partition("/")[0]:
+        return _parse_scp_form(text)
+    try:
+        folder = Path(text).expanduser().absolute()
+    except RuntimeError:  # the home folder of an unknown user
+        raise _refused(text) from None
     return Address(str(folder), "file", folder)
 
 
@@ -90,7 +93,10 @@ def _check_place(text: str, url: SplitResult) -> None:
         raise ConfigurationError(f"expected https for a repository on another machine, got: {text!r}")
 
 
-def _parse_scp_form(text: str, match: re.Match[str]) -> Address:
+def _parse_scp_form(text: str) -> Address:
+    match = SCP_FORM.fullmatch(text)
+    if match is None:
+        raise _refused(text)
     user, host, path = match["user"], match["host"], match["path"]
     if not (HOST.fullmatch(host) and REMOTE_PATH.fullmatch(path) and (user is None or USER.fullmatch(user))):
         raise _refused(text)

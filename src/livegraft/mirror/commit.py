@@ -69,7 +69,7 @@ def _text(data: bytes, encoding: str, most: int) -> str:
 def _known_encoding(name: bytes) -> str:
     try:
         found = codecs.lookup(name.decode("ascii")).name
-        b"".decode(found)  # refuses codecs that are no text encodings, such as zlib
+        b" ".decode(found, "replace")  # refuses codecs that are no text encodings, such as zlib
     except (LookupError, UnicodeError, ValueError):
         return "utf-8"
     return found

@@ -61,8 +61,8 @@ class Objects:
         """The content of a blob. Raises NotFoundError, also for one that exceeds the limit."""
         try:
             found = self._content(blob, "blob", self._limits.blob_bytes) if OBJECT_ID.fullmatch(blob) else None
-        except TooBigError as error:
-            raise NotFoundError("file of the repository within its limits", f"{blob} ({error})") from None
+        except TooBigError:
+            raise NotFoundError(f"file of at most {self._limits.blob_bytes:,} bytes", blob) from None
         if found is None:
             self.damage = self.damage or f"blob {blob} is missing"
             raise NotFoundError("file of the repository", blob)

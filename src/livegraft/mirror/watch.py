@@ -45,7 +45,6 @@ class Watcher:
             step=STEP_MILLISECONDS,
             stop_event=self._stopped,
             raise_interrupt=False,
-            ignore_permission_denied=True,
         )
         try:
             for _ in changes:
