@@ -117,7 +117,7 @@ class Walk:
         except UnicodeDecodeError:
             return names.printable(raw), "expected a name in UTF-8"
         if reason := names.fault(name):
-            return ascii(name)[1:-1], reason
+            return names.shown(name), reason
         if mode != FOLDER and mode not in REGULAR:
             return name, OTHER_MODES.get(mode, f"expected a regular file, got mode {mode.decode()}")
         if len(prefix) + len(name) > self._limits.path_length:

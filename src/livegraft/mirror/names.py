@@ -32,6 +32,11 @@ def fault(name: str) -> str:
     return ""
 
 
+def shown(name: str) -> str:
+    """A refused name as people can read it: what cannot be printed is spelled out."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 def printable(name: bytes) -> str:
     """A name that is no UTF-8, as people can read it."""
     return name.decode("utf-8", "backslashreplace")

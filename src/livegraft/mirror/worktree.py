@@ -69,7 +69,7 @@ class WorkTree:
                 skipped.append(Skipped(".", f"expected at most {self._limits.files:,} files"))
                 break
             if reason := self._fault(path, forms):
-                skipped.append(Skipped(path, reason))
+                skipped.append(Skipped(names.shown(path), reason))
                 continue
             data = self._read_file(self._folder / path)
             if data is not None:
