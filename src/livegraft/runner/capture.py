@@ -173,7 +173,7 @@ class Capture:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._runs = 0
+        self._running = False
         self._root_handler = _RunHandler()
         self._live_handler = _LiveRunHandler()
         for handler in (self._root_handler, self._live_handler):
@@ -206,24 +206,21 @@ class Capture:
                 threading.Thread.start = _start_thread  # type: ignore[method-assign]
             logging.getLogger(PREFIX.rstrip(".")).removeHandler(self._live_handler)
 
-    def run_starts(self) -> None:
-        """Make sure that all is in place; the host may have configured logging or its streams since."""
-        with self._lock:
-            self._runs += 1
-            if self._runs == 1:
+    def prepare(self) -> None:
+        """A run begins: make sure that all is in place. The host may have configured logging or its streams since."""
+        if self._users:
+            if not self._running:
                 self._route_streams()
             logging.root.addHandler(self._root_handler)
+        self._running = True
 
-    def run_ends(self) -> bool:
-        """Whether that was the last run in progress.
+    def rest(self) -> None:
+        """No run is in progress any more.
 
-        Our handler then leaves the root, because ``logging.basicConfig`` of the host does nothing while there is one.
+        Our handler leaves the root, because ``logging.basicConfig`` of the host does nothing while there is one.
         """
-        with self._lock:
-            self._runs -= 1
-            if self._runs == 0:
-                logging.root.removeHandler(self._root_handler)
-            return self._runs == 0
+        self._running = False
+        logging.root.removeHandler(self._root_handler)
 
     def _route_streams(self) -> None:
         for name in ("stdout", "stderr"):

@@ -7,9 +7,11 @@ Nothing here trusts the exception: its ``__str__`` may raise or return 100 MB, i
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_stack
+from types import CodeType, TracebackType
 from typing import Final
 
 from livegraft.run import RunFailure
@@ -55,6 +57,13 @@ def describe(exc: BaseException, locate: Locate) -> RunFailure:
         half = TEXT_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - TEXT_LIMIT} characters left out …\n{text[-half:]}"
     return RunFailure(type_name(type(exc)), message(exc), place, line, text)
+
+
+def where(thread: int, locate: Locate) -> str:
+    """Where a thread is now, outermost frame first; "" when it is gone."""
+    frames = [(frame.f_code, line) for frame, line in walk_stack(sys._current_frames().get(thread))]
+    shown = [(code, line) for code, line in reversed(frames) if _is_shown(code, locate)]
+    return "".join(_frame(code.co_filename, line, code.co_qualname, locate) for code, line in shown[-FRAMES_LIMIT:])
 
 
 def type_name(kind: type[BaseException]) -> str:
@@ -129,9 +138,13 @@ def _frames(traceback: TracebackType | None, locate: Locate) -> Iterator[tuple[s
     """(file, line, function) of each frame, without livegraft's own."""
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if locate(code.co_filename) is not None or not code.co_filename.startswith(_MACHINERY):
+        if _is_shown(code, locate):
             yield code.co_filename, traceback.tb_lineno or 0, code.co_qualname
         traceback = traceback.tb_next
+
+
+def _is_shown(code: CodeType, locate: Locate) -> bool:
+    return locate(code.co_filename) is not None or not code.co_filename.startswith(_MACHINERY)
 
 
 def _frame(file: str, line: int, function: str, locate: Locate) -> str:

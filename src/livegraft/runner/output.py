@@ -117,12 +117,12 @@ class RunOutput:
                 self._closed.wait(LOOK_SECONDS)
                 quiet_seconds += LOOK_SECONDS
 
-    def unsaved(self) -> list[tuple[int, bytes]]:
-        """What the store lacks, as (offset, bytes): the head while it grows, the tail only when the run has ended."""
+    def unsaved(self, *, whole: bool = False) -> list[tuple[int, bytes]]:
+        """What the store lacks of the head, as (offset, bytes); with ``whole`` the tail too, for once at the end."""
         with self._lock:
             chunks = [(self._saved, bytes(self._head[self._saved :]))]
             tail_offset, tail = self._tail
-            if self._closed.is_set():
+            if whole:
                 lost_from, lost_to = self._limits.loss(self.end)
                 marker = _marker(lost_to - lost_from) if lost_to > lost_from else b""
                 chunks.append((lost_to - len(marker), marker + bytes(tail[lost_to - tail_offset :])))

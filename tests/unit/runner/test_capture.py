@@ -66,9 +66,9 @@ def in_run(code: Callable[[], object]) -> str:
         current_run.set(run)
         code()
 
-    capture.run_starts()
+    capture.prepare()
     contextvars.copy_context().run(execute)
-    capture.run_ends()
+    capture.rest()
     run.is_open = False
     output.close()
     return output.read(0).data.decode()
@@ -216,10 +216,10 @@ def test_a_host_without_logging_setup_still_gets_its_warnings_on_stderr_once() -
 
         live.warning("a")
         library.warning("b")
-        capture.run_starts()  # somebody's run is in progress
+        capture.prepare()  # somebody's run is in progress
         live.warning("c")
         library.warning("d")
-        capture.run_ends()
+        capture.rest()
 
         assert host.stderr.getvalue() == "a\nb\nc\nd\n"
 

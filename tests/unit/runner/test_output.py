@@ -25,8 +25,8 @@ class Shelf:
     def __init__(self) -> None:
         self.chunks: list[tuple[int, bytes]] = []
 
-    def keep(self, output: RunOutput) -> None:
-        chunks = output.unsaved()
+    def keep(self, output: RunOutput, *, whole: bool = False) -> None:
+        chunks = output.unsaved(whole=whole)
         self.chunks += chunks
         output.mark_saved(chunks)
 
@@ -201,7 +201,7 @@ class TestStored:
             output.write(b"".join(b"%015d\n" % n for n in range(start, size, 16))[: min(300_000, size - start)])
             shelf.keep(output)
         output.close()
-        shelf.keep(output)
+        shelf.keep(output, whole=True)
 
         assert shelf.chunks == sorted(shelf.chunks)
         for offset in (0, 5, 1 << 19, 1 << 20, (1 << 20) + 5, 2 << 20, size - 100, size - 1, size):
@@ -212,7 +212,7 @@ class TestStored:
         shelf, output = Shelf(), RunOutput(KEPT)
         output.write("x" * (5 << 20))
         output.close()
-        shelf.keep(output)
+        shelf.keep(output, whole=True)
         read, offset = bytearray(), 0
 
         while (chunk := read_stored(shelf.read, output.end, offset, 100_000)).data:

@@ -1,0 +1,503 @@
+"""Accepts runs, starts them on runners, ends them, and writes down what becomes of them.
+
+A run's row is written before anything of it executes. Its states change in one place
+(``_move``), by the table in ``livegraft.run``. A run that is asked to stop, by a person or by its
+timeout, climbs a ladder: asked, interrupted, stuck; the alarms drive it from step to step.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from livegraft import process
+from livegraft.alarms import Alarms
+from livegraft.clock import Clock
+from livegraft.context import CurrentRun, Progress
+from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
+from livegraft.events import Events
+from livegraft.parameters import Parameters
+from livegraft.recorder import Recorder
+from livegraft.run import OPEN_STATES, TRANSITIONS, RunFailure, RunRecord, RunState, Trigger, new_run_id
+from livegraft.runner import Call, Job, Runner
+from livegraft.runner.capture import capture
+from livegraft.runner.failure import Locate, where
+from livegraft.runner.outcome import Outcome
+from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, RunOutput, read_stored
+from livegraft.runner.result import keep
+from livegraft.runner.task import TaskRunner
+from livegraft.runner.thread import ThreadRunner
+from livegraft.store import Runs
+
+_TIMEOUT: Final = "timeout"
+_INTERRUPT: Final = "interrupt"
+_STUCK: Final = "stuck"
+
+_STOPPING: Final = "livegraft is stopping"
+_LOOK_SECONDS: Final = 0.2
+"""How often the store is asked for news of a run of another process."""
+
+
+class RunFailedError(LivegraftError):
+    """A run did not succeed; ``record`` is how it ended."""
+
+    code = "run_failed"
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        failure = record.failure
+        reason = f"{failure.type}: {failure.message}" if failure else record.state.value
+        super().__init__(f"run {record.id} of {record.script} {record.state.value}: {reason}")
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"run": self.record.id, "state": self.record.state.value}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What runs of a script execute: its live version. ``timeout`` None means as long as it takes."""
+
+    script: str
+    key: str
+    revision: str
+    function: Callable[..., Any]
+    is_async: bool
+    parameters: Parameters
+    timeout: timedelta | None
+    locate: Locate
+
+
+class PreparedRun(RunRecord):
+    """A run that can be written and then launched; dropped instead, it leaves nothing behind."""
+
+    __slots__ = ("bound", "work")
+
+    work: Work
+    bound: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """That a run is to stop: how it will have ended, and why."""
+
+    state: RunState
+    reason: str
+
+
+class _OpenRun:
+    """A run of this process, until its end is written."""
+
+    __slots__ = ("asked", "done", "job", "key", "locate", "output", "record", "run", "runner", "timeout")
+
+    def __init__(self, prepared: PreparedRun, runner: Runner) -> None:
+        self.record: RunRecord = prepared
+        self.key = prepared.key
+        self.locate = prepared.work.locate
+        self.timeout = prepared.work.timeout
+        self.output = RunOutput()
+        self.run = CurrentRun(prepared.id, self.output)
+        self.runner = runner
+        self.job: Job | None = None
+        self.asked: _Asked | None = None
+        self.done = threading.Event()
+
+
+class Run:
+    """A run as its starter holds it."""
+
+    def __init__(self, dispatcher: Dispatcher, record: RunRecord) -> None:
+        self._dispatcher = dispatcher
+        self.id, self.script, self.key, self.revision = record.id, record.script, record.key, record.revision
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.script}, {self.state.value}>"
+
+    @property
+    def record(self) -> RunRecord:
+        """The run as it is now."""
+        return self._dispatcher.find(self.id)
+
+    @property
+    def state(self) -> RunState:
+        return self.record.state
+
+    @property
+    def output(self) -> str:
+        """All that is kept of its output so far."""
+        return b"".join(self._dispatcher.read_all(self.id)).decode("utf-8", "replace")
+
+    @property
+    def result(self) -> Any:
+        """What ``run`` returned, as kept. Waits for the end; raises RunFailedError when it did not succeed."""
+        record = self.wait()
+        if record.state is not RunState.SUCCEEDED:
+            raise RunFailedError(record)
+        return record.result.value if record.result else None
+
+    def wait(self, timeout: float | None = None) -> RunRecord:
+        """The run when it ended or is stuck, or as it is after ``timeout`` seconds."""
+        self._dispatcher.wait(self.id, timeout)
+        return self.record
+
+    def cancel(self) -> None:
+        """Ask it to stop. Raises ConflictError when it has ended."""
+        self._dispatcher.cancel(self.id)
+
+
+class Dispatcher:
+    """The runs of one process.
+
+    ``queue_limit`` bounds the runs that are queued or going (default 10,000). A run that is asked to stop
+    is interrupted after ``grace_seconds`` (2), and stuck after ``stuck_seconds`` more (5). ``threads``
+    bounds the sync runs that execute at once (16).
+    """
+
+    def __init__(
+        self,
+        *,
+        runs: Runs,
+        clock: Clock,
+        events: Events,
+        queue_limit: int = 10_000,
+        grace_seconds: float = 2.0,
+        stuck_seconds: float = 5.0,
+        threads: int = 16,
+    ) -> None:
+        self._runs = runs
+        self._clock = clock
+        self._events = events
+        self._queue_limit = queue_limit
+        self._grace_seconds = grace_seconds
+        self._stuck_seconds = stuck_seconds
+        self._recorder = Recorder(runs)
+        self._alarms = Alarms(clock=clock, ring=self._ring, is_wanted=self._is_open, name="livegraft-alarms")
+        self._sync_runner: Runner = ThreadRunner(size=threads)
+        self._async_runner: Runner = TaskRunner()
+        # Guards what follows; also notified whenever a run left.
+        self._changed = threading.Condition()
+        self._open: dict[str, _OpenRun] = {}
+        self._accepting = False
+        self._started = False
+
+    # -- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take runs from now on. Once in a dispatcher's life."""
+        self._started = self._accepting = True
+        capture.install()
+        self._recorder.start()
+        self._alarms.start()
+
+    def stop(self, deadline_seconds: float) -> None:
+        """Take no more runs, cancel the queued ones, let the others end until the deadline, then cancel them.
+
+        Returns when all have ended or are stuck, and that is written. Idempotent.
+        """
+        with self._changed:
+            if not self._started:
+                return
+            self._started = self._accepting = False
+            for entry in self._in_state(RunState.QUEUED):
+                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+            self._changed.wait_for(self._is_quiet, deadline_seconds)
+            for entry in self._in_state(*OPEN_STATES):
+                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+            self._changed.wait_for(self._is_quiet, self._grace_seconds + self._stuck_seconds + 1.0)
+        self._alarms.stop()
+        self._sync_runner.stop()
+        self._async_runner.stop()
+        self._recorder.stop()
+        capture.uninstall()
+
+    # -- starting --------------------------------------------------------------------------
+
+    def submit(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> Run:
+        """Start a run.
+
+        Raises ArgumentsError, BusyError when the queue is full, NotRunnableError when livegraft is stopping,
+        StoreError; nothing is written or started then.
+        """
+        prepared = self.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
+        self._runs.add(prepared)
+        self.launch(prepared)
+        return Run(self, prepared)
+
+    def prepare(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> PreparedRun:
+        """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
+        bound = work.parameters.bind(arguments)
+        with self._changed:
+            if not self._accepting:
+                raise NotRunnableError(_STOPPING)
+            if len(self._open) >= self._queue_limit:
+                raise BusyError(f"expected fewer than {self._queue_limit} open runs, please try again later")
+        prepared = PreparedRun(
+            id=new_run_id(),
+            script=work.script,
+            key=work.key,
+            revision=work.revision,
+            trigger=trigger,
+            actor=actor,
+            arguments={name: keep(value).value for name, value in arguments.items()},
+            state=RunState.QUEUED,
+            process=process.identity(),
+            queued_at=self._clock.now(),
+        )
+        prepared.work, prepared.bound = work, bound
+        return prepared
+
+    def launch(self, run: RunRecord) -> None:
+        """Start a prepared run, now that its row is written."""
+        if not isinstance(run, PreparedRun):
+            raise TypeError(f"expected a run from prepare(), got: {run!r}")
+        work = run.work
+        entry = _OpenRun(run, self._async_runner if work.is_async else self._sync_runner)
+        job = entry.job = Job(
+            entry.run,
+            Call(work.function, run.bound, work.locate),
+            begin=partial(self._begin, run.id),
+            end=partial(self._end, run.id),
+        )
+        # From here on the row is a plain record: it is kept, and must not keep the version.
+        entry.record = _plain(run)
+        with self._changed:
+            self._open[run.id] = entry
+            self._tell(entry.record)
+            if not self._accepting:
+                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+                return
+        entry.runner.start(job)
+
+    def _begin(self, id: str) -> bool:
+        """Whether a job may execute; called on the thread that will."""
+        with self._changed:
+            entry = self._open.get(id)
+            if entry is None or entry.record.state is not RunState.QUEUED:
+                return False
+            self._move(entry, RunState.STARTING)
+            self._move(entry, RunState.RUNNING, started_at=self._clock.now())
+            self._recorder.started(entry.record, entry.output)
+            if entry.timeout is not None:
+                self._alarms.set(entry.timeout.total_seconds(), id, _TIMEOUT)
+            return True
+
+    # -- ending ----------------------------------------------------------------------------
+
+    def cancel(self, id: str) -> None:
+        """Ask a run of this process to stop; a queued one is cancelled at once.
+
+        Raises NotFoundError, and ConflictError when it has ended, is asked already, or is of another process.
+        """
+        with self._changed:
+            entry = self._open.get(id)
+            if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
+                self._stop_run(entry, _Asked(RunState.CANCELLED, "cancelled"))
+                return
+        record = self.find(id)
+        if record.state in OPEN_STATES and entry is None:
+            raise ConflictError(f"run {id} is of another process ({record.process})")
+        raise ConflictError(f"run {id} is {'asked to stop already' if record.state in OPEN_STATES else record.state}")
+
+    def _stop_run(self, entry: _OpenRun, asked: _Asked) -> None:
+        if entry.record.state is RunState.QUEUED:
+            self._finish(entry, asked.state, None, RunFailure(asked.state.value, asked.reason))
+        elif entry.asked is None and entry.job is not None:
+            entry.asked = asked
+            entry.run.cancel_requested = True
+            entry.runner.ask(entry.job)
+            self._alarms.set(self._grace_seconds, entry.record.id, _INTERRUPT)
+
+    def _ring(self, id: str, name: str) -> None:
+        """An alarm: the next step of a run's ladder."""
+        with self._changed:
+            entry = self._open.get(id)
+            if entry is None or entry.job is None or entry.record.state is not RunState.RUNNING:
+                return
+            if name == _TIMEOUT and entry.timeout is not None:
+                seconds = entry.timeout.total_seconds()
+                self._stop_run(entry, _Asked(RunState.TIMED_OUT, f"took longer than its timeout of {seconds:g} s"))
+            elif name == _INTERRUPT:
+                entry.runner.interrupt(entry.job)
+                self._alarms.set(self._stuck_seconds, id, _STUCK)
+            elif name == _STUCK:
+                self._give_up(entry, entry.job)
+
+    def _give_up(self, entry: _OpenRun, job: Job) -> None:
+        thread = job.window.thread
+        place = where(thread, entry.locate) if thread is not None else ""
+        asked = entry.asked.reason if entry.asked else ""
+        failure = RunFailure("stuck", f"{asked}, and did not stop when asked and interrupted", traceback=place)
+        entry.runner.give_up(job)
+        self._finish(entry, RunState.STUCK, None, failure)
+
+    def _end(self, id: str, outcome: Outcome) -> None:
+        """A job came to its end; called on the thread that executed it."""
+        with self._changed:
+            entry = self._open[id]
+            entry.job = None
+            if entry.asked is not None:
+                failure = _failure_when_asked(entry.asked, outcome)
+                self._finish(entry, entry.asked.state, outcome, failure)
+            elif outcome.failure is not None:
+                self._finish(entry, RunState.FAILED, outcome, outcome.failure)
+            else:
+                self._finish(entry, RunState.SUCCEEDED, outcome, None)
+
+    def _finish(self, entry: _OpenRun, state: RunState, outcome: Outcome | None, failure: RunFailure | None) -> None:
+        if state is not RunState.STUCK:
+            if entry.job is not None:
+                entry.job.take()  # it may wait long in a queue, and must not keep the version there
+            entry.job = None
+            entry.run.is_open = False
+            entry.output.close()
+        self._move(
+            entry,
+            state,
+            ended_at=self._clock.now(),
+            result=outcome.result if outcome else None,
+            failure=failure,
+            output_bytes=entry.output.end,
+        )
+        record = entry.record
+        self._recorder.ended(record, entry.output, partial(self._written, entry, record))
+
+    def _written(self, entry: _OpenRun, record: RunRecord) -> None:
+        """The end of a run is in the store; called by the recorder."""
+        with self._changed:
+            if record.state is not RunState.STUCK:
+                del self._open[record.id]
+            entry.done.set()
+            self._changed.notify_all()
+        self._tell(record)
+
+    def _move(self, entry: _OpenRun, state: RunState, **changes: Any) -> None:
+        """The one place where runs change their state."""
+        before = entry.record.state
+        if state not in TRANSITIONS[before]:
+            raise ConflictError(f"run {entry.record.id} is {before}, it cannot become {state}")
+        entry.record = replace(entry.record, state=state, **changes)
+        if state in OPEN_STATES:
+            self._tell(entry.record)
+
+    def _tell(self, record: RunRecord) -> None:
+        self._events.emit("run", record.id, script=record.script, state=record.state.value)
+
+    # -- looking ---------------------------------------------------------------------------
+
+    def record(self, id: str) -> RunRecord | None:
+        """An open run of this process as it is now."""
+        entry = self._open.get(id)
+        return entry.record if entry is not None else None
+
+    def find(self, id: str) -> RunRecord:
+        """Any run as it is now. Raises NotFoundError."""
+        found = self.record(id) or self._runs.get(id)
+        if found is None:
+            raise NotFoundError("run", id)
+        return found
+
+    def active(self) -> Sequence[RunRecord]:
+        """The runs of this process that are queued, going or stuck, oldest first."""
+        with self._changed:
+            return [entry.record for entry in self._open.values() if entry.job is not None]
+
+    def uses(self, key: str) -> list[str]:
+        """The ids of runs that were begun or will begin on this version."""
+        with self._changed:
+            return [id for id, entry in self._open.items() if entry.key == key and entry.job is not None]
+
+    def open_run(self, script: str) -> str | None:
+        """A run of this script that is queued, going or stuck, here or in another process on the store."""
+        for record in self.active():
+            if record.script == script:
+                return record.id
+        for stored in self._runs.find(script=script, states=OPEN_STATES):
+            # One of ours has ended when it is not active; the store is about to hear of it.
+            if stored.process != process.identity():
+                return stored.id
+        return None
+
+    def progress(self, id: str) -> Progress | None:
+        """What an open run of this process said last of how far it is."""
+        entry = self._open.get(id)
+        return entry.run.progress if entry is not None else None
+
+    def wait(self, id: str, timeout: float | None) -> None:
+        """Return when the run has ended or is stuck, or after ``timeout`` seconds."""
+        entry = self._open.get(id)
+        if entry is not None:
+            entry.done.wait(timeout)
+            return
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        while (found := self._runs.get(id)) is not None and found.state in OPEN_STATES:
+            if deadline is not None and self._clock.monotonic() >= deadline:
+                return
+            self._clock.wait(threading.Event(), _LOOK_SECONDS)
+
+    # -- output ----------------------------------------------------------------------------
+
+    def output(self, id: str, offset: int, limit: int) -> bytes:
+        """At most ``limit`` bytes of what is kept of a run's output from a byte offset on."""
+        return self.read(id, offset, limit).data
+
+    def read(self, id: str, offset: int, limit: int) -> OutputChunk:
+        """As ``output``, with the offset from which to read on."""
+        entry = self._open.get(id)
+        if entry is not None:
+            return entry.output.read(offset, limit)
+        record = self._runs.get(id)
+        return read_stored(partial(self._runs.output, id), record.output_bytes if record else 0, offset, limit)
+
+    def read_all(self, id: str) -> Iterator[bytes]:
+        """All that is kept so far."""
+        offset = 0
+        while (chunk := self.read(id, offset, 1 << 20)).data:
+            yield chunk.data
+            offset = chunk.next_offset
+
+    def follow(self, id: str, offset: int = 0) -> Iterator[OutputChunk]:
+        """Output as it comes, from a byte offset; an empty chunk each second without news. Ends with the run."""
+        entry = self._open.get(id)
+        if entry is not None:
+            yield from entry.output.follow(offset)
+            return
+        quiet_seconds = 0.0
+        while True:
+            record = self._runs.get(id)  # asked before reading, so that nothing written in between is missed
+            chunk = self.read(id, offset, 1 << 16)
+            if chunk.data or quiet_seconds >= KEEP_ALIVE_SECONDS:
+                yield chunk
+                offset, quiet_seconds = chunk.next_offset, 0.0
+            elif record is None or record.state not in OPEN_STATES:
+                return
+            else:
+                self._clock.wait(threading.Event(), _LOOK_SECONDS)
+                quiet_seconds += _LOOK_SECONDS
+
+    # -- all under the lock ----------------------------------------------------------------
+
+    def _in_state(self, *states: RunState) -> list[_OpenRun]:
+        return [entry for entry in self._open.values() if entry.record.state in states]
+
+    def _is_quiet(self) -> bool:
+        """Whether every run is written as ended or stuck."""
+        return all(entry.done.is_set() for entry in self._open.values())
+
+    def _is_open(self, id: str) -> bool:
+        return id in self._open
+
+
+def _plain(run: PreparedRun) -> RunRecord:
+    return RunRecord(**{name: getattr(run, name) for name in RunRecord.__slots__})
+
+
+def _failure_when_asked(asked: _Asked, outcome: Outcome) -> RunFailure:
+    """Why it ended, and where it was then."""
+    kind = "timeout" if asked.state is RunState.TIMED_OUT else "cancelled"
+    if outcome.failure is None:
+        return RunFailure(kind, asked.reason)
+    return replace(outcome.failure, type=kind, message=asked.reason)
