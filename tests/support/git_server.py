@@ -15,16 +15,19 @@ from pathlib import Path
 class GitServer(ThreadingHTTPServer):
     """Serves the repositories below ``root``; asks for ``token`` as the password when one is set.
 
-    ``status`` other than 200 is answered to every request.
+    ``status`` other than 200 is answered to every request. Clear ``gate`` to let those that were let in wait.
     """
 
     daemon_threads = True
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, root: Path, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.root = root
         self.token = ""
         self.status = 200
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = threading.Event()
         self.seen_credentials: list[str] = []
 
     def address(self, name: str) -> str:
@@ -56,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.end_headers()
         else:
+            self.server.waiting.set()
+            self.server.gate.wait(30)
             self._run_backend()
 
     def _run_backend(self) -> None:
@@ -87,14 +92,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[GitServer]:
+def serving(root: Path, port: int = 0) -> Iterator[GitServer]:
     """Run a GitServer on a thread until the block ends."""
-    server = GitServer(root)
+    server = GitServer(root, port)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield server
     finally:
+        server.gate.set()
         server.shutdown()
         thread.join()
         server.server_close()

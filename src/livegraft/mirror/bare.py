@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from livegraft.errors import ConfigurationError, MirrorError
@@ -38,16 +38,15 @@ PLANTABLE = (
 )
 """What git would obey, and livegraft never writes."""
 
+LOCKS = ("*.lock", "refs/**/*.lock")
 LEFTOVERS = (
-    "*.lock",
-    "refs/**/*.lock",
     "objects/pack/tmp_*",
     "objects/pack/.tmp-*",
     "objects/??/tmp_obj_*",
     "objects/tmp_*",
     "FETCH_HEAD",
 )
-"""What a git that was killed leaves behind."""
+"""What a git that was killed leaves behind; its locks would stop the next one."""
 
 TRY_AGAIN_SECONDS = 0.01
 
@@ -72,18 +71,20 @@ class BareFolder:
         self.guard()
 
     def guard(self) -> None:
-        """Write what makes it a repository and its settings anew; remove what somebody may have planted."""
+        """Write what makes it a repository and its settings anew; remove what was planted or left locked.
+
+        Only while ``locked``.
+        """
         self._lay_out()
         _write(self.folder / "config", CONFIG)
         _write(self.global_settings, GLOBAL_SETTINGS)
         for name in PLANTABLE:
             _remove(self.folder / name)
+        self._remove_all(LOCKS)
 
     def sweep(self) -> None:
         """Remove what a killed git left behind. Only while ``locked``."""
-        for pattern in LEFTOVERS:
-            for file in self.folder.glob(pattern):
-                _remove(file)
+        self._remove_all(LEFTOVERS)
 
     def discard(self) -> None:
         """Remove the folder with all that is in it."""
@@ -110,6 +111,11 @@ class BareFolder:
                     )
                 time.sleep(TRY_AGAIN_SECONDS)
             yield
+
+    def _remove_all(self, patterns: Sequence[str]) -> None:
+        for pattern in patterns:
+            for file in self.folder.glob(pattern):
+                _remove(file)
 
     def _lay_out(self) -> None:
         """The least that git takes for a repository; no program and no template is needed for it."""

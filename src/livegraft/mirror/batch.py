@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -75,17 +76,20 @@ class Batch:
         """An object whole, None when it is missing; for ``--batch``. Raises TooBigError, BrokenAnswerError."""
         return self._exchange([name], lambda _: self._read_content(most_bytes))
 
-    def restart(self) -> None:
-        """Forget the process: the next question starts another, which sees the folder as it is then."""
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let questions wait; those after the block go to a new process, which sees the folder as it is then."""
         with self._turn:
             self._end()
+            yield
 
     def close(self) -> None:
         """End the process for good, also while another thread waits for its answer. Idempotent."""
         self._closed = True
         if process := self._process:
             process.kill()
-        self.restart()
+        with self.paused():
+            pass
 
     def _exchange(self, names: Sequence[str], read: Callable[[Sequence[str]], T]) -> T:
         with self._turn:

@@ -7,7 +7,7 @@ import re
 TELLING_LINES = 4
 TELLING_CHARACTERS = 600
 
-UNREACHABLE, REFUSED, BRANCH_GONE, TIMEOUT = "unreachable", "refused", "branch_gone", "timeout"
+UNREACHABLE, REFUSED, BRANCH_GONE, TIMEOUT, DAMAGED = "unreachable", "refused", "branch_gone", "timeout", "damaged"
 
 MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
@@ -47,6 +47,11 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         r"returned error: 429",
         UNREACHABLE,
         "expected an answer from {address}, it was asked too often; poll it less often",
+    ),
+    (
+        r"fsck error|fsck-objects|contains '\.|hasDot",
+        DAMAGED,
+        "expected well-formed commits from {address}, got some that git refuses; rewrite or revert them there",
     ),
     (
         r"redirection|returned error: 30\d",

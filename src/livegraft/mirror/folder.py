@@ -12,7 +12,7 @@ from livegraft.mirror.batch import TooBigError
 from livegraft.mirror.limits import Limits
 from livegraft.snapshot import Skipped
 
-FOLDER = b"40000"
+FOLDERS = {b"40000", b"040000"}
 REGULAR = {b"100644", b"100755", b"100664"}
 OTHER_MODES = {
     b"120000": names.SYMLINK,
@@ -99,7 +99,7 @@ class Walk:
             name, reason = self._judge(mode, raw, prefix, depth, forms)
             if reason:
                 skipped.append(Skipped(prefix + name, reason))
-            elif mode == FOLDER:
+            elif mode in FOLDERS:
                 there = known.folders.get(name) if known is not None else None
                 folders[name] = self.read(object_id.hex(), there, f"{prefix}{name}/", depth + 1)
             else:
@@ -118,11 +118,11 @@ class Walk:
             return names.printable(raw), "expected a name in UTF-8"
         if reason := names.fault(name):
             return names.shown(name), reason
-        if mode != FOLDER and mode not in REGULAR:
+        if mode not in FOLDERS and mode not in REGULAR:
             return name, OTHER_MODES.get(mode, f"expected a regular file, got mode {mode.decode()}")
         if len(prefix) + len(name) > self._limits.path_length:
             return name, f"expected a path of at most {self._limits.path_length} characters"
-        if mode == FOLDER and depth >= self._limits.depth:
+        if mode in FOLDERS and depth >= self._limits.depth:
             return name, f"expected at most {self._limits.depth} directories inside each other"
         form = names.fold(name)
         if form in forms:

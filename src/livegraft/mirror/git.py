@@ -33,8 +33,7 @@ FETCH = (
     "--no-recurse-submodules",
     "--",
 )
-NEWS_BETWEEN_TIDYING = 200
-LOOSE_OBJECTS = 4000
+NEWS_BETWEEN_TIDYING = 50
 NO_HOME = "/nonexistent"
 
 
@@ -156,7 +155,7 @@ class GitMirror:
         if self._objects.damage:
             if not self._is_sound():
                 return self._rebuild(self._objects.damage)
-            self._objects.restart()
+            self._objects.damage = ""
         seconds = self._first_deadline_seconds if first else self._deadline_seconds
         ended = self._transfer(self._git, seconds)
         if ended.code == 0:
@@ -200,19 +199,16 @@ class GitMirror:
             reason = failure.reason if failure else self._redact(telling(ended.errors))
             self._objects.damage = damage
             raise MirrorError("damaged", f"the mirror is damaged and could not be rebuilt: {reason}")
-        self._bare.replace_by(beside)
-        self._objects.restart()
+        with self._objects.paused():
+            self._bare.replace_by(beside)
 
     def _tidy(self) -> None:
-        """Pack loose objects now and then, when there is nothing else to do."""
+        """Join small packs now and then, when there is nothing else to do: each fetch leaves one."""
         if self._news < NEWS_BETWEEN_TIDYING:
             return
         self._news = 0
         with contextlib.suppress(MirrorError), self._bare.locked(0):
-            self._git.run(
-                "-c", f"gc.auto={LOOSE_OBJECTS}", "gc", "--auto", "--quiet", "--prune=30.days.ago",
-                deadline_seconds=self._first_deadline_seconds,
-            )  # fmt: skip
+            self._git.run("repack", "-d", "-q", "--geometric=2", deadline_seconds=self._first_deadline_seconds)
             self._bare.sweep()
 
     def _git_in(self, bare: BareFolder) -> Git:

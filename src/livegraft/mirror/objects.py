@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from livegraft.errors import MirrorError, NotFoundError
 from livegraft.mirror.batch import Batch, BrokenAnswerError, TooBigError
@@ -86,11 +88,12 @@ class Objects:
             raise self._damaged(f"blob {missing[0]} is missing")
         return [fact.size for fact in facts if fact is not None]
 
-    def restart(self) -> None:
-        """Look at the repository anew: it was repaired or replaced."""
-        self.damage = ""
-        self._contents.restart()
-        self._sizes.restart()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let readers wait while the repository is replaced by a sound one."""
+        with self._contents.paused(), self._sizes.paused():
+            yield
+            self.damage = ""
 
     def close(self) -> None:
         """End the processes. Idempotent."""

@@ -73,8 +73,7 @@ def test_a_config_that_leads_elsewhere_is_replaced_and_not_written_through(bare:
 
 @pytest.mark.parametrize(
     "name",
-    ["objects/pack/tmp_pack_x", "objects/pack/.tmp-1-pack-x.pack", "objects/ab/tmp_obj_x", "packed-refs.lock",
-     "refs/livegraft/main.lock", "FETCH_HEAD"],
+    ["objects/pack/tmp_pack_x", "objects/pack/.tmp-1-pack-x.pack", "objects/ab/tmp_obj_x", "FETCH_HEAD"],
 )  # fmt: skip
 def test_what_a_killed_git_left_behind_is_swept(bare: BareFolder, name: str) -> None:
     leftover = bare.folder / name
@@ -106,3 +105,14 @@ def test_the_folder_is_free_again_after_its_holder(bare: BareFolder) -> None:
 
     with bare.locked(5):
         holder.join()
+
+
+@pytest.mark.parametrize("name", ["packed-refs.lock", "refs/livegraft/main.lock", "refs/livegraft/team/live.lock"])
+def test_a_lock_that_a_killed_git_left_behind_is_removed(bare: BareFolder, name: str) -> None:
+    lock = bare.folder / name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text("")
+
+    bare.guard()
+
+    assert not lock.exists()

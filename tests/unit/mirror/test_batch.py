@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from livegraft.mirror.batch import Batch, BrokenAnswerError, TooBigError
 from livegraft.mirror.command import Git, hardened_environment
 from tests.support import Repository
+from tests.support.git_processes import git_processes
 
 
 @pytest.fixture
@@ -40,17 +40,13 @@ def blob_of(repository: Repository, text: str) -> str:
     return repository.git("hash-object", "-w", "a.txt")
 
 
-def processes() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "cat-file" in child.cmdline()]
-
-
 def test_objects_are_answered_by_one_process(repository: Repository, contents: Batch) -> None:
     blobs = [blob_of(repository, f"{number}\n") for number in range(3)]
 
     answers = [contents.content(blob, 100) for blob in blobs]
 
     assert [answer and answer[1] for answer in answers] == [b"0\n", b"1\n", b"2\n"]
-    assert len(processes()) == 1
+    assert len(git_processes()) == 1
 
 
 def test_an_object_that_is_not_there_is_none(contents: Batch) -> None:
@@ -76,7 +72,7 @@ def test_an_object_that_is_too_big_is_not_read_and_the_next_one_is(repository: R
 def test_a_process_that_was_killed_is_replaced(repository: Repository, contents: Batch) -> None:
     blob = blob_of(repository, "x")
     contents.content(blob, 100)
-    (process,) = processes()
+    (process,) = git_processes()
     process.kill()
 
     assert contents.content(blob, 100)
@@ -86,7 +82,7 @@ def test_a_process_that_says_nothing_is_cut_at_the_deadline(repository: Reposito
     contents = Batch(git, "--batch", deadline_seconds=0.2)
     blob = blob_of(repository, "x")
     contents.content(blob, 100)
-    (process,) = processes()
+    (process,) = git_processes()
     process.send_signal(signal.SIGSTOP)
 
     started = time.monotonic()
@@ -134,7 +130,7 @@ def test_nothing_is_answered_after_close_and_no_process_is_left(repository: Repo
 
     with pytest.raises(BrokenAnswerError, match="closed"):
         contents.content(blob, 100)
-    assert processes() == []
+    assert git_processes() == []
 
 
 def test_a_repository_that_is_gone_is_a_broken_answer(tmp_path: Path) -> None:

@@ -3,19 +3,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from livegraft.errors import ConfigurationError, MirrorError, NotFoundError
 from livegraft.mirror.command import Git
-from livegraft.mirror.git import GitMirror
+from livegraft.mirror.git import NEWS_BETWEEN_TIDYING, GitMirror
 from tests.support import Repository
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The git commands that were run to their end, by their first word."""
     started: list[str] = []
     run = Git.run
@@ -218,17 +217,20 @@ def test_two_mirrors_may_share_a_folder(repository: Repository, tmp_path: Path) 
     other.close()
 
 
-def test_many_fetches_leave_a_tidy_folder(
-    repository: Repository, mirror: GitMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_small_packs_of_many_fetches_are_joined_when_nothing_else_is_to_do(
+    repository: Repository, mirror: GitMirror, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("livegraft.mirror.git.LOOSE_OBJECTS", 1)
-    repository.commit_files({f"{number}.py": f"{number}\n" for number in range(60)})
-    tip = mirror.fetch()
+    packs = tmp_path / "data" / "mirror" / "objects" / "pack"
+    blobs: list[str] = []
+    for number in range(NEWS_BETWEEN_TIDYING + 1):
+        repository.commit_files({"a.py": f"{number}\n"})
+        blobs.append(mirror.snapshot(mirror.fetch()).files["a.py"])
+    assert len(list(packs.glob("*.pack"))) > 10
 
     mirror.fetch()
 
-    assert not list((tmp_path / "data" / "mirror" / "objects").glob("??/*"))
-    assert len(mirror.snapshot(tip).files) == 60
+    assert len(list(packs.glob("*.pack"))) == 1
+    assert [mirror.read(blob) for blob in blobs] == [f"{number}\n".encode() for number in range(len(blobs))]
 
 
 @pytest.mark.parametrize("token", ["with space", "line\n"])
