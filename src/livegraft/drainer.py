@@ -24,7 +24,7 @@ from livegraft.holders import find_holders
 from livegraft.loader import Loader
 from livegraft.region import Survey, survey
 from livegraft.undo import UNDOERS
-from livegraft.version import Version, VersionState
+from livegraft.version import Version, VersionState, closed_group
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +118,12 @@ class Drainer:
             if not leaving:
                 self._settle()
                 return False
+            for version in leaving:
+                if any(user.state is VersionState.LIVE for user in version.users):
+                    self._take_back(version, self._clock.now())  # by an import that no syntax tree shows
+            leaving = [version for version in leaving if version.state in _LEAVING]
             busy = self._busy(leaving)
-            ready = _closed_group([version for version in leaving if version not in busy])
-            ready = _closed_group(ready[:_SLICE]) or ready
+            ready = _slice(closed_group(version for version in leaving if version not in busy))
             moved = self._unload(ready) if ready else False
             self._settle()
             return moved
@@ -194,11 +197,12 @@ class Drainer:
             for version in versions:
                 self._undo(version)
             found = self._survey(versions)
-        free = [version for version in versions if id(vars(version.executed_module)) not in found.held]
-        if found.held:
-            self._report([version for version in versions if version not in set(free)], found)
+        held = [version for version in versions if id(vars(version.executed_module)) in found.held]
+        if held:
+            self._report(held, found)
         del found
-        return self._remove(free) > 0
+        kept = self._reached(held)
+        return self._remove([version for version in versions if version not in kept]) > 0
 
     def _survey(self, versions: Sequence[Version]) -> Survey:
         # No name here may stay bound to one of the modules or objects: it would count as a holder.
@@ -216,18 +220,17 @@ class Drainer:
         if not versions:
             return 0
         found = self._survey(versions)
-        removed = 0
+        free = [version for version in versions if id(vars(version.executed_module)) not in found.held]
+        gone = self._loader.forget(free)
         for version in versions:
-            if id(vars(version.executed_module)) in found.held:
+            if version in gone:
+                version.object_count = found.object_count // len(versions)
+                self._finish(version, clear=not found.has_finalizers)
+            else:
                 self._loader.restore(version)
-                continue
-            version.object_count = found.object_count // len(versions)
-            self._forget(version, clear=not found.has_finalizers)
-            removed += 1
-        return removed
+        return len(gone)
 
-    def _forget(self, version: Version, *, clear: bool) -> None:
-        self._loader.forget(version)
+    def _finish(self, version: Version, *, clear: bool) -> None:
         module, version.module = version.module, None
         version.views.clear()
         version.attachments.clear()
@@ -252,8 +255,7 @@ class Drainer:
         due = [version for version in held if self._looks[version].bit_count() == 1]
         if not due:
             return
-        own = {id(vars(version.executed_module)) for version in held}
-        holders = find_holders(found.roots, {id(found.roots), *own})
+        holders = find_holders(found.roots, found.inside)
         for version in due:
             version.holders = holders.names
             if holders.suspended:  # it will go on: still in use
@@ -290,9 +292,7 @@ class Drainer:
 _LEAVING: Final = frozenset({VersionState.DRAINING, VersionState.DRAINED, VersionState.LEAKED})
 
 
-def _closed_group(versions: Sequence[Version]) -> list[Version]:
-    """Those whose users are all among them, the ones without users first: nothing else refers to these."""
-    group = set(versions)
-    while outside := {version for version in group if not version.users <= group}:
-        group -= outside
-    return sorted(group, key=lambda version: len(version.users))
+def _slice(versions: Iterable[Version]) -> list[Version]:
+    """At most so many that one look stays short; a group that cannot be divided stays whole."""
+    ordered = sorted(versions, key=lambda version: len(version.users))
+    return list(closed_group(ordered[:_SLICE])) or ordered

@@ -126,6 +126,8 @@ class Imports:
         target = self._walk(importer, full)
         if not fromlist:
             return seen(self._linker, importer, full.partition(".")[0])
+        if full == importer.name:
+            self._own_submodules(importer, fromlist)
         if "*" in fromlist and isinstance(target, View) and not hasattr(target, "__all__"):
             # ``from package import *`` reads the dictionary of what it gets, and a view's has no names.
             return target.package
@@ -145,6 +147,14 @@ class Imports:
         for part in prefixes(full):
             target = seen(self._linker, importer, part)
         return target
+
+    def _own_submodules(self, package: Version, names: Sequence[str]) -> None:
+        """``from . import util`` in a package's ``__init__``: it has no view of itself, so it gets the attribute."""
+        module = package.executed_module
+        for name in names:
+            full = f"{package.name}.{name}"
+            if full in package.reach and name not in vars(module):
+                setattr(module, name, seen(self._linker, package, full))
 
     def _is_ours(self, importer: Version, full: str) -> bool:
         if full in importer.reach:

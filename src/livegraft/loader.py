@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -25,7 +25,7 @@ from livegraft.clock import Clock
 from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
-from livegraft.version import Token, Version, VersionState
+from livegraft.version import Token, Version, VersionState, closed_group
 
 _KEPT_REVISIONS: Final = 20_000
 """For how many keys a file name of a traceback still finds its revision."""
@@ -91,10 +91,18 @@ class Loader:
         if planned is None:
             return None
         version = self._execute_once(planned, importer.revision, importer.tops)
-        if version is not importer:
+        while version is not importer and version not in importer.used and not self._note_use(importer, version):
+            # It was on its way out and is gone since: the importer gets it anew.
+            version = self._execute_once(planned, importer.revision, importer.tops)
+        return version
+
+    def _note_use(self, importer: Version, version: Version) -> bool:
+        with self._lock:
+            if self._versions.get((version.name, version.key)) is not version:
+                return False
             importer.used.add(version)
             version.users.add(importer)
-        return version
+            return True
 
     def load(self, planned: PlannedModule, plan: Plan) -> Version:
         """The version of a planned module, executed now unless it was before.
@@ -130,13 +138,15 @@ class Loader:
         """Put a dropped name back."""
         sys.modules[version.module_name] = version.executed_module
 
-    def forget(self, version: Version) -> None:
-        """Take a version out of the registries."""
+    def forget(self, versions: Collection[Version]) -> set[Version]:
+        """Take versions out of the registries, but for those that a version which stays uses (again)."""
         with self._lock:
-            if self._versions.get((version.name, version.key)) is version:
+            group = closed_group(versions)
+            for version in group:
                 del self._versions[version.name, version.key]
-            self._by_module.pop(version.module_name, None)
-        self._unlink(version)
+                self._by_module.pop(version.module_name, None)
+                self._unlink(version)
+        return group
 
     @staticmethod
     def _unlink(version: Version) -> None:

@@ -51,14 +51,19 @@ class Survey:
 
     ``held`` are the ids of the examined modules' dictionaries that something outside reaches;
     ``roots`` are the objects that this goes through: outside references point at them, with how many;
+    ``inside`` are the ids of all objects of the region;
     ``has_finalizers`` tells whether freeing it would run code of its own (``__del__``, a suspended
     generator's ``finally``).
     """
 
     held: frozenset[int]
     roots: tuple[tuple[Any, int], ...]
-    object_count: int
+    inside: frozenset[int]
     has_finalizers: bool
+
+    @property
+    def object_count(self) -> int:
+        return len(self.inside)
 
 
 def survey(
@@ -84,7 +89,7 @@ def survey(
     # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
     guilty = region.leading_to(held) if held else set()
     roots = [(item, count) for item, count in roots if id(item) in guilty]
-    return Survey(held, tuple(roots), len(region.objects), region.has_finalizers())
+    return Survey(held, tuple(roots), frozenset(region.inner), region.has_finalizers())
 
 
 class _Region:

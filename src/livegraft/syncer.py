@@ -84,6 +84,10 @@ class Syncer:
             self._thread.join()
             self._thread = None
 
+    def forget(self) -> None:
+        """Let go of the release, when the supervisor has stopped."""
+        self._release = self._plan = self._report = None
+
     def poke(self) -> None:
         """Look at the repository now; returns at once."""
         with self._turn:

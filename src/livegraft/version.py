@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import ModuleType
@@ -117,3 +117,11 @@ class Version:
 
     def __repr__(self) -> str:
         return f"<version {self.name}@{self.key[:8]} {self.state}>"
+
+
+def closed_group(versions: Iterable[Version]) -> set[Version]:
+    """Those of some versions that only others of them use."""
+    group = set(versions)
+    while outside := {version for version in group if not version.users <= group}:
+        group -= outside
+    return group

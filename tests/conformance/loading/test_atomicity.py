@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from livegraft.store import Outcome
 from livegraft.version import VersionState
@@ -70,6 +74,16 @@ def test_case_03_imports_in_functions_and_conditions_count_as_dependencies(host:
     assert (host.live.f.run(), host.live.t.run(), host.live.m.run()) == (2, 2, 2)
 
 
+@pytest.fixture
+def quick_turns() -> Iterator[None]:
+    """Threads hand over the interpreter often: more interleavings, and six busy ones leave time to commit."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("quick_turns")
 def test_case_04_six_threads_never_see_half_of_a_commit_during_200_switches(host: Host) -> None:
     def files(n: int) -> dict[str, str]:
         return {
@@ -77,7 +91,11 @@ def test_case_04_six_threads_never_see_half_of_a_commit_during_200_switches(host
             "price.py": f"from pair import low\nHERE = {n}\ndef run(): return HERE, low.value()",
         }
 
-    host.take(files(0))
+    first = host.repository.commit_files(files(0))
+    host.repository.git("switch", "-q", "-c", "coming")
+    commits = [host.repository.commit_files(files(n)) for n in range(1, 201)]
+    assert host.repository.git("rev-parse", "main") == first
+    host.sync()
     stop, answers, failures = threading.Event(), set[tuple[int, int]](), list[Exception]()
 
     def call() -> None:
@@ -90,8 +108,9 @@ def test_case_04_six_threads_never_see_half_of_a_commit_during_200_switches(host
     callers = [threading.Thread(target=call) for _ in range(6)]
     for caller in callers:
         caller.start()
-    for n in range(1, 201):
-        host.take(files(n))
+    for commit in commits:
+        host.repository.git("update-ref", "refs/heads/main", commit)
+        host.sync()
     stop.set()
     for caller in callers:
         caller.join()

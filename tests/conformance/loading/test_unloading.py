@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 from livegraft.version import VersionState
+from tests.support import eventually
 from tests.support.host import Host
 
 SCRIPT = """
@@ -109,9 +110,7 @@ def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host
             host.take(at(n))
             if n % 50 == 0:
                 assert host.supervisor.run("s").wait(10).state == "succeeded"
-        host.wait_for("s", host.supervisor._drainer.unloaded[-1].key, VersionState.UNLOADED)
-        while host.supervisor._drainer.look():
-            pass
+        eventually(lambda: {each.state for each in host.supervisor.versions()} <= {"live", "unloaded"})
         gc.collect()
 
     cycle(0, 200)
@@ -126,8 +125,6 @@ def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host
     assert after["descriptors"] <= before["descriptors"] + 2
     # 800 versions of several hundred objects each would be hundreds of thousands of blocks.
     assert after["blocks"] - before["blocks"] < 20_000
-    unfinished = [each for each in host.supervisor.versions() if each.state not in ("live", "unloaded")]
-    assert unfinished == []
 
 
 def measure() -> dict[str, int]:
