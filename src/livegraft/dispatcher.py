@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -72,10 +72,9 @@ class Work:
     locate: Locate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PreparedRun(RunRecord):
     """A run that can be written and then launched; dropped instead, it leaves nothing behind."""
-
-    __slots__ = ("bound", "work")
 
     work: Work
     bound: Mapping[str, Any]
@@ -235,7 +234,7 @@ class Dispatcher:
                 raise NotRunnableError(_STOPPING)
             if len(self._open) >= self._queue_limit:
                 raise BusyError(f"expected fewer than {self._queue_limit} open runs, please try again later")
-        prepared = PreparedRun(
+        return PreparedRun(
             id=new_run_id(),
             script=work.script,
             key=work.key,
@@ -246,9 +245,9 @@ class Dispatcher:
             state=RunState.QUEUED,
             process=process.identity(),
             queued_at=self._clock.now(),
+            work=work,
+            bound=bound,
         )
-        prepared.work, prepared.bound = work, bound
-        return prepared
 
     def launch(self, run: RunRecord) -> None:
         """Start a prepared run, now that its row is written."""
@@ -492,7 +491,7 @@ class Dispatcher:
 
 
 def _plain(run: PreparedRun) -> RunRecord:
-    return RunRecord(**{name: getattr(run, name) for name in RunRecord.__slots__})
+    return RunRecord(**{field.name: getattr(run, field.name) for field in fields(RunRecord)})
 
 
 def _failure_when_asked(asked: _Asked, outcome: Outcome) -> RunFailure:
