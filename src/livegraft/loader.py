@@ -25,6 +25,7 @@ from livegraft.clock import Clock
 from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
+from livegraft.revision import SHORT
 from livegraft.version import Token, Version, VersionState, closed_group
 
 _KEPT_REVISIONS: Final = 20_000
@@ -155,12 +156,12 @@ class Loader:
         version.used.clear()
 
     def locate(self, file: str) -> tuple[str, str] | None:
-        """The repository path and the revision of a source file of ours; None for any other file."""
+        """The repository path and the short revision of a source file of ours; None for any other file."""
         try:
             key, _, path = Path(file).relative_to(self._folder).as_posix().partition("/")
         except ValueError:
             return None
-        return (path, self._revisions.get(key, key)) if path else None
+        return (path, self._revisions.get(key, key)[:SHORT]) if path else None
 
     def _learn(self, importer: Version, name: str) -> PlannedModule | None:
         planned = self._planner.at(importer.revision).modules.get(name)

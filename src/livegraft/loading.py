@@ -89,7 +89,7 @@ class LoadThread:
             place = self._loader.locate(frame.f_code.co_filename)
             if place is not None:
                 path, line = place[0], number
-                text.append(f"  {place[0]}@{place[1][:8]}, line {number}, in {frame.f_code.co_name}")
+                text.append(f"  {place[0]}@{place[1]}, line {number}, in {frame.f_code.co_name}")
         return LoadError(path, line, reason, "\n".join(["still here:", *text]) if text else "")
 
 

@@ -180,4 +180,4 @@ def test_case_26_a_traceback_of_an_old_version_shows_its_own_lines(host: Host) -
     assert "the old line" in printed(old)
     assert "the new line" in printed(host.live.s)
     place = host.supervisor._loader.locate(old.run.__code__.co_filename)
-    assert place == ("s.py", first)
+    assert place == ("s.py", first[:8])
