@@ -15,7 +15,7 @@ from pathlib import Path
 class GitServer(ThreadingHTTPServer):
     """Serves the repositories below ``root``; asks for ``token`` as the password when one is set.
 
-    ``status`` other than 200 is answered to every request. Clear ``gate`` to let those that were let in wait.
+    ``status`` other than 200 is answered to every request, with ``words`` that git repeats. Clear ``gate`` to let those that were let in wait.
     """
 
     daemon_threads = True
@@ -25,6 +25,7 @@ class GitServer(ThreadingHTTPServer):
         self.root = root
         self.token = ""
         self.status = 200
+        self.words = ""
         self.gate = threading.Event()
         self.gate.set()
         self.waiting = threading.Event()
@@ -57,7 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.server.status != 200:
             self.send_response(self.server.status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("Content-Type", "text/plain")
             self.end_headers()
+            self.wfile.write(self.server.words.encode())
         else:
             self.server.waiting.set()
             self.server.gate.wait(30)

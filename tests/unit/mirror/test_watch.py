@@ -111,6 +111,7 @@ def test_a_callback_may_close_its_watcher(tmp_path: Path) -> None:
     watcher = Watcher([tmp_path], concerns=lambda file: True, changed=close)
 
     eventually(lambda: (tmp_path / "file").write_text("x") and closed.wait(0.1))
+    watcher.close()
 
 
 def test_a_folder_that_cannot_be_watched_is_left_to_polling(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
