@@ -15,7 +15,8 @@ from pathlib import Path
 class GitServer(ThreadingHTTPServer):
     """Serves the repositories below ``root``; asks for ``token`` as the password when one is set.
 
-    ``status`` other than 200 is answered to every request, with ``words`` that git repeats. Clear ``gate`` to let those that were let in wait.
+    ``status`` other than 200 is answered to every request, with ``words`` that git repeats.
+    Clear ``gate`` to let those that were let in wait.
     """
 
     daemon_threads = True

@@ -10,13 +10,12 @@ import pytest
 
 from livegraft.errors import ConfigurationError
 from livegraft.mirror.command import OUTPUT_BYTES, Git, hardened_environment
-from livegraft.mirror.limits import Limits
 from tests.support import Repository, eventually
 
 
-def git_in(folder: Path, protocol: str = "file", limits: Limits | None = None) -> Git:
+def git_in(folder: Path, protocol: str = "file") -> Git:
     environment = hardened_environment(protocol, home="/nonexistent", global_settings=os.devnull)
-    return Git((), environment, folder=folder, limits=limits or Limits())
+    return Git((), environment, folder=folder)
 
 
 def test_a_command_gives_its_exit_status_output_and_errors(repository: Repository) -> None:
@@ -98,15 +97,6 @@ def test_output_beyond_the_bound_is_not_kept(repository: Repository) -> None:
 
     assert ended.code == 0
     assert len(ended.output) == OUTPUT_BYTES
-
-
-def test_a_file_beyond_the_limit_cannot_be_written(repository: Repository) -> None:
-    limited = git_in(repository.path, limits=Limits(pack_bytes=1024))
-    repository.write({"a.bin": os.urandom(20_000).hex()})
-
-    ended = limited.run("hash-object", "-w", "a.bin", deadline_seconds=10)
-
-    assert ended.code != 0
 
 
 def test_a_machine_without_git_is_told_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
