@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,7 @@ from livegraft.parameters import Resources
 from livegraft.release import LiveScript, Release, ReleaseBuilder
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
+from livegraft.runner.output import OutputChunk
 from livegraft.schedule import Schedule
 from livegraft.snapshot import Skipped
 from livegraft.store import (
@@ -308,7 +310,19 @@ class Supervisor:
         self.find_run(run_id)
         return self._dispatcher.output(run_id, offset, limit)
 
-    def follow(self, run_id: str, offset: int = 0) -> Iterator[Any]:
+    def whole_output(self, run_id: str, offset: int = 0) -> bytes:
+        """All output of a run that is kept, from a byte offset. Raises NotFoundError."""
+        pieces = []
+        while (chunk := self.read_output(run_id, offset)).data:
+            pieces.append(chunk.data)
+            offset = chunk.next_offset
+        return b"".join(pieces)
+
+    def read_output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> OutputChunk:
+        """The next piece of output and where to read on; an empty one when there is none (yet)."""
+        return self._dispatcher.read(run_id, offset, limit)
+
+    def follow(self, run_id: str, offset: int = 0) -> Iterator[OutputChunk]:
         """Output of a run as it comes; ends with the run. Raises NotFoundError."""
         self.find_run(run_id)
         return self._dispatcher.follow(run_id, offset)
@@ -514,7 +528,7 @@ class _Starter:
     def open_run(self, script: str) -> str | None:
         return self._supervisor._dispatcher.open_run(script)
 
-    def prepare(self, script: str, schedule: Schedule, slot_at: Any) -> RunRecord:
+    def prepare(self, script: str, schedule: Schedule, slot_at: datetime) -> RunRecord:
         work = self._supervisor._work(script)
         return self._supervisor._dispatcher.prepare(work, trigger=Trigger.CRON, actor="cron", arguments={})
 

@@ -1,0 +1,117 @@
+"""Who may use the pages and the API: a token for programs, one-time links and sessions for people."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, TimestampSigner
+
+from livegraft.supervisor import Supervisor
+
+COOKIE: Final = "livegraft_session"
+"""The cookie that carries a session."""
+
+LINK_SECONDS: Final = 15 * 60
+"""How long a one-time link can be used."""
+
+SESSION_SECONDS: Final = 24 * 60 * 60
+"""How long somebody who used a link stays signed in."""
+
+BY_TOKEN: Final = "token"
+BY_LINK: Final = "link"
+"""The actors that rows of the audit name, until there are users with names."""
+
+_GUESSABLE: Final = 16
+_FILE: Final = "token"
+
+
+logger = logging.getLogger(__name__)
+
+
+class Access:
+    """The token of one data folder, the links given out and the sessions that came of them.
+
+    ``token`` is LIVEGRAFT_TOKEN, else what stands in the folder's ``token`` file, made with mode 0600 at the
+    first start.
+    """
+
+    _of: ClassVar[weakref.WeakKeyDictionary[Supervisor, Access]] = weakref.WeakKeyDictionary()
+
+    def __init__(self, folder: Path, token: str | None = None) -> None:
+        self.token: Final = token or os.environ.get("LIVEGRAFT_TOKEN") or _kept_token(folder / _FILE)
+        if len(self.token) < _GUESSABLE:
+            logger.warning("the token is shorter than %s characters: it can be guessed", _GUESSABLE)
+        # Sessions are signed with the token, so that they survive a restart and end when it is changed.
+        self._signer = TimestampSigner(hashlib.sha256(b"livegraft session " + self.token.encode()).hexdigest())
+        self._links: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, supervisor: Supervisor) -> Access:
+        """The one access of a supervisor, whoever asks for it."""
+        if supervisor not in cls._of:
+            cls._of[supervisor] = cls(supervisor.data)
+        return cls._of[supervisor]
+
+    def check_bearer(self, header: str | None) -> bool:
+        """Whether an Authorization header carries the token."""
+        kind, _, given = (header or "").partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.token.encode())
+
+    def new_login_token(self) -> str:
+        """A secret for a link that signs in whoever opens it first."""
+        secret = secrets.token_urlsafe(24)
+        now = time.monotonic()
+        with self._lock:
+            self._links = {known: ends for known, ends in self._links.items() if ends > now}
+            self._links[secret] = now + LINK_SECONDS
+        return secret
+
+    def redeem(self, login_token: str) -> str | None:
+        """A session for a link's secret, which is void from then on; None for any other."""
+        with self._lock:
+            ends = self._links.pop(login_token, 0.0)
+        return self._signer.sign(secrets.token_urlsafe(16)).decode() if ends > time.monotonic() else None
+
+    def actor(self, session: str | None) -> str | None:
+        """Who a session belongs to, for the audit; None when it is not valid (any more)."""
+        try:
+            known = self._signer.unsign(session or "", max_age=SESSION_SECONDS).decode()
+        except BadSignature:
+            return None
+        return None if known in self._ended else BY_LINK
+
+    def end_session(self, session: str) -> None:
+        """Sign out."""
+        with self._lock:
+            self._ended.add(session.partition(".")[0])
+
+
+def _kept_token(file: Path) -> str:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+        opened.write(secrets.token_urlsafe(32))
+    return file.read_text(encoding="ascii").strip()
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a page of this very server sent the request: by ``Sec-Fetch-Site``, else by ``Origin``."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")

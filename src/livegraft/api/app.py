@@ -1,0 +1,222 @@
+"""The API's routes. Every one of them stands behind ``caller``; a test walks them all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from livegraft import __version__
+from livegraft.access import Access
+from livegraft.api import shapes
+from livegraft.api.caller import Caller, Core, caller
+from livegraft.api.errors import add_handlers
+from livegraft.api.shapes import Json
+from livegraft.api.streams import follow_events, follow_run
+from livegraft.errors import NotFoundError
+from livegraft.run import RunState, Trigger
+from livegraft.supervisor import Supervisor
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+router = APIRouter(dependencies=[Depends(caller)])
+
+
+def build_api(supervisor: Supervisor, access: Access) -> FastAPI:
+    """The API of a supervisor, to mount at ``/api/v1``."""
+    app = FastAPI(
+        title="livegraft",
+        version=__version__,
+        description="Scripts that live in a running process: run them, follow them, sync them.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.supervisor = supervisor
+    app.state.access = access
+    add_handlers(app)
+    app.include_router(router)
+    return app
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Json:
+    app: FastAPI = request.app
+    return app.openapi()
+
+
+@router.get("/health")
+def health(core: Core) -> Response:
+    """Whether the server works: 200, or 503 when it is degraded."""
+    found = core.health()
+    return JSONResponse(dict(found), 200 if found["status"] == "ok" else 503)
+
+
+@router.get("/scripts")
+def scripts(core: Core) -> Json:
+    """Every script, by name."""
+    return {"scripts": [shapes.script(each) for each in core.scripts]}
+
+
+# The routes with an ending come before the bare name: names contain slashes.
+
+
+@router.post("/scripts/{name:path}/runs", status_code=201)
+def start_run(
+    name: str,
+    core: Core,
+    actor: Caller,
+    body: Annotated[shapes.RunBody | None, Body()] = None,
+    wait: Annotated[float, Query(ge=0, le=300, description="seconds to wait for the end")] = 0,
+) -> Json:
+    """Start a run of the live version."""
+    run = core.submit(name, body.arguments if body else {}, trigger=Trigger.API, actor=actor)
+    record = core.wait(run.id, wait) if wait else core.find_run(run.id)
+    return shapes.run(record, core.progress(run.id))
+
+
+@router.post("/scripts/{name:path}/quarantine")
+def quarantine(name: str, core: Core, actor: Caller, body: shapes.QuarantineBody) -> Json:
+    """Take a script out of service."""
+    core.quarantine(name, reason=body.reason, actor=actor)
+    return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/release")
+def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
+    """Put a quarantined script back into service."""
+    core.script(name)
+    core.release_quarantine(name, actor=actor)
+    return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/pin")
+def pin(name: str, core: Core, actor: Caller, body: shapes.PinBody) -> Json:
+    """Make an earlier version live and keep the script at it."""
+    core.pin(name, key=body.key or _key_of(core, name, body.revision), actor=actor, reason=body.reason)
+    return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/unpin")
+def unpin(name: str, core: Core, actor: Caller) -> Json:
+    """Let a pinned script follow the repository again."""
+    core.script(name)
+    core.unpin(name, actor=actor)
+    return shapes.script(core.script(name))
+
+
+@router.get("/scripts/{name:path}")
+def script(name: str, core: Core) -> Json:
+    """One script, with the versions that were live once."""
+    return shapes.script_with_versions(core.script(name), core.script_versions(name))
+
+
+@router.get("/runs")
+def runs(
+    core: Core,
+    script: str | None = None,
+    state: RunState | None = None,
+    before: str | None = None,
+    limit: Limit = 50,
+) -> Json:
+    """Runs, newest first; ``before`` is the ``next`` of the page before."""
+    found = core.find_runs(script=script, states=[state] if state else [], before=before, limit=limit)
+    return {
+        "runs": [shapes.run(each, core.progress(each.id)) for each in found],
+        "next": found[-1].id if len(found) == limit else None,
+    }
+
+
+@router.get("/runs/{id}")
+def run(id: str, core: Core) -> Json:
+    """One run."""
+    return shapes.run(core.find_run(id), core.progress(id))
+
+
+@router.get("/runs/{id}/output", response_class=PlainTextResponse)
+def output(
+    id: str,
+    core: Core,
+    request: Request,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    follow: Annotated[bool, Query(description="as server-sent events, until the run ends")] = False,
+) -> Response:
+    """The output of a run, as text; with ``follow`` as server-sent events ``output`` and ``end``."""
+    core.find_run(id)
+    if follow or "text/event-stream" in request.headers.get("accept", ""):
+        seen = request.headers.get("last-event-id", "")
+        return follow_run(core, id, int(seen) if seen.isdigit() else offset, request)
+    return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
+
+
+@router.post("/runs/{id}/cancel")
+def cancel(id: str, core: Core, actor: Caller) -> Json:
+    """Ask a run to stop."""
+    return shapes.run(core.cancel(id, actor=actor))
+
+
+@router.get("/releases")
+def releases(core: Core, before: int | None = None, limit: Limit = 50) -> Json:
+    """Commits that were taken, newest first."""
+    found = core.releases(before=before, limit=limit)
+    return {
+        "releases": [shapes.release(each) for each in found],
+        "next": found[-1].id if len(found) == limit else None,
+    }
+
+
+@router.post("/sync")
+def sync(core: Core, actor: Caller, body: Annotated[shapes.SyncBody | None, Body()] = None) -> Json:
+    """Look at the repository now; answers when its newest commit is live or refused."""
+    return shapes.sync_report(core.sync(actor=actor, accept_rewritten=body.accept_rewritten if body else False))
+
+
+@router.post("/hold")
+def hold(core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> Json:
+    """Keep the present release live whatever is committed."""
+    core.hold(actor=actor, reason=body.reason if body else "")
+    return _held(core)
+
+
+@router.post("/let-go")
+def let_go(core: Core, actor: Caller) -> Json:
+    """Follow the repository again."""
+    core.let_go(actor=actor)
+    return _held(core)
+
+
+@router.get("/versions")
+def versions(core: Core) -> Json:
+    """Every version in the process, and those that left lately."""
+    return {"versions": [shapes.version(each) for each in core.versions()]}
+
+
+@router.get("/slots")
+def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
+    """Due times and what became of them, newest first."""
+    return {"slots": [shapes.slot(each) for each in core.slots(script=script, limit=limit)]}
+
+
+@router.get("/audit")
+def audit(core: Core, before: int | None = None, limit: Limit = 50) -> Json:
+    """Who changed what, newest first."""
+    return {"audit": [shapes.audit(each) for each in core.audit(before=before, limit=limit)]}
+
+
+@router.get("/events", response_class=PlainTextResponse)
+async def events(core: Core, request: Request) -> Response:
+    """What happens, as server-sent events."""
+    return follow_events(core, request)
+
+
+def _held(core: Supervisor) -> dict[str, Any]:
+    return {"held": core.held and shapes.restraint(core.held)}
+
+
+def _key_of(core: Supervisor, name: str, revision: str) -> str:
+    """The key of the version that a revision brought."""
+    for known in core.script_versions(name):
+        if revision and known.revision.startswith(revision):
+            return known.key
+    raise NotFoundError("version", f"{name} at {revision}")

@@ -1,0 +1,70 @@
+"""One error shape for everything: ``{"error": {"code", "message", ...}}``."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from livegraft.errors import LivegraftError
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF_CODE: Final = {
+    "configuration": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "source": HTTPStatus.CONFLICT,
+    "header": HTTPStatus.CONFLICT,
+    "load": HTTPStatus.CONFLICT,
+    "parameters": HTTPStatus.CONFLICT,
+    "schedule": HTTPStatus.CONFLICT,
+    "unloaded": HTTPStatus.CONFLICT,
+    "arguments": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_runnable": HTTPStatus.CONFLICT,
+    "run_failed": HTTPStatus.CONFLICT,
+    "busy": HTTPStatus.TOO_MANY_REQUESTS,
+    "conflict": HTTPStatus.CONFLICT,
+    "mirror": HTTPStatus.BAD_GATEWAY,
+    "store": HTTPStatus.SERVICE_UNAVAILABLE,
+    "error": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The HTTP status of every error of ours, by its code."""
+
+
+def answer(status: int, code: str, message: str, **details: Any) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message, **details}}, status)
+
+
+def add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(LivegraftError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LivegraftError)  # noqa: S101 - registered for these
+    return answer(STATUS_OF_CODE[error.code], error.code, str(error), **error.details)
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these
+    problems = {".".join(map(str, each["loc"][1:])) or "body": each["msg"] for each in error.errors()}
+    listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+    return answer(422, "invalid_request", f"the request does not fit: {listed}", problems=problems)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return answer(error.status_code, code, str(error.detail))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "internal", "internal error")

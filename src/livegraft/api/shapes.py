@@ -1,0 +1,208 @@
+"""The JSON shapes of the API: what goes out, made from the values of the core, and what may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from livegraft.catalog import ScriptFailure, ScriptStatus, SyncReport, VersionStatus
+from livegraft.context import Progress
+from livegraft.run import RunFailure, RunRecord
+from livegraft.store import (
+    AuditRecord,
+    ReleaseRecord,
+    Restraint,
+    ScriptOutcome,
+    SlotRecord,
+    VersionRecord,
+)
+
+Json = dict[str, Any]
+
+
+class Body(BaseModel):
+    """What a request may carry; a field that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RunBody(Body):
+    arguments: dict[str, Any] = Field(default_factory=dict, description="the script's arguments, by name")
+
+
+class ReasonBody(Body):
+    reason: str = Field("", max_length=1000)
+
+
+class QuarantineBody(Body):
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class PinBody(Body):
+    """One of both names the version."""
+
+    key: str = Field("", description="the version's key, or its first digits")
+    revision: str = Field("", description="a revision that brought a version of this script")
+    reason: str = Field("", max_length=1000)
+
+
+class SyncBody(Body):
+    accept_rewritten: bool = Field(False, description="take a branch whose history was rewritten")
+
+
+def time(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC, with Z."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def script(status: ScriptStatus) -> Json:
+    version = status.version
+    return {
+        "name": status.name,
+        "state": status.state.value,
+        "description": status.description,
+        "owner": status.owner,
+        "tags": list(status.tags),
+        "schedule": [
+            {"cron": each.cron, "timezone": each.timezone, "words": each.words, "next_at": time(each.next_at)}
+            for each in status.schedules
+        ],
+        "version": version and {"key": version.key, "revision": version.revision, "loaded_at": time(version.loaded_at)},
+        "error": status.error and script_failure(status.error),
+        "quarantined": status.quarantine is not None,
+        "quarantine": status.quarantine and restraint(status.quarantine),
+        "pinned": status.pin is not None,
+        "pin": status.pin and restraint(status.pin),
+        "header": dict(status.header),
+        "is_async": status.is_async,
+        "warnings": list(status.warnings),
+        "parameters": dict(status.parameters),
+    }
+
+
+def script_with_versions(status: ScriptStatus, versions: Iterable[VersionRecord]) -> Json:
+    live = status.version.key if status.version else None
+    return script(status) | {
+        "versions": [
+            {
+                "key": each.key,
+                "revision": each.revision,
+                "author": each.author,
+                "subject": each.subject,
+                "loaded_at": time(each.loaded_at),
+                "live": each.key == live,
+            }
+            for each in versions
+        ]
+    }
+
+
+def script_failure(failure: ScriptFailure) -> Json:
+    about = {"revision": failure.revision, "author": failure.author, "at": time(failure.at), "key": failure.key}
+    return about | run_failure(failure.failure)
+
+
+def run_failure(failure: RunFailure) -> Json:
+    return asdict(failure)
+
+
+def restraint(restraint: Restraint) -> Json:
+    found = {"reason": restraint.reason, "actor": restraint.actor, "at": time(restraint.at)}
+    return found | ({"key": restraint.key, "revision": restraint.revision} if restraint.key else {})
+
+
+def run(record: RunRecord, progress: Progress | None = None) -> Json:
+    result = record.result
+    return {
+        "id": record.id,
+        "script": record.script,
+        "state": record.state.value,
+        "trigger": record.trigger.value,
+        "actor": record.actor,
+        "version": {"key": record.key, "revision": record.revision},
+        "arguments": dict(record.arguments),
+        "queued_at": time(record.queued_at),
+        "started_at": time(record.started_at),
+        "ended_at": time(record.ended_at),
+        "result": result.value if result else None,
+        "result_kind": result.kind if result else None,
+        "result_note": result.note if result else "",
+        "error": run_failure(record.failure) if record.failure else None,
+        "progress": {"fraction": progress.fraction, "text": progress.text} if progress else None,
+        "output_bytes": record.output_bytes,
+    }
+
+
+def outcome(outcome: ScriptOutcome) -> Json:
+    return {
+        "script": outcome.script,
+        "outcome": outcome.outcome.value,
+        "key": outcome.key,
+        "error": run_failure(outcome.failure) if outcome.failure else None,
+    }
+
+
+def release(release: ReleaseRecord) -> Json:
+    return {
+        "id": release.id,
+        "revision": release.revision,
+        "author": release.author,
+        "subject": release.subject,
+        "committed_at": time(release.committed_at),
+        "state": release.state.value,
+        "steps": {step: time(at) for step, at in release.steps.items()},
+        "scripts": [outcome(each) for each in release.scripts],
+        "unchanged": release.unchanged,
+        "error": release.error,
+    }
+
+
+def sync_report(report: SyncReport) -> Json:
+    return {
+        "revision": report.revision,
+        "state": report.state.value,
+        "error": report.error,
+        "scripts": [outcome(each) for each in report.scripts],
+    }
+
+
+def version(status: VersionStatus) -> Json:
+    return {
+        "name": status.name,
+        "path": status.path,
+        "key": status.key,
+        "revision": status.revision,
+        "state": status.state.value,
+        "since": time(status.since),
+        "loaded_at": time(status.loaded_at),
+        "objects": status.object_count,
+        "holders": list(status.holders),
+        "scripts": list(status.scripts),
+    }
+
+
+def slot(record: SlotRecord) -> Json:
+    return {
+        "script": record.script,
+        "schedule": record.schedule,
+        "slot_at": time(record.slot_at),
+        "state": record.state.value,
+        "decided_at": time(record.decided_at),
+        "run": record.run_id,
+        "reason": record.reason,
+    }
+
+
+def audit(record: AuditRecord) -> Json:
+    return {
+        "id": record.id,
+        "at": time(record.at),
+        "actor": record.actor,
+        "action": record.action,
+        "subject": record.subject,
+        "detail": dict(record.detail),
+    }
