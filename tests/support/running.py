@@ -1,0 +1,70 @@
+"""A dispatcher over a real history, and functions as the scripts that it runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from livegraft.clock import SystemClock
+from livegraft.dispatcher import Dispatcher, Run, Work
+from livegraft.events import Events
+from livegraft.parameters import Parameters, Resources
+from livegraft.run import Trigger
+from livegraft.store.sqlite import SqliteStore, open_store
+
+REVISION = "1a2b3c4d5e6f"
+
+
+class Running:
+    """Runs functions as if they were the ``run`` of a script in ``reports/daily.py``."""
+
+    def __init__(self, dispatcher: Dispatcher, store: SqliteStore, events: Events) -> None:
+        self.dispatcher = dispatcher
+        self.store = store
+        self.events = events
+
+    def work(
+        self,
+        function: Callable[..., Any],
+        *,
+        script: str = "reports/daily",
+        key: str = "9f2c1a",
+        timeout: float | None = None,
+        provide: Mapping[str, object] | None = None,
+    ) -> Work:
+        file = function.__code__.co_filename
+        return Work(
+            script=script,
+            key=key,
+            revision=REVISION,
+            function=function,
+            is_async=inspect.iscoroutinefunction(function),
+            parameters=Parameters.of(function, script=script, resources=Resources(provide)),
+            timeout=timedelta(seconds=timeout) if timeout is not None else None,
+            locate=lambda asked: (f"{script}.py", REVISION[:8]) if asked == file else None,
+        )
+
+    def submit(self, work: Work, **arguments: Any) -> Run:
+        return self.dispatcher.submit(work, trigger=Trigger.API, actor="dana", arguments=arguments)
+
+    def run(self, function: Callable[..., Any], *, timeout: float | None = None, **arguments: Any) -> Run:
+        """Start a run of a function; ``timeout`` in seconds."""
+        return self.submit(self.work(function, timeout=timeout), **arguments)
+
+
+@contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[Running]:
+    """A dispatcher that is started, and stopped at the end; by default it loses patience quickly."""
+    store, events = open_store(folder / "history.db"), Events()
+    settings = {"grace_seconds": 0.1, "stuck_seconds": 0.3, **settings}
+    dispatcher = Dispatcher(runs=store.runs, clock=SystemClock(), events=events, **settings)
+    dispatcher.start()
+    try:
+        yield Running(dispatcher, store, events)
+    finally:
+        dispatcher.stop(0.1)
+        store.close()
