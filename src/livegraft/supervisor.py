@@ -177,7 +177,7 @@ class Supervisor:
     def __enter__(self) -> Self:
         self.start()
         try:
-            self._syncer.sync()
+            self._syncer.first_look()
         except MirrorError as error:
             logger.warning("started without news of the repository: %s", error)
         return self

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +19,15 @@ from livegraft.graph import Plan, Planner
 from livegraft.mirror import Mirror
 from livegraft.release import Candidate, Release, ReleaseBuilder
 from livegraft.revision import Revision
-from livegraft.store import Outcome, ReleaseRecord, Releases, ReleaseState, Restraint, VersionRecord
+from livegraft.store import (
+    Outcome,
+    ReleaseRecord,
+    Releases,
+    ReleaseState,
+    Restraint,
+    ScriptOutcome,
+    VersionRecord,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +66,8 @@ class Syncer:
         self._release: Release | None = None
         self._plan: Plan | None = None
         self._report: SyncReport | None = None
+        # What happened to scripts since somebody asked last: a commit may be live before it is asked for.
+        self._untold: dict[str, ScriptOutcome] = {}
         self._error: LivegraftError | None = None
         self._failures_in_row = 0
         self._status = SyncStatus(SyncState.NEVER, None, None, None, "", "", None)
@@ -94,17 +105,35 @@ class Syncer:
             self._asked += 1
             self._turn.notify_all()
 
+    def first_look(self) -> None:
+        """Look now and return when the newest commit is live or refused. Raises as ``sync`` does."""
+        self._ask(None)
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+
     def sync(self, timeout: float | None = None, *, accept_rewritten: bool = False) -> SyncReport:
         """Look now and return when the newest commit is live or refused.
 
-        Raises MirrorError when the repository cannot be read, BusyError after ``timeout`` seconds.
+        The report says what happened to each script since the report before. Raises MirrorError when the
+        repository cannot be read, BusyError after ``timeout`` seconds.
         """
         self._ask(timeout, accept_rewritten=accept_rewritten)
         if self._error is not None:
             raise self._error.with_traceback(None)
         if self._report is None:
             raise BusyError("expected a release, got none: livegraft is stopping")
-        return self._report
+        return self._told(self._report)
+
+    def _told(self, report: SyncReport) -> SyncReport:
+        with self._turn:
+            untold, self._untold = self._untold, {}
+        now = {
+            outcome.script: untold.get(outcome.script, outcome) if outcome.outcome is Outcome.UNCHANGED else outcome
+            for outcome in report.scripts
+            if outcome.outcome is not Outcome.REMOVED
+        }
+        removed = {name: outcome for name, outcome in untold.items() if outcome.outcome is Outcome.REMOVED}
+        return replace(report, scripts=tuple((removed | now).values()))
 
     def rebuild(self, timeout: float | None = None) -> None:
         """Make the release of the present commit again: a pin was set or lifted."""
@@ -227,7 +256,11 @@ class Syncer:
             steps["live"] = self._clock.now()
             self._release = candidate.release
             self._drainer.supersede(candidate.release.roots(), lambda step, at: self._finished(id, step, at))
-        self._report = SyncReport(plan.revision.id, ReleaseState.LIVE, "", candidate.outcomes)
+        with self._turn:
+            changed = (outcome for outcome in candidate.outcomes if outcome.outcome is not Outcome.UNCHANGED)
+            self._untold.update((outcome.script, outcome) for outcome in changed)
+            unchanged = tuple(_as_unchanged(outcome) for outcome in candidate.outcomes)
+            self._report = SyncReport(plan.revision.id, ReleaseState.LIVE, "", unchanged)
         return candidate
 
     def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
@@ -263,3 +296,8 @@ class Syncer:
         )
         if (before.state, before.error) != (state, self._status.error):
             self._events.emit("sync", self._status.revision or "", state=state.value)
+
+
+def _as_unchanged(outcome: ScriptOutcome) -> ScriptOutcome:
+    """How the outcome of a commit is told once it has been told."""
+    return replace(outcome, outcome=Outcome.UNCHANGED) if outcome.outcome is Outcome.LOADED else outcome

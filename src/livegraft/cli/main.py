@@ -1,0 +1,322 @@
+"""Every command of ``livegraft``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+from urllib.parse import quote
+
+import typer
+
+from livegraft.errors import LivegraftError
+
+# Libraries that only one command needs are imported in it: `livegraft --help` and completion stay fast.
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="livegraft",
+    help="Commit a Python script to Git, and it is live inside the running process a second later.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Url = Annotated[str | None, typer.Option(help="The server. Default: LIVEGRAFT_URL, else http://127.0.0.1:8787.")]
+Token = Annotated[str | None, typer.Option(help="Its token. Default: LIVEGRAFT_TOKEN, else ./livegraft-data/token.")]
+Name = Annotated[str, typer.Argument(help="The script's name: its path without .py.")]
+Provide = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=MODULE:ATTRIBUTE", help="A resource for scripts, by name. Repeat it for several."),
+]
+Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
+_OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def command(**settings: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A command whose errors are one line and an exit status."""
+
+    def register(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            from livegraft.cli.failing import fail
+
+            try:
+                return function(*args, **kwargs)
+            except LivegraftError as error:
+                fail(error)
+
+        app.command(**settings)(guarded)
+        return guarded
+
+    return register
+
+
+@command()
+def serve(
+    repository: Annotated[str, typer.Argument(help="A local path, an https or an ssh address.")],
+    branch: Annotated[str, typer.Option(help="The branch to follow.")] = "main",
+    data: Annotated[Path, typer.Option(help="Folder for the mirror, the history and the token.")] = Path(
+        "livegraft-data"
+    ),
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8787",
+    poll: Annotated[float, typer.Option(help="Seconds between two looks at the repository.")] = 5.0,
+    accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
+    provide: Provide = None,
+    as_json: Json = False,
+) -> None:
+    """Run the scripts of a repository in a server of their own."""
+    from livegraft.cli.serve import serve as serve_repository
+
+    serve_repository(
+        repository,
+        branch=branch,
+        data=data,
+        listen=listen,
+        poll=poll,
+        accept_rewritten=accept_rewritten,
+        provide=provide or [],
+        as_json=as_json,
+    )
+
+
+@command()
+def check(
+    path: Annotated[Path, typer.Argument(help="The work tree.")] = Path(),
+    provide: Provide = None,
+    as_json: Json = False,
+) -> None:
+    """Check a work tree as its next commit would be: exit status 1 and every fault listed."""
+    from livegraft.check import check_tree
+    from livegraft.cli.resources import resources
+
+    count, faults = check_tree(path.absolute(), resources(provide or [], placeholders=True))
+    is_bad = any(not fault.is_warning for fault in faults)
+    if as_json:
+        rows = [{"path": f.path, "line": f.line, "message": f.message, "warning": f.is_warning} for f in faults]
+        _print_json({"scripts": count, "faults": rows})
+    else:
+        for fault in faults:
+            print(fault)
+        print(f"{count} scripts, {sum(not fault.is_warning for fault in faults)} faults")
+    raise typer.Exit(1 if is_bad else 0)
+
+
+@command(context_settings=_OPTIONS_OF_THE_SCRIPT)
+def run(context: typer.Context, name: Name = "") -> None:
+    """Run a script of the work tree here, without a server: NAME [--parameter value ...].
+
+    Before the name: --json, --path PATH (default: here), --provide NAME=MODULE:ATTRIBUTE. After it the script's own
+    parameters, and --help to see them.
+    """
+    from livegraft.cli.run import run_here
+
+    raise typer.Exit(run_here([name, *context.args] if name else list(context.args)))
+
+
+@command(name="list")
+def list_scripts(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """List the scripts of a server."""
+    answer = _client(url, token).get("/scripts")
+    if as_json:
+        _print_json(answer)
+        return
+    rows = [
+        (each["name"], each["state"], _short(each["version"]), _next(each), _first_line(each))
+        for each in answer["scripts"]
+    ]
+    _table(("script", "state", "version", "next", ""), rows)
+
+
+@command()
+def sync(
+    accept_rewritten: Annotated[bool, typer.Option(help="Take a branch whose history was rewritten.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Have a server look at its repository now; ends when the newest commit is live or refused."""
+    answer = _client(url, token).post("/sync", {"accept_rewritten": accept_rewritten})
+    if as_json:
+        _print_json(answer)
+        return
+    print(f"{answer['revision'][:8]} {answer['state']} {answer['error']}".rstrip())
+    for each in answer["scripts"]:
+        if each["outcome"] != "unchanged":
+            print(f"  {each['outcome']:<9} {each['script']} {_problem(each['error'])}".rstrip())
+
+
+@command()
+def releases(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """List the commits that a server took, newest first."""
+    answer = _client(url, token).get("/releases")
+    if as_json:
+        _print_json(answer)
+        return
+    rows = [
+        (each["revision"][:8], each["state"], each["author"], each["subject"], _changes(each))
+        for each in answer["releases"]
+    ]
+    _table(("revision", "state", "author", "subject", "scripts"), rows)
+
+
+@command(context_settings=_OPTIONS_OF_THE_SCRIPT)
+def start(context: typer.Context, name: Name = "") -> None:
+    """Start a run on a server: NAME [--parameter value ...].
+
+    Before the name: --url, --token, --json, --wait SECONDS. After it the script's own parameters, and --help to see
+    them.
+    """
+    from livegraft.cli.run import start_there
+
+    raise typer.Exit(start_there([name, *context.args] if name else list(context.args)))
+
+
+@command()
+def logs(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Print the output of a run."""
+    client = _client(url, token)
+    path = f"/runs/{quote(run)}"
+    if as_json:
+        _print_json({**client.get(path), "output": client.text(f"{path}/output")})
+        return
+    if not follow:
+        print(client.text(f"{path}/output"), end="")
+        return
+    for name, data in client.follow(f"{path}/output"):
+        print(data["text"] if name == "output" else "", end="", flush=True)
+
+
+@command()
+def cancel(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a run to stop."""
+    answer = _client(url, token).post(f"/runs/{quote(run)}/cancel")
+    _print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
+
+
+@command()
+def quarantine(name: Name, reason: Reason, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Take a script out of service."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/quarantine", {"reason": reason})
+
+
+@command()
+def release(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Put a quarantined script back into service."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/release")
+
+
+@command()
+def pin(
+    name: Name,
+    version: Annotated[str, typer.Argument(help="The version's key, or its first digits.")],
+    reason: Reason = "",
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier version of a script live, and keep the script at it."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/pin", {"key": version, "reason": reason})
+
+
+@command()
+def unpin(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Let a pinned script follow the repository again."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/unpin")
+
+
+@command()
+def hold(reason: Reason = "", url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Keep the present release of a server live, whatever is committed."""
+    _decide(url, token, as_json, "/hold", {"reason": reason})
+
+
+@command(name="let-go")
+def let_go(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Have a held server follow its repository again."""
+    _decide(url, token, as_json, "/let-go")
+
+
+@command()
+def versions(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """List the versions in a server's process, and what holds those that should be gone."""
+    answer = _client(url, token).get("/versions")
+    if as_json:
+        _print_json(answer)
+        return
+    rows = [(each["name"], each["key"][:8], each["state"], "; ".join(each["holders"])) for each in answer["versions"]]
+    _table(("module", "version", "state", "held by"), rows)
+
+
+def _client(url: str | None, token: str | None) -> Any:
+    from livegraft.cli.client import Client
+
+    return Client(url, token)
+
+
+def _decide(url: str | None, token: str | None, as_json: bool, path: str, body: dict[str, str] | None = None) -> None:
+    answer = _client(url, token).post(path, body)
+    _print_json(answer) if as_json else print("done")
+
+
+def _print_json(value: object) -> None:
+    json.dump(value, sys.stdout, indent=2)
+    print()
+
+
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _short(version: dict[str, str] | None) -> str:
+    return version["key"][:8] if version else "-"
+
+
+def _next(script: dict[str, Any]) -> str:
+    times = [each["next_at"] for each in script["schedule"] if each["next_at"]]
+    return min(times).partition(".")[0] if times else ""
+
+
+def _first_line(script: dict[str, Any]) -> str:
+    return f"newer version failed: {_problem(script['error'])}" if script["error"] else str(script["description"])
+
+
+def _problem(error: dict[str, Any] | None) -> str:
+    return f"{error['path']}:{error['line']}: {error['message']}" if error else ""
+
+
+def _changes(release: dict[str, Any]) -> str:
+    counts: dict[str, int] = {}
+    for each in release["scripts"]:
+        counts[each["outcome"]] = counts.get(each["outcome"], 0) + 1
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())

@@ -1,0 +1,131 @@
+"""``livegraft run`` in a work tree and ``livegraft start`` on a server: the script's parameters are options."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from livegraft.check import supervised_tree
+from livegraft.cli.arguments import read_arguments, usage
+from livegraft.cli.client import Client
+from livegraft.cli.resources import resources
+from livegraft.errors import ConfigurationError, LoadError
+from livegraft.run import RunState, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A command line: our own options, then the script's name, then the script's own options."""
+
+    ours: Mapping[str, list[str]]
+    name: str
+    options: tuple[str, ...]
+
+    def one(self, option: str, default: str | None = None) -> str | None:
+        return (self.ours.get(option) or [default])[-1]
+
+    @property
+    def as_json(self) -> bool:
+        return "--json" in self.ours
+
+    @property
+    def wants_help(self) -> bool:
+        return "--help" in self.options
+
+
+def run_here(words: Sequence[str]) -> int:
+    """Run a script of a work tree; the exit status."""
+    call = _read(words, flags={"--json"}, values={"--path", "--provide"})
+    folder = Path(call.one("--path") or "").absolute()
+    with supervised_tree(folder, resources(call.ours.get("--provide", []))) as supervisor:
+        status = supervisor.script(call.name)
+        if call.wants_help:
+            return _show_usage(call.name, status.description, status.parameters)
+        if status.version is None and status.error is not None:
+            failure = status.error.failure
+            raise LoadError(failure.path or call.name, failure.line, failure.message, failure.traceback)
+        arguments = read_arguments(call.name, call.options, status.parameters)
+        run = supervisor.submit(call.name, arguments, trigger=Trigger.CLI, actor="cli")
+        try:
+            for chunk in supervisor.follow(run.id):
+                _show(chunk.data, call.as_json)
+        except KeyboardInterrupt:
+            supervisor.cancel(run.id, actor="cli")
+        record = run.wait()
+        result = record.result.value if record.result else None
+        if call.as_json:
+            output = supervisor.whole_output(run.id).decode("utf-8", "replace")
+            failure_text = record.failure.traceback or record.failure.message if record.failure else None
+            _print_json({"state": record.state.value, "result": result, "error": failure_text, "output": output})
+        elif record.state is RunState.SUCCEEDED:
+            _show_result(result)
+        elif record.failure is not None:
+            print(record.failure.traceback or f"{record.state}: {record.failure.message}", file=sys.stderr)
+        return 0 if record.state is RunState.SUCCEEDED else 1
+
+
+def start_there(words: Sequence[str]) -> int:
+    """Start a run on a server; the exit status."""
+    call = _read(words, flags={"--json"}, values={"--url", "--token", "--wait"})
+    client = Client(call.one("--url"), call.one("--token"))
+    path = f"/scripts/{quote(call.name)}"
+    script = client.get(path)
+    if call.wants_help:
+        return _show_usage(call.name, script["description"], script["parameters"])
+    arguments = read_arguments(call.name, call.options, script["parameters"])
+    run = client.post(f"{path}/runs", {"arguments": arguments}, wait=call.one("--wait", "0"))
+    if call.as_json:
+        _print_json(run)
+    else:
+        print(f"{run['id']} {run['state']}")
+        _show_result(run["result"])
+    return 1 if run["error"] else 0
+
+
+def _read(words: Sequence[str], *, flags: set[str], values: set[str]) -> _Call:
+    ours: dict[str, list[str]] = {}
+    rest = list(words)
+    while rest and rest[0].startswith("--"):
+        option, given, value = rest.pop(0).partition("=")
+        if option in flags:
+            ours[option] = []
+        elif option in values and (given or rest):
+            ours.setdefault(option, []).append(value if given else rest.pop(0))
+        else:
+            known = ", ".join(sorted(flags | values))
+            raise ConfigurationError(f"expected one of {known} before the script's name, got: {option!r}")
+    if not rest:
+        raise ConfigurationError("expected the name of a script, got nothing")
+    # --json may also stand last, where people add it.
+    options = rest[1:]
+    if options and options[-1] == "--json":
+        ours["--json"] = []
+        options.pop()
+    return _Call(ours, rest[0].removesuffix(".py"), tuple(options))
+
+
+def _show_usage(name: str, description: str, schema: Mapping[str, Any]) -> int:
+    print(f"{name}: {description}" if description else name)
+    for option, about in usage(schema):
+        print(f"  {option:<28} {about}")
+    return 0
+
+
+def _show(data: bytes, as_json: bool) -> None:
+    if not as_json:
+        sys.stdout.write(data.decode("utf-8", "replace"))
+        sys.stdout.flush()
+
+
+def _show_result(result: object) -> None:
+    if result is not None:
+        print(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
