@@ -15,6 +15,7 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from livegraft.run import RunFailure
+from livegraft.runner.interrupt import RunCancelledError
 
 Locate = Callable[[str], tuple[str, str] | None]
 """A code object's file name -> the path in the repository and the short revision, or None for other code."""
@@ -44,7 +45,10 @@ _CONTEXT: Final = "\nDuring handling of the above exception, another exception o
 
 
 def describe(exc: BaseException, locate: Locate) -> RunFailure:
-    """What went wrong, in repository paths. Never raises, and keeps neither the exception nor its frames."""
+    """What went wrong, in repository paths; keeps neither the exception nor its frames.
+
+    Raises nothing but RunCancelledError, when that strikes in a ``__str__`` that does not end.
+    """
     place, line = None, 0
     for file, number, _ in _frames(exc.__traceback__, locate):
         found = locate(file)
@@ -78,6 +82,8 @@ def message(exc: BaseException) -> str:
     try:
         # A syntax error's text names the file on disk; where it is in the repository stands beside it.
         text = str(exc.msg if isinstance(exc, SyntaxError) else exc)[: MESSAGE_LIMIT + 1]
+    except RunCancelledError:
+        raise
     except BaseException as error:  # noqa: BLE001 - SystemExit out of a __str__ must not end the host
         return f"<no message: __str__ raised {type(error).__qualname__}>"
     # What cannot be encoded cannot be stored.
