@@ -27,7 +27,8 @@ class _Call:
     options: tuple[str, ...]
 
     def one(self, option: str, default: str | None = None) -> str | None:
-        return (self.ours.get(option) or [default])[-1]
+        given = self.ours.get(option)
+        return given[-1] if given else default
 
     @property
     def as_json(self) -> bool:

@@ -34,6 +34,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; runs under way may end then, for 30 s."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("alembic", "uvicorn", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     address = _listen(listen)
     local = Path(repository).expanduser()
     supervisor = Supervisor(

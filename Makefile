@@ -1,0 +1,63 @@
+# Two commands do all: `make demo` shows livegraft, `make test` tests it. `make help` lists the others.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8000
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment is made anew whenever what it is made of has changed.
+$(VENV)/.ready: requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livegraft needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## make the environment
+
+.PHONY: demo
+demo: setup  ## a web shop with livegraft in it, and what to try (PORT=8000)
+	@$(BIN)/python -m examples.shop --port $(PORT)
+
+.PHONY: check
+check: setup  ## format, lint, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: chromium
+chromium:  # the tests of the pages want a browser; without one they say so and are skipped
+	@sh tools/chromium.sh || echo "no Chromium here: the tests of the pages will be skipped" >&2
+
+.PHONY: test
+test: setup chromium check  ## all checks and all tests, the loader's on every Python that is here
+	$(MAKE) --no-print-directory matrix
+	$(BIN)/pytest -q
+
+.PHONY: matrix
+matrix:  ## the loader's tests on CPython 3.12 and 3.13
+	@for version in 3.12 3.13; do sh tools/matrix.sh $$version || exit 1; done
+
+.PHONY: bench
+bench: setup  ## measure the figures: a table, and build/bench.json
+	$(BIN)/python -m benchmarks
+
+.PHONY: screenshots
+screenshots: setup  ## take the pictures of the pages in docs/images
+	$(BIN)/python -m tools.screenshots
+
+.PHONY: lock
+lock: setup  ## resolve the dependencies anew: names, versions and hashes, no addresses
+	sh tools/lock.sh
+
+.PHONY: clean
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .venv-* build demo
