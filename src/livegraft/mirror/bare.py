@@ -27,6 +27,7 @@ GLOBAL_SETTINGS = """\
 the environment on to the process that serves a local repository, so it must be a file."""
 
 GLOBAL_SETTINGS_NAME = "livegraft.gitconfig"
+ADDRESS_NAME = "livegraft.address"
 PLANTABLE = (
     "hooks",
     "info",
@@ -52,10 +53,11 @@ TRY_AGAIN_SECONDS = 0.01
 
 
 class BareFolder:
-    """Where the mirror's repository lies. One process at a time changes it, under ``locked``."""
+    """Where the mirror of one address lies. One process at a time changes it, under ``locked``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str) -> None:
         self.folder = folder
+        self._address = address
         self.global_settings = folder / GLOBAL_SETTINGS_NAME
 
     def prepare(self) -> None:
@@ -68,6 +70,7 @@ class BareFolder:
                 f" got: id {owner}; remove it or choose another data folder"
             )
         self.folder.chmod(0o700)
+        self._forget_another()
         self.guard()
 
     def guard(self) -> None:
@@ -111,6 +114,14 @@ class BareFolder:
                     )
                 time.sleep(TRY_AGAIN_SECONDS)
             yield
+
+    def _forget_another(self) -> None:
+        """Drop the branches when the folder mirrored another repository: its code is not to be taken for this one's."""
+        note = self.folder / ADDRESS_NAME
+        if note.is_file() and note.read_text(errors="replace") != self._address:
+            _remove(self.folder / "refs")
+            _remove(self.folder / "packed-refs")
+        _write(note, self._address)
 
     def _remove_all(self, patterns: Sequence[str]) -> None:
         for pattern in patterns:

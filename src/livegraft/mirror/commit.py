@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from livegraft.revision import Revision
 
+TREE = re.compile(rb"tree ([0-9a-f]{40}|[0-9a-f]{64})\n")
 PERSON = re.compile(rb"(?P<name>[^<]*)<(?P<email>[^>]*)>(?: (?P<seconds>-?\d{1,15}) [+-]\d{4})?.*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of text: they would let a commit rewrite what people see."""
@@ -32,11 +33,11 @@ def parse_commit(id: str, data: bytes) -> Commit:
     head, _, message = data.partition(b"\n\n")
     fields: dict[bytes, bytes] = {}
     for line in head.split(b"\n"):
-        # Lines that begin with a space go on with the field before (a signature); the first field of a name counts.
+        # Lines that begin with a space go on with the field before (a signature); they get the name "".
         name, _, value = line.partition(b" ")
-        fields.setdefault(name, value)
-    tree = fields.get(b"tree", b"").decode("ascii", "replace")
-    if not re.fullmatch(r"[0-9a-f]{40,64}", tree):
+        fields[name] = value
+    tree = TREE.match(data)
+    if tree is None:
         raise ValueError(f"expected a commit with a tree, got: {id}")
     encoding = _known_encoding(fields.get(b"encoding", b"utf-8"))
     author = PERSON.fullmatch(fields.get(b"author", b""))
@@ -48,7 +49,7 @@ def parse_commit(id: str, data: bytes) -> Commit:
         committed_at=_instant(committer["seconds"] if committer else None),
         subject=_text(_subject(message), encoding, SUBJECT_CHARACTERS),
     )
-    return Commit(revision, tree)
+    return Commit(revision, tree[1].decode())
 
 
 def _subject(message: bytes) -> bytes:

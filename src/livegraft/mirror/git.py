@@ -64,7 +64,7 @@ class GitMirror:
         self._token = check_token(token) if token and self._address.protocol in ("https", "http") else None
         self._redact = Redactor(self._token)
         self._limits = limits
-        self._bare = BareFolder(folder.absolute())
+        self._bare = BareFolder(folder.absolute(), self._address.text)
         self._git = self._git_in(self._bare)
         self._objects = Objects(self._git, limits=limits, deadline_seconds=deadline_seconds)
         self._watchers: list[Watcher] = []
@@ -188,7 +188,7 @@ class GitMirror:
     def _rebuild(self, damage: str) -> None:
         """Fetch all into a new folder and put it into the place of the damaged one, which is read until then."""
         logger.warning("mirror %s is damaged, rebuilding it: %s", self._bare.folder, self._redact(damage))
-        beside = BareFolder(self._bare.folder.with_name(f"{self._bare.folder.name}.rebuilt"))
+        beside = BareFolder(self._bare.folder.with_name(f"{self._bare.folder.name}.rebuilt"), self.address)
         beside.discard()
         beside.prepare()
         seconds = self._first_deadline_seconds

@@ -13,7 +13,7 @@ from livegraft.mirror.bare import BareFolder
 
 @pytest.fixture
 def bare(tmp_path: Path) -> BareFolder:
-    bare = BareFolder(tmp_path / "mirror")
+    bare = BareFolder(tmp_path / "mirror", "/srv/scripts")
     bare.prepare()
     return bare
 

@@ -40,6 +40,7 @@ def raw(author: bytes = PERSON, committer: bytes = PERSON, extra: bytes = b"", m
         raw(author=b" <> 0 +0000"),
         raw(extra=b"encoding ISO-8859-1\n", author=b"D\xe4na <d@example.com> 1 +0000", message=b"gr\xf6\xdfer\n"),
         raw(extra=b"gpgsig -----BEGIN\n tree 0000\n author Mallory <m@example.com> 1 +0000\n -----END\n"),
+        raw(extra=b"author Mallory <m@example.com> 1 +0000\n"),
         raw(extra=b"mergetag object 0\n type commit\n tag x\n"),
         raw(committer=b"C <c@example.com> 1800000000 +0000"),
     ],
@@ -82,6 +83,14 @@ def test_a_time_that_is_none_counts_as_the_epoch(committer: bytes) -> None:
 
 def test_a_long_subject_is_cut() -> None:
     assert len(parse_commit("0" * 40, raw(message=b"x" * 100_000)).revision.subject) == 500
+
+
+def test_of_two_trees_the_first_counts_as_for_git(repository: Repository) -> None:
+    data = raw(extra=b"tree " + b"1" * 40 + b"\n")
+
+    id = write_object(repository, "commit", data)
+
+    assert parse_commit(id, data).tree == repository.git("log", "-1", "--format=%T", id)
 
 
 def test_a_commit_without_a_tree_is_an_error() -> None:

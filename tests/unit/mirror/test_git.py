@@ -203,6 +203,18 @@ def test_a_blob_is_no_revision_and_a_revision_no_blob(repository: Repository, mi
         mirror.read(commit)
 
 
+def test_a_folder_that_mirrored_another_repository_forgets_its_branch(repository: Repository, tmp_path: Path) -> None:
+    repository.commit()
+    another = GitMirror(str(repository.path), folder=tmp_path / "mirror")
+    another.fetch()
+    another.close()
+
+    mirror = GitMirror(str(tmp_path / "elsewhere"), folder=tmp_path / "mirror")
+
+    assert mirror.tip() is None
+    mirror.close()
+
+
 def test_two_mirrors_may_share_a_folder(repository: Repository, tmp_path: Path) -> None:
     repository.commit()
     one, other = (GitMirror(str(repository.path), folder=tmp_path / "mirror") for _ in range(2))

@@ -211,6 +211,18 @@ def test_files_beyond_the_limit_are_left_out_each_time(repository: Repository, l
         assert "at most 3 files" in reasons(snapshot)["."]
 
 
+def test_a_directory_that_was_cut_by_the_limit_is_read_whole_when_it_fits(
+    repository: Repository, limited: Limited
+) -> None:
+    mirror = limited(Limits(files=4))
+    repository.commit_files({"a/1.py": "1\n", "a/2.py": "2\n", "b/3.py": "3\n", "b/4.py": "4\n"})
+    assert set(snapshot_of(mirror).files) == {"a/1.py", "a/2.py"}
+    repository.delete("a/1.py", "a/2.py")
+    repository.commit()
+
+    assert set(snapshot_of(mirror).files) == {"b/3.py", "b/4.py"}
+
+
 def test_a_tree_that_holds_itself_a_billion_times_is_cut(repository: Repository, limited: Limited) -> None:
     tree = write_tree(repository, [("100644", b"a.py", write_object(repository, "blob", b"1\n"))])
     for _ in range(9):

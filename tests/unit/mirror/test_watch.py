@@ -87,6 +87,7 @@ def test_saving_a_file_is_no_commit(repository: Repository, mirror: GitMirror) -
 
     repository.write({"a.py": "1\n"})
     repository.git("add", "-A")
+    (repository.path / ".git" / "refs" / "heads" / "main.lock").write_text("")
 
     assert not changed.wait(0.3)
 

@@ -110,6 +110,19 @@ def test_a_file_that_changed_since_the_snapshot_is_not_taken_for_the_old_one(tmp
         tree.read(blob)
 
 
+def test_a_file_that_became_a_link_since_the_snapshot_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1\n")
+    (tmp_path / "twin.py").write_text("1\n")
+    tree = WorkTree(tmp_path)
+    (tmp_path / "twin.py").rename(tmp_path / ".twin")
+    blob = snapshot_of(tree).files["a.py"]
+    (tmp_path / "a.py").unlink()
+    (tmp_path / "a.py").symlink_to(tmp_path / ".twin")
+
+    with pytest.raises(NotFoundError):
+        tree.read(blob)
+
+
 def test_settings_of_the_repository_run_nothing(repository: Repository, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     repository.commit_files({"a.py": "1\n"})
