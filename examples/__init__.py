@@ -1,0 +1,1 @@
+"""The demonstration: a web shop with livegraft in it, and the scripts that its team would write."""

@@ -1,0 +1,7 @@
+"""Plugin B says hello."""
+
+from lib.greeting import greet
+
+
+def run() -> str:
+    return greet("B")

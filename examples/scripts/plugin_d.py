@@ -1,0 +1,7 @@
+"""Plugin D says hello."""
+
+from lib.greeting import greet
+
+
+def run() -> str:
+    return greet("D")

@@ -1,0 +1,7 @@
+"""Plugin E says hello."""
+
+from lib.greeting import greet
+
+
+def run() -> str:
+    return greet("E")

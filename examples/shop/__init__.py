@@ -1,0 +1,1 @@
+"""A small web shop, the host of the demonstration."""
