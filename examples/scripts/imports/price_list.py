@@ -6,9 +6,10 @@ from typing import Annotated
 
 from lib import money
 from lib.tables import change, rows
-from livegraft import progress
 from pydantic import Field
 from sqlalchemy import Engine
+
+from livegraft import progress
 
 EXAMPLE = "TEA-0001;4.20\nCOF-0002;7,90\n"
 

@@ -9,8 +9,9 @@
 import time
 
 from lib.tables import rows
-from livegraft import cancelled, progress
 from sqlalchemy import Engine, text
+
+from livegraft import cancelled, progress
 
 from .words import words
 

@@ -26,7 +26,7 @@ def run(
     include_sold_out: bool = True,
     until: date | None = None,
 ) -> list[dict]:
-    found = rows(db, f"SELECT * FROM products WHERE stock < :below ORDER BY {order.value}", below=below)  # noqa: S608
+    found = rows(db, f"SELECT * FROM products WHERE stock < :below ORDER BY {order.value}", below=below)
     kept = [
         row
         for row in found
