@@ -6,6 +6,7 @@ written here, so that no run and no event loop waits for the database.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 0.3
 """How often output is written while a run goes on."""
+
+BATCH: Final = 200
+"""Entries that are written in one transaction at most."""
+
+GATHER_SECONDS: Final = 0.001
+"""How long the first entry waits for others: a short run is then written once and not twice."""
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 """Seconds before each further try when the store fails."""
@@ -72,59 +79,46 @@ class Recorder:
     def _work(self) -> None:
         flush_at = time.monotonic()
         while True:
-            try:
-                entry = self._entries.get(timeout=FLUSH_SECONDS if self._outputs else None)
-            except Empty:
-                pass
-            else:
-                if entry is None:
-                    return
-                self._write(entry)
-                del entry
+            entries = self._take()
+            self._write([entry for entry in entries if entry is not None])
+            if None in entries:
+                return
+            del entries
             if time.monotonic() >= flush_at:
                 self._try(self._flush, "output of open runs")
                 flush_at = time.monotonic() + FLUSH_SECONDS
 
-    def _write(self, entry: _Started | _Ended) -> None:
-        record = entry.record
-        if isinstance(entry, _Started):
-            self._outputs[record.id] = entry.output
-            self._try(lambda: self._start(record), f"start of run {record.id}")
-            return
-        if record.state is not RunState.STUCK:
-            self._outputs.pop(record.id, None)
-            self._try(lambda: self._append_rest(record.id, entry.output), f"output of run {record.id}")
-        self._try(lambda: self._end(record), f"end of run {record.id}")
-        try:
-            entry.told()
-        except Exception:
-            logger.exception("telling the end of run %s failed", record.id)
+    def _take(self) -> list[_Started | _Ended | None]:
+        """All entries that are there, after waiting for the first; none when it is time to look for output."""
+        entries: list[_Started | _Ended | None] = []
+        with contextlib.suppress(Empty):
+            entries.append(self._entries.get(timeout=FLUSH_SECONDS if self._outputs else None))
+            time.sleep(GATHER_SECONDS)
+            while len(entries) < BATCH and entries[-1] is not None:
+                entries.append(self._entries.get_nowait())
+        return entries
 
-    def _start(self, record: RunRecord) -> None:
-        assert record.started_at is not None  # noqa: S101 - it is running
-        self._runs.start(record.id, record.started_at)
-
-    def _end(self, record: RunRecord) -> None:
-        assert record.ended_at is not None  # noqa: S101 - it has ended
-        self._runs.end(
-            record.id,
-            record.state,
-            record.ended_at,
-            result=record.result,
-            failure=record.failure,
-            output_bytes=record.output_bytes,
-        )
+    def _write(self, entries: list[_Started | _Ended]) -> None:
+        rest: list[tuple[str, int, bytes]] = []
+        for entry in entries:
+            id = entry.record.id
+            if isinstance(entry, _Started):
+                self._outputs[id] = entry.output
+            elif entry.record.state is not RunState.STUCK and self._outputs.pop(id, None) is not None:
+                rest += [(id, offset, data) for offset, data in entry.output.unsaved(whole=True)]
+        self._try(lambda: self._runs.append_output(rest), "output of ended runs")
+        # Of a run that started and ended since, only the end needs to be written.
+        records = {entry.record.id: entry.record for entry in entries}
+        self._try(lambda: self._runs.update(records.values()), f"state of {len(records)} runs")
+        for entry in entries:
+            if isinstance(entry, _Ended):
+                entry.told()
 
     def _flush(self) -> None:
         taken = {run: output.unsaved() for run, output in self._outputs.items()}
         self._runs.append_output([(run, offset, data) for run, chunks in taken.items() for offset, data in chunks])
         for run, chunks in taken.items():
             self._outputs[run].mark_saved(chunks)
-
-    def _append_rest(self, run: str, output: RunOutput) -> None:
-        chunks = output.unsaved(whole=True)
-        if chunks:
-            self._runs.append_output([(run, offset, data) for offset, data in chunks])
 
     def _try(self, write: Callable[[], None], what: str) -> None:
         """Write, and again after a pause when the store fails; what cannot be written at all is told in the log."""
@@ -136,5 +130,9 @@ class Recorder:
                     logger.error("the %s was not written: %s", what, error)
                 else:
                     time.sleep(pause)
+            except Exception:
+                # All runs hang on this thread: it outlives every fault.
+                logger.exception("the %s was not written", what)
+                return
             else:
                 return

@@ -49,6 +49,15 @@ def describe(exc: BaseException, locate: Locate) -> RunFailure:
 
     Raises nothing but RunCancelledError, when that strikes in a ``__str__`` that does not end.
     """
+    try:
+        return _describe(exc, locate)
+    except RunCancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - attributes of the exception are the script's code too
+        return RunFailure(type(exc).__name__, f"<cannot be described: {type(error).__qualname__}>")
+
+
+def _describe(exc: BaseException, locate: Locate) -> RunFailure:
     place, line = None, 0
     for file, number, _ in _frames(exc.__traceback__, locate):
         found = locate(file)
@@ -60,7 +69,7 @@ def describe(exc: BaseException, locate: Locate) -> RunFailure:
     if len(text) > TEXT_LIMIT:
         half = TEXT_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - TEXT_LIMIT} characters left out …\n{text[-half:]}"
-    return RunFailure(type_name(type(exc)), message(exc), place, line, text)
+    return RunFailure(type_name(type(exc)), message(exc), place, line, text.encode("utf-8", "replace").decode())
 
 
 def where(thread: int, locate: Locate) -> str:

@@ -21,48 +21,62 @@ _STATUS: Final = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
-    """The state of the process that a script could change for everyone. ``umask`` is None where it cannot be read."""
+    """The state of the process that a script could change for everyone."""
 
     folder: str | None
-    umask: int | None
     stdout: Any
     stderr: Any
 
     @classmethod
     def now(cls) -> Surroundings:
-        return cls(_folder(), _umask(), sys.stdout, sys.stderr)
+        return cls(_folder(), sys.stdout, sys.stderr)
 
 
 class Guard:
-    """Looks at the surroundings before and after each run, and knows what they were before any run."""
+    """Looks at the surroundings before and after each run, and knows what they were before any run.
+
+    The umask is slower to read, so it is compared only when no run is left.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._run_count = 0
-        self._calm: Surroundings | None = None
+        self._calm = Surroundings(None, None, None)
+        self._calm_umask: int | None = None
 
     def enter(self) -> Surroundings:
         """A run begins: what it finds."""
         with self._lock:
             capture.prepare()
-            self._run_count += 1
             now = Surroundings.now()
-            if self._calm is None:
-                self._calm = now
+            if self._run_count == 0:
+                self._calm, self._calm_umask = now, _umask()
+            self._run_count += 1
             return now
 
     def leave(self, before: Surroundings) -> list[str]:
         """A run ended: what is different now from what it found and from what the host had, in words."""
         with self._lock:
             self._run_count -= 1
-            calm = self._calm or before
             now = Surroundings.now()
-            changes = _changes(before, calm, now)
+            changes = _changes(before, self._calm, now)
             if self._run_count == 0:
-                self._calm = None
-                _restore(calm, now)
-                capture.rest()
+                changes += self._calm_down(now)
         return changes
+
+    def _calm_down(self, now: Surroundings) -> list[str]:
+        calm = self._calm
+        if calm.folder is not None and now.folder != calm.folder:
+            # A folder that is gone cannot be gone back to.
+            with contextlib.suppress(OSError):
+                os.chdir(calm.folder)
+        sys.stdout, sys.stderr = calm.stdout, calm.stderr
+        capture.rest()
+        umask = _umask()
+        if umask is None or self._calm_umask is None or umask == self._calm_umask:
+            return []
+        os.umask(self._calm_umask)
+        return [f"the umask (now {umask:03o}, was {self._calm_umask:03o})"]
 
 
 guard: Final = Guard()
@@ -73,23 +87,11 @@ def _changes(before: Surroundings, calm: Surroundings, now: Surroundings) -> lis
     found = []
     if now.folder not in (before.folder, calm.folder):
         found.append(f"the working directory (now {now.folder!r}, was {before.folder!r})")
-    if now.umask not in (before.umask, calm.umask):
-        found.append(f"the umask (now {now.umask or 0:03o}, was {before.umask or 0:03o})")
     return found + [f"sys.{name}" for name in ("stdout", "stderr") if _replaced(name, before, calm, now)]
 
 
 def _replaced(name: str, before: Surroundings, calm: Surroundings, now: Surroundings) -> bool:
     return all(getattr(now, name) is not getattr(earlier, name) for earlier in (before, calm))
-
-
-def _restore(calm: Surroundings, now: Surroundings) -> None:
-    if calm.folder is not None and now.folder != calm.folder:
-        # A folder that is gone cannot be gone back to.
-        with contextlib.suppress(OSError):
-            os.chdir(calm.folder)
-    if calm.umask is not None and now.umask != calm.umask:
-        os.umask(calm.umask)
-    sys.stdout, sys.stderr = calm.stdout, calm.stderr
 
 
 def _folder() -> str | None:

@@ -152,6 +152,12 @@ class Runs(Protocol):
     ) -> None:
         """Close a run; a run that has a final state already stays as it is."""
 
+    def update(self, runs: Iterable[RunRecord]) -> None:
+        """Write what became of runs, in one transaction: state, start, end, result, failure, size of the output.
+
+        A run that has a final state already stays as it is.
+        """
+
     def get(self, id: str) -> RunRecord | None: ...
 
     def find(

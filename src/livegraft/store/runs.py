@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import schema
@@ -27,6 +27,19 @@ _END: Final = (
     .values(
         state=bindparam("new_state"),
         ended_at=bindparam("at"),
+        result=bindparam("new_result"),
+        failure=bindparam("new_failure"),
+        output_bytes=bindparam("bytes"),
+    )
+)
+_UPDATE: Final = (
+    update(schema.runs)
+    # Compared one by one, because a list of states cannot be bound for many rows at once.
+    .where(schema.runs.c.id == bindparam("run"), or_(*(schema.runs.c.state == state for state in _MAY_END)))
+    .values(
+        state=bindparam("new_state"),
+        started_at=bindparam("new_start"),
+        ended_at=bindparam("new_end"),
         result=bindparam("new_result"),
         failure=bindparam("new_failure"),
         output_bytes=bindparam("bytes"),
@@ -70,6 +83,23 @@ class SqlRuns:
         }
         with self._database.writing() as connection:
             connection.execute(_END, values)
+
+    def update(self, runs: Iterable[RunRecord]) -> None:
+        rows = [
+            {
+                "run": run.id,
+                "new_state": run.state.value,
+                "new_start": run.started_at,
+                "new_end": run.ended_at,
+                "new_result": asdict(run.result) if run.result else None,
+                "new_failure": asdict(run.failure) if run.failure else None,
+                "bytes": run.output_bytes,
+            }
+            for run in runs
+        ]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(_UPDATE, rows)
 
     def get(self, id: str) -> RunRecord | None:
         with self._database.reading() as connection:

@@ -1,0 +1,132 @@
+"""Writing what became of runs, also when the store has a bad moment."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from livegraft.errors import StoreError
+from livegraft.recorder import Recorder
+from livegraft.run import RunRecord, RunResult, RunState, Trigger, new_run_id
+from livegraft.runner.output import RunOutput
+from livegraft.store import Runs
+from livegraft.store.runs import SqlRuns
+from livegraft.store.sqlite import SqliteStore, open_store
+from tests.support import eventually
+
+NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = open_store(tmp_path / "history.db")
+    yield store
+    store.close()
+
+
+class Unreliable(SqlRuns):
+    """Fails the first times that it is asked to update."""
+
+    def __init__(self, runs: SqlRuns, *errors: Exception) -> None:
+        super().__init__(runs._database)
+        self._errors = list(errors)
+
+    def update(self, runs: Iterable[RunRecord]) -> None:
+        if self._errors:
+            raise self._errors.pop(0)
+        super().update(runs)
+
+
+def a_run(store: SqliteStore) -> RunRecord:
+    run = RunRecord(new_run_id(), "s", "k", "r", Trigger.API, "dana", {}, RunState.QUEUED, "1:2:3", NOW)
+    store.runs.add(run)
+    return run
+
+
+def record(runs: Runs, run: RunRecord, *, text: str = "") -> RunRecord:
+    """Tell a recorder that a run started, printed and ended; how it ended."""
+    recorder, output, told = Recorder(runs), RunOutput(), threading.Event()
+    recorder.start()
+    recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+    output.write(text)
+    output.close()
+    ended = replace(
+        run,
+        state=RunState.SUCCEEDED,
+        started_at=NOW,
+        ended_at=NOW,
+        result=RunResult("json", 3),
+        output_bytes=output.end,
+    )
+    recorder.ended(ended, output, told.set)
+    recorder.stop()
+    assert told.is_set()
+    return ended
+
+
+def test_writes_start_output_and_end(store: SqliteStore) -> None:
+    run = a_run(store)
+
+    ended = record(store.runs, run, text="hello")
+
+    assert store.runs.get(run.id) == ended
+    assert store.runs.output(run.id) == b"hello"
+
+
+def test_leaves_a_run_alone_that_has_a_final_state(store: SqliteStore) -> None:
+    run = a_run(store)
+    store.runs.end(run.id, RunState.LOST, NOW)
+
+    record(store.runs, run)
+
+    found = store.runs.get(run.id)
+    assert found is not None
+    assert found.state is RunState.LOST
+
+
+def test_tries_again_when_the_store_fails(store: SqliteStore) -> None:
+    run = a_run(store)
+
+    ended = record(Unreliable(store.runs, StoreError("database is locked")), run)
+
+    assert store.runs.get(run.id) == ended
+
+
+def test_goes_on_after_what_cannot_be_written(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    runs = Unreliable(store.runs, ValueError("surprise"))
+    first, second = a_run(store), a_run(store)
+
+    with caplog.at_level(logging.ERROR):
+        record(runs, first)
+    record(runs, second)
+
+    assert "the state of 1 runs was not written" in caplog.text
+    found = store.runs.get(second.id)
+    assert found is not None
+    assert found.state is RunState.SUCCEEDED
+
+
+def test_writes_output_of_a_run_that_goes_on(store: SqliteStore) -> None:
+    run, recorder, output = a_run(store), Recorder(store.runs), RunOutput()
+    recorder.start()
+    recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+
+    output.write("one ")
+    eventually(lambda: store.runs.output(run.id) == b"one ")
+    output.write("two")
+    eventually(lambda: store.runs.output(run.id) == b"one two")
+
+    recorder.stop()
+
+
+def test_is_stopped_twice_without_harm(store: SqliteStore) -> None:
+    recorder = Recorder(store.runs)
+    recorder.start()
+    recorder.stop()
+    recorder.stop()
