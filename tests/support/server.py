@@ -1,0 +1,119 @@
+"""A real ``livegraft serve`` process, with a client of its API and a way to call its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.waiting import eventually
+
+TOKEN = "token-of-the-test-server-0123456789"
+
+
+class Server:
+    """A server process on a free port; it can be stopped, killed and started again on the same data."""
+
+    def __init__(self, repository: Path, data: Path, *options: str) -> None:
+        self.data = data
+        self._command = [sys.executable, "-m", "livegraft", "serve", str(repository), "--data", str(data)]
+        self._command += ["--listen", "127.0.0.1:0", "--json", *options]
+        self.process: subprocess.Popen[str] | None = None
+        self.url = self.link = ""
+
+    def start(self) -> None:
+        log = (self.data.parent / "server.log").open("a", encoding="utf-8")
+        environment = {**os.environ, "LIVEGRAFT_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True, start_new_session=True
+        )
+        log.close()
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said, (self.data.parent / "server.log").read_text(encoding="utf-8")
+        self.url, self.link = json.loads(said)["url"], json.loads(said)["link"]
+        eventually(self._answers, 20, "the server answers")
+
+    def kill(self) -> None:
+        """End it as the kernel would, at once."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/health", allow_errors=True)["status"] != ""
+        except httpx.TransportError:
+            return False
+
+    def get(self, path: str, *, allow_errors: bool = False) -> Any:
+        return self._call("GET", path, allow_errors)
+
+    def post(self, path: str, body: Any = None, *, allow_errors: bool = False) -> Any:
+        return self._call("POST", path, allow_errors, body)
+
+    def text(self, path: str) -> str:
+        return self._send("GET", path).text
+
+    def scripts(self) -> dict[str, Any]:
+        return {script["name"]: script for script in self.get("/scripts")["scripts"]}
+
+    def run(self, script: str, **arguments: Any) -> Any:
+        """Run a script to its end."""
+        return self.post(f"/scripts/{script}/runs?wait=20", {"arguments": arguments})
+
+    def sync(self) -> dict[str, str]:
+        """Script -> outcome."""
+        return {each["script"]: each["outcome"] for each in self.post("/sync")["scripts"]}
+
+    def cli(self, *words: str, expect: int = 0) -> str:
+        """A command of the command line against this server; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "livegraft", *words],
+            env={**os.environ, "LIVEGRAFT_URL": self.url, "LIVEGRAFT_TOKEN": TOKEN},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def _call(self, method: str, path: str, allow_errors: bool, body: Any = None) -> Any:
+        answer = self._send(method, path, body)
+        if not allow_errors:
+            assert not answer.is_error, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=60)
+
+
+@contextmanager
+def a_server(repository: Path, folder: Path, *options: str) -> Iterator[Server]:
+    """A server over a repository, started, and stopped at the end if it still runs."""
+    server = Server(repository, folder / "data", *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        assert server.process is not None
+        if server.process.poll() is None:
+            server.stop()
