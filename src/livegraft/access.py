@@ -11,12 +11,15 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, TimestampSigner
 
+from livegraft.errors import ConfigurationError
 from livegraft.supervisor import Supervisor
 
 COOKIE: Final = "livegraft_session"
@@ -28,7 +31,7 @@ LINK_SECONDS: Final = 15 * 60
 SESSION_SECONDS: Final = 24 * 60 * 60
 """How long somebody who used a link stays signed in."""
 
-BY_TOKEN: Final = "token"
+BY_TOKEN: Final = "token"  # noqa: S105 - a name, no secret
 BY_LINK: Final = "link"
 """The actors that rows of the audit name, until there are users with names."""
 
@@ -42,14 +45,15 @@ logger = logging.getLogger(__name__)
 class Access:
     """The token of one data folder, the links given out and the sessions that came of them.
 
-    ``token`` is LIVEGRAFT_TOKEN, else what stands in the folder's ``token`` file, made with mode 0600 at the
-    first start.
+    ``token`` defaults to LIVEGRAFT_TOKEN, else to what stands in the folder's ``token`` file, made with mode
+    0600 at the first start. Raises ConfigurationError when that file cannot be used.
     """
 
     _of: ClassVar[weakref.WeakKeyDictionary[Supervisor, Access]] = weakref.WeakKeyDictionary()
 
     def __init__(self, folder: Path, token: str | None = None) -> None:
-        self.token: Final = token or os.environ.get("LIVEGRAFT_TOKEN") or _kept_token(folder / _FILE)
+        given = (token or os.environ.get("LIVEGRAFT_TOKEN") or "").strip()
+        self.token: Final = given or _kept_token(folder / _FILE)
         if len(self.token) < _GUESSABLE:
             logger.warning("the token is shorter than %s characters: it can be guessed", _GUESSABLE)
         # Sessions are signed with the token, so that they survive a restart and end when it is changed.
@@ -100,13 +104,20 @@ class Access:
 
 
 def _kept_token(file: Path) -> str:
+    """The token of a file, which is made when there is none: whole at once, for other processes may read it now."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-        opened.write(secrets.token_urlsafe(32))
-    return file.read_text(encoding="ascii").strip()
+        if not file.exists():
+            with NamedTemporaryFile("w", dir=file.parent, prefix=file.name, encoding="ascii") as new:  # mode 0600
+                new.write(secrets.token_urlsafe(32))
+                new.flush()
+                with suppress(FileExistsError):
+                    os.link(new.name, file)
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"expected to keep the token in {str(file)!r}, got: {error}") from error
+    if not token:
+        raise ConfigurationError(f"expected a token in {str(file)!r}, it is empty; delete it and a new one is made")
+    return token
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
