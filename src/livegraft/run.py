@@ -92,8 +92,8 @@ class RunRecord:
 
     ``key`` and ``revision`` name the version; ``arguments`` are JSON values as they were given;
     ``actor`` is who asked (a user name, ``token``, ``cron``, ``host``); ``process`` is the host
-    process that has it (see ``livegraft.process.identity``); ``output_bytes`` counts what was
-    kept; ``progress`` is the last fraction (0..1) and text that the script reported.
+    process that has it (see ``livegraft.process.identity``); ``output_bytes`` is the offset after the last
+    byte of its output, more than what is kept of a long one.
     """
 
     id: str

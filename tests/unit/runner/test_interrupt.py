@@ -1,0 +1,94 @@
+"""Raising an exception in a thread, and only in the window that it opened."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from livegraft.runner.interrupt import RunCancelledError, Window
+from tests.support import eventually
+
+
+def on_a_thread(code: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=code, daemon=True)
+    thread.start()
+    return thread
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def test_strikes_the_thread_in_the_window() -> None:
+    window, struck = Window(), threading.Event()
+
+    def code() -> None:
+        try:
+            with window:
+                spin()
+        except RunCancelledError:
+            struck.set()
+
+    on_a_thread(code)
+    eventually(window.interrupt)
+
+    assert struck.wait(10)
+    assert window.thread is None
+
+
+def test_strikes_nobody_while_the_window_is_closed() -> None:
+    window = Window()
+    assert not window.interrupt()
+    with window:
+        pass
+    assert not window.interrupt()
+
+
+def test_strikes_once_at_most() -> None:
+    window = Window()
+
+    def code() -> None:
+        with window:
+            window.interrupt()
+            spin()
+
+    with pytest.raises(RunCancelledError):
+        code()
+    with window:
+        assert not window.interrupt()
+
+
+def test_what_was_not_delivered_in_the_window_is_taken_back() -> None:
+    """Many windows on one thread, each interrupted at about its end: nothing strikes after the window."""
+    windows: list[Window] = []
+    escaped: list[BaseException] = []
+    done = threading.Event()
+
+    def code() -> None:
+        for _ in range(2000):
+            window = Window()
+            try:
+                windows.append(window)
+                with window:
+                    sum(range(20))
+            except RunCancelledError:
+                pass
+            try:
+                sum(range(20))
+                sum(range(20))
+            except RunCancelledError as error:
+                escaped.append(error)
+        done.set()
+
+    thread = on_a_thread(code)
+    while not done.is_set() and thread.is_alive():
+        if windows:
+            windows[-1].interrupt()
+        time.sleep(0)
+
+    assert done.is_set()
+    assert escaped == []
