@@ -19,4 +19,4 @@ if [ ! "$venv/.ready" -nt requirements/dev.lock ]; then
     touch "$venv/.ready"
 fi
 echo "the loader's tests on $("$python" --version)"
-"$venv/bin/pytest" -q tests/conformance/loading tests/unit/test_graph.py
+"$venv/bin/pytest" -q tests/conformance/loading tests/unit/test_graph.py tests/unit/runner

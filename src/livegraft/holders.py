@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gc
+import sys
 import types
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 _MOST: Final = 10
 """How many holders are named: enough to find the code at fault."""
 
-_LEVELS: Final = 3
-"""How far up it is looked for a name: an attribute of an object in a list of a module, say."""
+_STEPS: Final = 12
+"""How many objects are asked who refers to them: enough for a frame of a traceback of an exception in a list."""
+
+_CONTAINERS: Final = (list, dict, set, tuple, deque, types.TracebackType, BaseException)
+_ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell"})
 
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 
@@ -34,17 +38,25 @@ def find_holders(held: Sequence[tuple[Any, int]], inside: Collection[int]) -> Ho
     not show: then the held object itself is named with the number of its references.
     """
     targets = [item for item, _ in held[:_MOST]]
-    skipped = {id(held), id(targets), *map(id, held), *inside}
-    referrers = [each for each in gc.get_referrers(*targets) if id(each) not in skipped and not _is_frame(each)]
-    names = [f"{_name(each)} -> {_describe_held(_pointed(each, targets))}" for each in referrers[:_MOST]]
+    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *inside}
+    referrers = [each for each in gc.get_referrers(*targets) if id(each) not in skipped]
+    places = [(_name(each), each) for each in referrers[:_MOST]]
+    # A tuple or list that nothing names is mostly one of the interpreter's own, on its way.
+    told = [(name, each) for name, each in places if name not in _ANONYMOUS] or places
+    names = [f"{name} -> {_describe_held(_pointed(each, targets))}" for name, each in told]
     if not names:
         names = [f"{_describe_held(item)}: {count} references that Python does not show" for item, count in held]
     suspended = any(isinstance(each, _SUSPENDED) for each in referrers)
     return Holders(tuple(dict.fromkeys(names[:_MOST])), suspended)
 
 
-def _is_frame(item: object) -> bool:
-    return isinstance(item, types.FrameType)
+def _running_frames() -> Iterator[types.FrameType]:
+    """Frames that execute now; others are kept by a traceback, and tell who keeps it."""
+    for top in sys._current_frames().values():
+        frame: types.FrameType | None = top
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> object:
@@ -59,22 +71,32 @@ def _name(holder: object) -> str:
         return f"suspended {type(holder).__name__.replace('_', ' ')} {getattr(holder, '__qualname__', '')}{line}"
     if isinstance(holder, dict) and isinstance(holder.get("__name__"), str) and "__builtins__" in holder:
         return f"globals of module {holder['__name__']}"
-    return f"{type(holder).__qualname__}{_owner(holder, _LEVELS)}"
+    what = f"frame of {holder.f_code.co_qualname}" if isinstance(holder, types.FrameType) else type(holder).__qualname__
+    return f"{what}{_owner(holder)}"
 
 
-def _owner(item: object, levels: int) -> str:
-    """Where an object stands: the module's global or the object's attribute that it is, or is in."""
-    containers = [each for each in gc.get_referrers(item) if not _is_frame(each)]
-    for container in containers:
-        if isinstance(container, dict):
-            name = next((str(key) for key, value in list(container.items()) if value is item), None)
-            if name is not None and isinstance(container.get("__name__"), str):
-                return f" {name} in module {container['__name__']}"
-    for container in containers if levels > 1 else ():
-        if isinstance(container, list | dict | set | tuple | deque) or hasattr(container, "__dict__"):
-            place = _owner(container, levels - 1)
-            if place:
-                return f" in {type(container).__qualname__}{place}"
+def _owner(item: object) -> str:
+    """Where an object stands: the module's global that it is, or is in, and what it is in.
+
+    Nearest first, through containers and instances, with a bound: each step reads the whole heap.
+    """
+    running = set(map(id, _running_frames()))
+    pending: deque[tuple[object, str]] = deque([(item, "")])
+    seen = {id(item), id(pending)}
+    for _ in range(_STEPS):
+        if not pending:
+            break
+        inner, way = pending.popleft()
+        for container in gc.get_referrers(inner):
+            if id(container) in seen or id(container) in running:
+                continue
+            seen.add(id(container))
+            if isinstance(container, dict) and isinstance(container.get("__name__"), str):
+                name = next((str(key) for key, value in list(container.items()) if value is inner), None)
+                if name is not None:
+                    return f"{way} {name} in module {container['__name__']}"
+            elif isinstance(container, _CONTAINERS) or hasattr(container, "__dict__"):
+                pending.append((container, f"{way} in {type(container).__qualname__}"))
     return ""
 
 

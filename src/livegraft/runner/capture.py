@@ -94,12 +94,27 @@ class _LiveLogger(logging.Logger):
         pass
 
 
+class _NoLock:
+    """Looks like a lock to ``logging``, which takes it by method (3.11, 3.12) or as a context (3.13)."""
+
+    def acquire(self) -> None:
+        """Nothing to wait for."""
+
+    release = acquire
+
+    def __enter__(self) -> None:
+        """Nothing to wait for."""
+
+    def __exit__(self, *raised: object) -> None:
+        """Nothing to let go."""
+
+
 class _RunHandler(logging.Handler):
     """Writes records of a run to its output."""
 
     def createLock(self) -> None:
         # An interrupted run would leave the lock taken for ever; the output has its own.
-        self.lock = None
+        self.lock = _NoLock()  # type: ignore[assignment]
 
     def emit(self, record: logging.LogRecord) -> None:
         run = open_run()
