@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from livegraft.catalog import SyncState
+from livegraft.errors import MirrorError
 from livegraft.mirror.worktree import WorkTree
 from livegraft.supervisor import Supervisor
 
@@ -28,20 +30,27 @@ class Fault:
 
 @contextmanager
 def supervised_tree(folder: Path, provide: Mapping[str, object]) -> Iterator[Supervisor]:
-    """The scripts of a work tree, loaded as its next commit would be; schedules do not fire, nothing is kept."""
+    """The scripts of a work tree, loaded as its next commit would be; schedules do not fire, nothing is kept.
+
+    Raises ConfigurationError and MirrorError when the tree cannot be read.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="livegraft-") as data,
         Supervisor(
             folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False
         ) as supervisor,
     ):
+        # A server waits for better times; here nothing was found only if there was something to look at.
+        if supervisor.sync_status.state is SyncState.FAILING:
+            raise MirrorError(supervisor.sync_status.error_kind, supervisor.sync_status.error)
         yield supervisor
 
 
 def check_tree(folder: Path, provide: Mapping[str, object]) -> tuple[int, Sequence[Fault]]:
     """How many scripts a work tree has, and everything that is wrong with them.
 
-    ``provide`` stands for the host's resources: scripts that ask for others do not load.
+    ``provide`` stands for the host's resources: scripts that ask for others do not load. Raises as
+    ``supervised_tree`` does.
     """
     with supervised_tree(folder, provide) as supervisor:
         faults = {

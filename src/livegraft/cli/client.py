@@ -11,19 +11,32 @@ from typing import Any
 import httpx
 
 from livegraft.cli.failing import RefusedError
+from livegraft.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8787"
-_NO_LIMIT_SECONDS = 600.0
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 600.0
+"""A sync or a run that is waited for may take its time."""
 
 
 class Client:
-    """Speaks to one server. Raises RefusedError, ``unreachable`` when there is none."""
+    """Speaks to one server.
+
+    Raises ConfigurationError for an address or a token that cannot be one, RefusedError, ``unreachable`` when
+    no server answers.
+    """
 
     def __init__(self, url: str | None, token: str | None) -> None:
         self._url = (url or os.environ.get("LIVEGRAFT_URL") or DEFAULT_URL).rstrip("/")
         token = token or os.environ.get("LIVEGRAFT_TOKEN") or _token_nearby()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=_NO_LIMIT_SECONDS)
+        limits = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            self._http = httpx.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=limits)
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"expected the address of a server, got: {self._url!r}: {error}") from error
+        except UnicodeEncodeError as error:
+            raise ConfigurationError("expected a token of ASCII characters") from error
 
     def get(self, path: str, **query: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
@@ -52,16 +65,25 @@ class Client:
             raise self._unreachable(error) from error
 
     def _call(self, method: str, path: str, **parts: Any) -> Any:
-        return self._send(method, path, **parts).json()
+        answer = self._send(method, path, **parts)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise self._stranger(answer) from error
 
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **parts)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
-        if answer.is_error and not (path == "/health" and answer.status_code == 503):
+        if answer.is_error:
             raise _refused(answer)
+        if not answer.is_success:
+            raise self._stranger(answer)
         return answer
+
+    def _stranger(self, answer: httpx.Response) -> RefusedError:
+        return RefusedError("unreachable", f"expected a livegraft server at {self._url}, something else answers there")
 
     def _unreachable(self, error: Exception) -> RefusedError:
         return RefusedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -42,6 +43,8 @@ _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": Tr
 
 def main() -> None:
     """The entry point."""
+    # What failed is told by the commands themselves; `serve` logs it too.
+    logging.getLogger("livegraft").addHandler(logging.NullHandler())
     app()
 
 
@@ -72,7 +75,7 @@ def serve(
         "livegraft-data"
     ),
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8787",
-    poll: Annotated[float, typer.Option(help="Seconds between two looks at the repository.")] = 5.0,
+    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the repository.")] = 5.0,
     accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
     provide: Provide = None,
     as_json: Json = False,
@@ -102,7 +105,7 @@ def check(
     from livegraft.check import check_tree
     from livegraft.cli.resources import resources
 
-    count, faults = check_tree(path.absolute(), resources(provide or [], placeholders=True))
+    count, faults = check_tree(path.resolve(), resources(provide or [], placeholders=True))
     is_bad = any(not fault.is_warning for fault in faults)
     if as_json:
         rows = [{"path": f.path, "line": f.line, "message": f.message, "warning": f.is_warning} for f in faults]
@@ -123,7 +126,7 @@ def run(context: typer.Context, name: Name = "") -> None:
     """
     from livegraft.cli.run import run_here
 
-    raise typer.Exit(run_here([name, *context.args] if name else list(context.args)))
+    raise typer.Exit(run_here(_words(context, name)))
 
 
 @command(name="list")
@@ -181,7 +184,7 @@ def start(context: typer.Context, name: Name = "") -> None:
     """
     from livegraft.cli.run import start_there
 
-    raise typer.Exit(start_there([name, *context.args] if name else list(context.args)))
+    raise typer.Exit(start_there(_words(context, name)))
 
 
 @command()
@@ -269,6 +272,15 @@ def versions(url: Url = None, token: Token = None, as_json: Json = False) -> Non
         return
     rows = [(each["name"], each["key"][:8], each["state"], "; ".join(each["holders"])) for each in answer["versions"]]
     _table(("module", "version", "state", "held by"), rows)
+
+
+def _words(context: typer.Context, name: str) -> list[str]:
+    """What stands behind a command whose options are a script's; without a script, --help is about the command."""
+    words = [name, *context.args] if name else list(context.args)
+    if words == ["--help"]:
+        print(context.get_help())
+        raise typer.Exit
+    return words
 
 
 def _client(url: str | None, token: str | None) -> Any:

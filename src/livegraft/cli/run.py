@@ -42,7 +42,7 @@ class _Call:
 def run_here(words: Sequence[str]) -> int:
     """Run a script of a work tree; the exit status."""
     call = _read(words, flags={"--json"}, values={"--path", "--provide"})
-    folder = Path(call.one("--path") or "").absolute()
+    folder = Path(call.one("--path") or "").resolve()
     with supervised_tree(folder, resources(call.ours.get("--provide", []))) as supervisor:
         status = supervisor.script(call.name)
         if call.wants_help:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -19,6 +20,7 @@ from livegraft.errors import ConfigurationError
 from livegraft.supervisor import Supervisor
 
 _LAST_REQUESTS_SECONDS = 2
+_LAST_PORT = 65535
 
 
 def serve(
@@ -47,25 +49,32 @@ def serve(
         accept_rewritten=accept_rewritten,
     )
     with address, supervisor:
+        server = uvicorn.Server(_config(supervisor.web))
         access = Access.of(supervisor)
-        url = "http://{}:{}".format(*address.getsockname()[:2])
+        url = _url(address)
+        address.listen()  # who reads the line below may connect at once
         link = f"{url}/login?token={access.new_login_token()}"
-        if as_json:
-            print(json.dumps({"url": url, "link": link, "token_file": str(supervisor.data / "token")}), flush=True)
-        else:
-            print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
-            print(f"open {link}", flush=True)
-        with _signals_end_serving():
-            uvicorn.Server(_config(supervisor.web)).run(sockets=[address])
+        with _signals_end(server):
+            if as_json:
+                print(json.dumps({"url": url, "link": link, "token_file": str(supervisor.data / "token")}), flush=True)
+            else:
+                print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
+                print(f"open {link}", flush=True)
+            server.run(sockets=[address])
 
 
 @contextmanager
-def _signals_end_serving() -> Iterator[None]:
-    """uvicorn raises the signal that ended it once more, for handlers like these: stopping goes on after it.
+def _signals_end(server: uvicorn.Server) -> Iterator[None]:
+    """A signal that comes before uvicorn listens for them ends it too.
 
-    From then on a second signal ends the process at once.
+    uvicorn raises the signal that ended it once more: then these handlers do nothing new, and stopping goes on.
+    After that a second signal ends the process at once.
     """
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
@@ -79,9 +88,14 @@ def _config(app: Any) -> uvicorn.Config:
     )
 
 
+def _url(address: socket.socket) -> str:
+    host, port = address.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _listen(text: str) -> socket.socket:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise ConfigurationError(f"expected --listen HOST:PORT, got: {text!r}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     address = socket.socket(family, socket.SOCK_STREAM)
