@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
@@ -255,7 +255,7 @@ class Drainer:
         due = [version for version in held if self._looks[version].bit_count() == 1]
         if not due:
             return
-        holders = find_holders(found.roots, found.inside)
+        holders = find_holders(found.roots, {*found.inside, *self._bookkeeping()})
         for version in due:
             version.holders = holders.names
             if holders.suspended:  # it will go on: still in use
@@ -266,6 +266,12 @@ class Drainer:
                 version.move(VersionState.LEAKED, now)
                 logger.warning("%s leaked: still held by %s", version, "; ".join(version.holders))
                 self._tell(version)
+
+    def _bookkeeping(self) -> Iterator[int]:
+        """Ids of what livegraft itself holds versions by."""
+        yield id(sys.modules)
+        for version in self._loader.versions:
+            yield from map(id, (version, vars(version), version.views, version.attachments))
 
     def _undo(self, version: Version) -> None:
         file = version.executed_module.__file__ or ""

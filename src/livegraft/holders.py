@@ -31,16 +31,16 @@ class Holders:
     suspended: bool
 
 
-def find_holders(held: Sequence[tuple[Any, int]], inside: Collection[int]) -> Holders:
-    """Look for who refers to objects that are held from outside; ``inside`` are ids that do not count.
+def find_holders(held: Sequence[tuple[Any, int]], ours: Collection[int]) -> Holders:
+    """Look for who refers to objects that are held from outside; ``ours`` are ids of objects that do not count.
 
     One pass over the heap for all of them. Holders in C (``atexit``, an executing frame's locals) do
     not show: then the held object itself is named with the number of its references.
     """
     targets = [item for item, _ in held[:_MOST]]
-    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *inside}
+    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *ours}
     referrers = [each for each in gc.get_referrers(*targets) if id(each) not in skipped]
-    places = [(_name(each), each) for each in referrers[:_MOST]]
+    places = [(_name(each, skipped), each) for each in referrers[:_MOST]]
     # A tuple or list that nothing names is mostly one of the interpreter's own, on its way.
     told = [(name, each) for name, each in places if name not in _ANONYMOUS] or places
     names = [f"{name} -> {_describe_held(_pointed(each, targets))}" for name, each in told]
@@ -64,7 +64,7 @@ def _pointed(holder: object, targets: Sequence[Any]) -> object:
     return next((item for item in targets if id(item) in referents), None)
 
 
-def _name(holder: object) -> str:
+def _name(holder: object, skipped: Collection[int]) -> str:
     if isinstance(holder, _SUSPENDED):
         frame = next(filter(None, (getattr(holder, f"{kind}_frame", None) for kind in ("gi", "cr", "ag"))), None)
         line = f" at line {frame.f_lineno}" if frame is not None else ""
@@ -72,23 +72,22 @@ def _name(holder: object) -> str:
     if isinstance(holder, dict) and isinstance(holder.get("__name__"), str) and "__builtins__" in holder:
         return f"globals of module {holder['__name__']}"
     what = f"frame of {holder.f_code.co_qualname}" if isinstance(holder, types.FrameType) else type(holder).__qualname__
-    return f"{what}{_owner(holder)}"
+    return f"{what}{_owner(holder, skipped)}"
 
 
-def _owner(item: object) -> str:
+def _owner(item: object, skipped: Collection[int]) -> str:
     """Where an object stands: the module's global that it is, or is in, and what it is in.
 
     Nearest first, through containers and instances, with a bound: each step reads the whole heap.
     """
-    running = set(map(id, _running_frames()))
     pending: deque[tuple[object, str]] = deque([(item, "")])
-    seen = {id(item), id(pending)}
+    seen = {id(item), id(pending), *skipped}
     for _ in range(_STEPS):
         if not pending:
             break
         inner, way = pending.popleft()
         for container in gc.get_referrers(inner):
-            if id(container) in seen or id(container) in running:
+            if id(container) in seen:
                 continue
             seen.add(id(container))
             if isinstance(container, dict) and isinstance(container.get("__name__"), str):

@@ -415,8 +415,11 @@ class Supervisor:
 
     def _switch(self, release: Release) -> None:
         """Make a release live. Runs read ``_release``; calls of the host read the dictionary of ``live``."""
-        self._release = release
+        before, self._release = self._release, release
         object.__setattr__(self.live, "__dict__", release.namespace)
+        if before is not None:
+            # Its namespaces find things through the release that holds them: a cycle that would keep its modules.
+            before.namespace.clear()
         self._replan()
 
     def _find_live(self, name: str) -> Any:

@@ -90,6 +90,19 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
         host.wait_for("s", key, VersionState.UNLOADED, timeout=20)
 
 
+def test_what_was_called_through_a_package_unloads_too(host: Host) -> None:
+    host.take({"shop/prices/rule.py": "def quote(): return 1\ndef run(): ..."})
+    key = host.key("shop/prices/rule")
+    assert host.live.shop.prices.rule.quote() == 1
+    gc.disable()  # no collection may help: the garbage of a release must not keep its modules
+    try:
+        host.take({"shop/prices/rule.py": "def quote(): return 2\ndef run(): ..."})
+        host.wait_for("shop.prices.rule", key, VersionState.UNLOADED)
+    finally:
+        gc.enable()
+    assert host.live.shop.prices.rule.quote() == 2
+
+
 KEPT: list[Any] = []
 
 
