@@ -37,7 +37,10 @@ def read_arguments(script: str, options: Sequence[str], schema: Mapping[str, Any
             if not rest:
                 raise ArgumentsError(script, {name: "expected a value after the option"})
             value = rest.pop(0)
-        _add(found, name, _value(value, kinds), "array" in kinds)
+        if "array" in kinds and not (value == "null" and "null" in kinds):
+            found.setdefault(name, []).extend(_items(value, properties[name], schema))
+        else:
+            found[name] = _value(value, kinds)
     return found
 
 
@@ -52,34 +55,53 @@ def usage(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def _add(found: dict[str, Any], name: str, value: Any, is_list: bool) -> None:
-    if not is_list:
-        found[name] = value
-    else:
-        found.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+def _items(text: str, about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Any]:
+    """The items of a JSON list, or the one item that a text is."""
+    listed = _value(text, {"array"})
+    return listed if isinstance(listed, list) else [_value(text, _kinds_of_items(about, schema))]
 
 
 def _value(text: str, kinds: set[str]) -> Any:
     """Text as it is, for the parameter's own type to read; JSON where the schema wants an object, list or null."""
     if "string" not in kinds or (text == "null" and "null" in kinds):
         try:
-            return json.loads(text)
+            return json.loads(text, parse_constant=_no_json)
         except ValueError:
             return text
     return text
 
 
+def _no_json(constant: str) -> Any:
+    """NaN and the infinities, which Python's JSON takes and nobody else's does."""
+    raise ValueError(constant)
+
+
 def _kinds(about: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
     """The JSON types that a property takes."""
-    if "$ref" in about:
-        about = schema.get("$defs", {}).get(about["$ref"].rpartition("/")[2], {})
+    about = _resolved(about, schema)
     if "enum" in about:
         return {"string"} if all(isinstance(each, str) for each in about["enum"]) else set()
     kinds = about.get("type", [])
     found = {kinds} if isinstance(kinds, str) else set(kinds)
-    for each in (*about.get("anyOf", ()), *about.get("allOf", ()), *about.get("oneOf", ())):
-        found |= _kinds(each, schema)
+    return found.union(*(_kinds(each, schema) for each in _alternatives(about)))
+
+
+def _kinds_of_items(about: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
+    """The JSON types that the items of a list take."""
+    about = _resolved(about, schema)
+    found = _kinds(about["items"], schema) if "items" in about else set()
+    return found.union(*(_kinds_of_items(each, schema) for each in _alternatives(about)))
+
+
+def _resolved(about: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = about
+    if "$ref" in about:
+        found = schema.get("$defs", {}).get(about["$ref"].rpartition("/")[2], {})
     return found
+
+
+def _alternatives(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*about.get("anyOf", ()), *about.get("allOf", ()), *about.get("oneOf", ())]
 
 
 def _unknown(name: str, properties: Mapping[str, Any]) -> str:

@@ -1,0 +1,132 @@
+"""Options of the command line as arguments of a script."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from livegraft.cli.arguments import read_arguments, usage
+from livegraft.errors import ArgumentsError
+from livegraft.parameters import Parameters, Resources
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Size(BaseModel):
+    width: int
+    height: int = 1
+
+
+def run(
+    text: str,
+    count: int = 1,
+    share: float | None = None,
+    price: Decimal = Decimal(0),
+    loud: bool = False,
+    day: date | None = None,
+    within: timedelta = timedelta(hours=2),
+    kind: Literal["a", "b"] = "a",
+    level: Literal[1, 2] = 1,
+    colour: Colour = Colour.RED,
+    names: list[str] | None = None,
+    numbers: list[int] | None = None,
+    size: Size | None = None,
+    anything: Any = None,
+) -> None: ...
+
+
+PARAMETERS = Parameters.of(run, script="job", resources=Resources({}))
+
+
+def read(*options: str) -> dict[str, Any]:
+    return read_arguments("job", options, PARAMETERS.schema)
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ([], {}),
+        (["--text", "hello"], {"text": "hello"}),
+        (["--text=a=b"], {"text": "a=b"}),
+        (["--text="], {"text": ""}),
+        (["--text", "12"], {"text": "12"}),
+        (["--text", "--count"], {"text": "--count"}),
+        (["--count", "-3"], {"count": -3}),
+        (["--share", "0.5"], {"share": 0.5}),
+        (["--share", "null"], {"share": None}),
+        (["--loud"], {"loud": True}),
+        (["--loud", "--count", "2"], {"loud": True, "count": 2}),
+        (["--no-loud"], {"loud": False}),
+        (["--loud", "false"], {"loud": False}),
+        (["--loud=true"], {"loud": True}),
+        (["--names", "a", "--names", "b"], {"names": ["a", "b"]}),
+        (["--names", '["a", "b"]'], {"names": ["a", "b"]}),
+        (["--numbers", "1", "--numbers", "2"], {"numbers": [1, 2]}),
+        (["--numbers", "null"], {"numbers": None}),
+        (["--size", '{"width": 2}'], {"size": {"width": 2}}),
+    ],
+)
+def test_options_are_read_by_the_schema(options: list[str], arguments: dict[str, Any]) -> None:
+    assert read(*options) == arguments
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        (["--price", "1.10"], "price", Decimal("1.10")),
+        (["--day", "2026-01-31"], "day", date(2026, 1, 31)),
+        (["--within", "PT3H"], "within", timedelta(hours=3)),
+        (["--kind", "b"], "kind", "b"),
+        (["--level", "2"], "level", 2),
+        (["--colour", "blue"], "colour", Colour.BLUE),
+        (["--names", "12"], "names", ["12"]),
+        (["--size", '{"width": 2}'], "size", Size(width=2)),
+        (["--anything", '{"a": [1]}'], "anything", {"a": [1]}),
+        (["--anything", "word"], "anything", "word"),
+    ],
+)
+def test_what_is_read_is_what_the_parameter_takes(options: list[str], name: str, value: object) -> None:
+    assert PARAMETERS.bind(read("--text", "x", *options))[name] == value
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "problem"),
+    [
+        (["--cuont", "1"], "cuont", "did you mean 'count'?"),
+        (["--zzz", "1"], "zzz", "expected the name of a parameter"),
+        (["hello"], "hello", "expected an option"),
+        (["-count", "1"], "-count", "expected an option"),
+        (["--count"], "count", "expected a value"),
+    ],
+)
+def test_an_option_that_is_none_is_named(options: list[str], name: str, problem: str) -> None:
+    with pytest.raises(ArgumentsError) as refused:
+        read(*options)
+    assert problem in refused.value.problems[name]
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_stays_a_word(word: str) -> None:
+    assert read("--share", word) == {"share": word}
+
+
+def test_a_parameter_that_begins_with_no_is_not_taken_for_a_refusal() -> None:
+    schema = {"properties": {"no_mail": {"type": "boolean"}, "mail": {"type": "boolean"}}}
+
+    assert read_arguments("job", ["--no-mail"], schema) == {"no_mail": True}
+
+
+def test_usage_names_each_option_its_type_and_its_default() -> None:
+    lines = dict(usage(PARAMETERS.schema))
+
+    assert lines["--text string"] == "(required)"
+    assert lines["--count integer"] == "(default 1)"
+    assert lines["--loud boolean"] == "(default false)"
