@@ -66,16 +66,19 @@ class PlannedModule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Every module of one revision, by dotted name. ``tops`` are the first parts of those names
-    that absolute imports of version code find in the repository."""
+    """Every module of one revision, by dotted name.
+
+    ``tops`` are the first parts of those names that absolute imports of version code find in the
+    repository. ``changed`` are the names that came, left or have another key than in the plan of revision
+    ``follows`` ("" for a first plan).
+    """
 
     revision: Revision
     modules: Mapping[str, PlannedModule]
     tops: frozenset[str]
+    changed: frozenset[str]
+    follows: str = ""
     skipped: tuple[Skipped, ...] = ()
-
-    def scripts(self) -> Iterator[PlannedModule]:
-        return (module for module in self.modules.values() if module.is_script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,9 @@ class Planner:
         tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
         _Keys(modules, before, tops, self._learnt).compute(affected)
         self._blobs, self._files = snapshot.files, files
-        self._plan = Plan(snapshot.revision, modules, tops, snapshot.skipped)
+        touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
+        follows = self._plan.revision.id if self._plan else ""
+        self._plan = Plan(snapshot.revision, modules, tops, touched, follows, snapshot.skipped)
         return self._plan
 
     def at(self, revision: str) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,10 +67,45 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A release that is built and not yet live, and what it does to every script."""
+    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed."""
 
     release: Release
     outcomes: tuple[ScriptOutcome, ...]
+
+
+class _Build:
+    """A release in the making, beginning with the one before."""
+
+    def __init__(self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint]) -> None:
+        self.plan = plan
+        self.before = before
+        self.pins = pins
+        self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
+        self.failures: dict[str, ScriptFailure] = dict(before.failures) if before else {}
+        self.outcomes: list[ScriptOutcome] = []
+
+    def names(self, whole: bool) -> Collection[str]:
+        """The modules to look at, by dotted name."""
+        if not whole and self.before is not None and self.before.plan.revision.id == self.plan.follows:
+            return sorted(self.plan.changed)
+        gone = (script.replace("/", ".") for script in {*self.scripts, *self.failures})
+        return sorted({*self.plan.modules, *gone})
+
+    def put(self, script: LiveScript) -> None:
+        self.scripts[script.name] = script
+        self.failures.pop(script.name, None)
+        self.outcomes.append(ScriptOutcome(script.name, Outcome.LOADED, script.version.key))
+
+    def fail(self, name: str, failure: ScriptFailure, kept: LiveScript | None) -> None:
+        self.failures[name] = failure
+        self.outcomes.append(ScriptOutcome(name, Outcome.FAILED, failure.key, failure.failure))
+        if kept is not None:
+            self.scripts[name] = kept
+
+    def remove(self, name: str) -> None:
+        was_live, had_failed = self.scripts.pop(name, None), self.failures.pop(name, None)
+        if was_live is not None or had_failed is not None:
+            self.outcomes.append(ScriptOutcome(name, Outcome.REMOVED))
 
 
 class ReleaseBuilder:
@@ -96,36 +131,39 @@ class ReleaseBuilder:
         self._clock = clock
         self._last_good = last_good
 
-    def build(self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint]) -> Candidate:
-        """Load what the plan has anew beside what is live; nothing is switched yet. Never raises for a script."""
-        scripts: dict[str, LiveScript] = {}
-        failures: dict[str, ScriptFailure] = {}
-        outcomes: list[ScriptOutcome] = []
-        for module in plan.scripts():
-            name = module.script
-            live = before.scripts.get(name) if before else None
-            if live is not None and live.version.key == (pins[name].key if name in pins else module.key):
-                scripts[name] = live
-                outcomes.append(ScriptOutcome(name, Outcome.UNCHANGED, live.version.key))
-                continue
-            known = before.failures.get(name) if before else None
-            try:
-                if known is not None and known.key == module.key:
-                    failures[name] = known  # not tried again until the key changes
-                else:
-                    scripts[name] = self._load_pinned(module, pins[name]) if name in pins else self._load(module, plan)
-                    outcomes.append(ScriptOutcome(name, Outcome.LOADED, scripts[name].version.key))
-                    continue
-            except LivegraftError as error:
-                failures[name] = self._failure(module, plan.revision, error)
-            outcomes.append(ScriptOutcome(name, Outcome.FAILED, module.key, failures[name].failure))
-            kept = live or self._load_last_good(name, module)
-            if kept is not None:
-                scripts[name] = kept
-        were = {*before.scripts, *before.failures} if before else set()
-        outcomes += [ScriptOutcome(name, Outcome.REMOVED) for name in sorted(were - scripts.keys() - failures.keys())]
+    def build(
+        self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint], *, whole: bool = False
+    ) -> Candidate:
+        """Load what the plan has anew beside what is live; nothing is switched yet. Never raises for a script.
+
+        Only what the plan changes is looked at, unless it does not follow the release before, or ``whole`` is
+        asked for because pins changed.
+        """
+        work = _Build(plan, before, pins)
+        for name in work.names(whole):
+            self._place(name, work)
         modules = self._reload_modules(plan, before.modules if before else {})
-        return Candidate(Release(plan.revision, plan, scripts, failures, modules), tuple(outcomes))
+        release = Release(plan.revision, plan, work.scripts, work.failures, modules)
+        return Candidate(release, tuple(work.outcomes))
+
+    def _place(self, name: str, work: _Build) -> None:
+        """Decide which version of a script the release has, and load it if it is not here."""
+        module = work.plan.modules.get(name)
+        script = name.replace(".", "/")
+        if module is None or not module.is_script:
+            work.remove(script)
+            return
+        pin, live, failed = work.pins.get(script), work.scripts.get(script), work.failures.get(script)
+        if live is not None and live.version.key == (pin.key if pin else module.key):
+            work.failures.pop(script, None)
+            return
+        if failed is None or failed.key != module.key:  # else it is not tried again until the key changes
+            try:
+                work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan))
+                return
+            except LivegraftError as error:
+                failed = self._failure(module, work.plan.revision, error)
+        work.fail(script, failed, live or self._load_last_good(script, module))
 
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
         """Load a module that the host calls. Raises LoadError."""

@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -65,7 +64,6 @@ class Syncer:
         self._accept_rewritten = accept_rewritten
         self._release: Release | None = None
         self._plan: Plan | None = None
-        self._report: SyncReport | None = None
         # What happened to scripts since somebody asked last: a commit may be live before it is asked for.
         self._untold: dict[str, ScriptOutcome] = {}
         self._error: LivegraftError | None = None
@@ -97,7 +95,7 @@ class Syncer:
 
     def forget(self) -> None:
         """Let go of the release, when the supervisor has stopped."""
-        self._release = self._plan = self._report = None
+        self._release = self._plan = None
 
     def poke(self) -> None:
         """Look at the repository now; returns at once."""
@@ -120,20 +118,18 @@ class Syncer:
         self._ask(timeout, accept_rewritten=accept_rewritten)
         if self._error is not None:
             raise self._error.with_traceback(None)
-        if self._report is None:
+        release = self._release
+        if release is None:
             raise BusyError("expected a release, got none: livegraft is stopping")
-        return self._told(self._report)
+        return self._told(release)
 
-    def _told(self, report: SyncReport) -> SyncReport:
+    def _told(self, release: Release) -> SyncReport:
+        """What happened to every script since this was told last."""
         with self._turn:
             untold, self._untold = self._untold, {}
-        now = {
-            outcome.script: untold.get(outcome.script, outcome) if outcome.outcome is Outcome.UNCHANGED else outcome
-            for outcome in report.scripts
-            if outcome.outcome is not Outcome.REMOVED
-        }
-        removed = {name: outcome for name, outcome in untold.items() if outcome.outcome is Outcome.REMOVED}
-        return replace(report, scripts=tuple((removed | now).values()))
+        known = {name: _unchanged(name, release) for name in sorted({*release.scripts, *release.failures})}
+        changed = {name: outcome for name, outcome in untold.items() if _is_news(outcome, release)}
+        return SyncReport(release.revision.id, ReleaseState.LIVE, "", tuple((known | changed).values()))
 
     def rebuild(self, timeout: float | None = None) -> None:
         """Make the release of the present commit again: a pin was set or lifted."""
@@ -247,25 +243,22 @@ class Syncer:
 
     def _build(self, plan: Plan, id: int | None = None, steps: dict[str, datetime] | None = None) -> Candidate:
         steps = {} if steps is None else steps
-        self._rebuild_asked = False
+        whole, self._rebuild_asked = self._rebuild_asked, False
         # The drainer keeps still meanwhile: what the release takes back must not be half gone.
         with self._drainer.turn:
-            candidate = self._builder.build(plan, self._release, self._pins())
+            candidate = self._builder.build(plan, self._release, self._pins(), whole=whole)
             steps["loaded"] = self._clock.now()
             self._switch(candidate.release)
             steps["live"] = self._clock.now()
             self._release = candidate.release
             self._drainer.supersede(candidate.release.roots(), lambda step, at: self._finished(id, step, at))
         with self._turn:
-            changed = (outcome for outcome in candidate.outcomes if outcome.outcome is not Outcome.UNCHANGED)
-            self._untold.update((outcome.script, outcome) for outcome in changed)
-            unchanged = tuple(_as_unchanged(outcome) for outcome in candidate.outcomes)
-            self._report = SyncReport(plan.revision.id, ReleaseState.LIVE, "", unchanged)
+            self._untold.update((outcome.script, outcome) for outcome in candidate.outcomes)
         return candidate
 
     def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
-        changed = [outcome for outcome in candidate.outcomes if outcome.outcome is not Outcome.UNCHANGED]
-        unchanged = len(candidate.outcomes) - len(changed)
+        changed = candidate.outcomes
+        unchanged = len(candidate.release.scripts) - sum(each.outcome is not Outcome.REMOVED for each in changed)
         self._releases.update(id, state=ReleaseState.LIVE, steps=steps, scripts=changed, unchanged=unchanged)
         revision = candidate.release.revision
         loaded = [outcome for outcome in changed if outcome.outcome is Outcome.LOADED]
@@ -298,6 +291,16 @@ class Syncer:
             self._events.emit("sync", self._status.revision or "", state=state.value)
 
 
-def _as_unchanged(outcome: ScriptOutcome) -> ScriptOutcome:
-    """How the outcome of a commit is told once it has been told."""
-    return replace(outcome, outcome=Outcome.UNCHANGED) if outcome.outcome is Outcome.LOADED else outcome
+def _unchanged(name: str, release: Release) -> ScriptOutcome:
+    """The outcome of a script to which nothing happened: it failed, and still does, or it serves as before."""
+    failed = release.failures.get(name)
+    if failed is not None:
+        return ScriptOutcome(name, Outcome.FAILED, failed.key, failed.failure)
+    return ScriptOutcome(name, Outcome.UNCHANGED, release.scripts[name].version.key)
+
+
+def _is_news(outcome: ScriptOutcome, release: Release) -> bool:
+    """Whether what happened to a script is still so."""
+    if outcome.outcome is Outcome.REMOVED:
+        return outcome.script not in release.scripts and outcome.script not in release.failures
+    return outcome.outcome is Outcome.LOADED and outcome.script not in release.failures
