@@ -71,7 +71,7 @@ def run_here(words: Sequence[str]) -> int:
 
 
 def start_there(words: Sequence[str]) -> int:
-    """Start a run on a server; the exit status."""
+    """Start a run on a server; the exit status, which tells of the run only when it was waited for."""
     call = _read(words, flags={"--json"}, values={"--url", "--token", "--wait"})
     client = Client(call.one("--url"), call.one("--token"))
     path = f"/scripts/{quote(call.name)}"
@@ -79,13 +79,14 @@ def start_there(words: Sequence[str]) -> int:
     if call.wants_help:
         return _show_usage(call.name, script["description"], script["parameters"])
     arguments = read_arguments(call.name, call.options, script["parameters"])
-    run = client.post(f"{path}/runs", {"arguments": arguments}, wait=call.one("--wait", "0"))
+    wait = call.one("--wait")
+    run = client.post(f"{path}/runs", {"arguments": arguments}, wait=wait or "0")
     if call.as_json:
         _print_json(run)
     else:
         print(f"{run['id']} {run['state']}")
         _show_result(run["result"])
-    return 1 if run["error"] else 0
+    return 1 if run["error"] and wait else 0
 
 
 def _read(words: Sequence[str], *, flags: set[str], values: set[str]) -> _Call:

@@ -1,0 +1,164 @@
+"""The commands that speak to a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import Repository
+from tests.support.server import TOKEN, Server, a_server
+
+GREET = '''
+"""Greet somebody."""
+
+
+def run(name: str = "you") -> str:
+    print("working")
+    return f"hello {name}"
+'''
+
+WAITS = """
+import time
+from livegraft import cancelled
+
+
+def run():
+    print("begun", flush=True)
+    while not cancelled():
+        time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    repository = Repository.create(tmp_path_factory.mktemp("remote") / "scripts")
+    repository.commit_files(
+        {"dir/greet.py": GREET, "waits.py": WAITS, "fails.py": "def run():\n    raise ValueError(1)\n"}
+    )
+    return repository
+
+
+@pytest.fixture(scope="module")
+def server(repository: Repository) -> Iterator[Server]:
+    with a_server(repository.path, repository.path.parent) as server:
+        yield server
+
+
+def test_list_shows_each_script_with_its_state_and_what_it_is_for(server: Server) -> None:
+    line = next(line for line in server.cli("list").splitlines() if "dir/greet" in line)
+
+    assert "live" in line
+    assert "Greet somebody." in line
+
+
+@pytest.mark.parametrize("command", ["list", "releases", "versions", "sync"])
+def test_json_is_for_programs(server: Server, command: str) -> None:
+    assert json.loads(server.cli(command, "--json"))
+
+
+def test_start_waits_for_the_result_and_logs_prints_the_output(server: Server) -> None:
+    said = server.cli("start", "--wait", "20", "dir/greet", "--name", "Dana")
+
+    id, state, result = said.split(maxsplit=2)
+    assert (state, result) == ("succeeded", "hello Dana\n")
+    assert server.cli("logs", id) == "working\n"
+    assert server.cli("logs", "--follow", id) == "working\n"
+
+
+def test_start_fails_when_the_run_that_it_waits_for_fails(server: Server) -> None:
+    assert "failed" in server.cli("start", "--wait", "20", "fails", expect=1)
+
+
+def test_help_of_a_script_on_the_server_shows_its_parameters(server: Server) -> None:
+    assert "--name string" in server.cli("start", "dir/greet", "--help")
+
+
+def test_a_run_is_cancelled(server: Server) -> None:
+    id = server.cli("start", "waits").split()[0]
+
+    server.cli("cancel", id)
+
+    assert server.cli("logs", "--follow", id) == "begun\n"
+    assert server.get(f"/runs/{id}")["state"] == "cancelled"
+
+
+def test_a_quarantined_script_takes_no_runs_until_it_is_released(server: Server) -> None:
+    server.cli("quarantine", "fails", "--reason", "it fails")
+    assert "quarantined" in server.cli("start", "fails", expect=1)
+
+    server.cli("release", "fails")
+    server.cli("start", "fails")  # it runs; how that ends is not waited for
+
+
+def test_a_pinned_script_stays_at_its_version_until_it_is_unpinned(server: Server, repository: Repository) -> None:
+    repository.commit_files({"pinned.py": "def run(): return 1\n"})
+    server.cli("sync")
+    first = server.scripts()["pinned"]["version"]["key"]
+    repository.commit_files({"pinned.py": "def run(): return 2\n"})
+    server.cli("sync")
+
+    server.cli("pin", "pinned", first[:8], "--reason", "the second is worse")
+    assert server.run("pinned")["result"] == 1
+
+    server.cli("unpin", "pinned")
+    assert server.run("pinned")["result"] == 2
+
+
+def test_a_held_repository_is_not_followed_until_let_go(server: Server, repository: Repository) -> None:
+    server.cli("hold", "--reason", "holidays")
+    repository.commit_files({"late.py": "def run(): return 1\n"})
+    server.cli("sync")
+    assert "late" not in server.scripts()
+
+    server.cli("let-go")
+    server.cli("sync")
+    assert "late" in server.scripts()
+
+
+def test_sync_tells_what_it_did_and_what_failed_where(server: Server, repository: Repository) -> None:
+    repository.commit_files({"bad.py": "import os\ndef run(: pass\n"})
+    try:
+        assert "bad.py:2: " in server.cli("sync")
+    finally:
+        repository.delete("bad.py")
+        repository.commit("remove")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["start", "dir/great"], 3, "did you mean 'dir/greet'?"),
+        (["start", "dir/greet", "--nmae", "x"], 2, "did you mean 'name'?"),
+        (["start", "--wait", "long", "dir/greet"], 2, "wait: "),
+        (["logs", "nothing"], 3, "expected the name of a run"),
+        (["release", "dir/greet"], 1, "to be quarantined"),
+        (["pin", "dir/greet", "ffffffff"], 3, "expected the name of a version"),
+        (["list", "--token", "wrong"], 4, "with the token of this server"),
+    ],
+)
+def test_what_a_server_refuses_is_one_line_and_a_status(
+    server: Server, words: list[str], status: int, told: str
+) -> None:
+    said = server.cli(*words, expect=status)
+
+    assert told in said
+    assert len(said.splitlines()) == 1
+
+
+def test_the_token_is_found_in_the_folder_where_the_server_was_started(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "livegraft-data").mkdir()
+    (tmp_path / "livegraft-data" / "token").write_text(TOKEN)
+    environment = {name: value for name, value in os.environ.items() if name != "LIVEGRAFT_TOKEN"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "livegraft", "list", "--url", server.url],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert "dir/greet" in done.stdout
