@@ -54,7 +54,7 @@ class Loader:
         describe: Callable[[BaseException, Version], LoadError],
     ) -> None:
         self._planner = planner
-        self._folder = folder
+        self._folder = folder.absolute()
         self._clock = clock
         self._describe = describe
         self._versions: dict[tuple[str, str], Version] = {}
@@ -258,7 +258,7 @@ class Loader:
 
     def _make_module(self, version: Version) -> ModuleType:
         module = ModuleType(version.module_name)
-        file = str(self._write(version))
+        file = self._write(version)
         loader = importlib.machinery.SourceFileLoader(version.module_name, file)
         spec = importlib.machinery.ModuleSpec(
             version.module_name, loader, origin=file, is_package=version.planned.is_package
@@ -275,7 +275,7 @@ class Loader:
             __livegraft_token__=token,
         )
         if version.planned.is_package:
-            spec.submodule_search_locations = module.__path__ = [str(Path(file).parent)]
+            spec.submodule_search_locations = module.__path__ = [os.path.dirname(file)]
         return module
 
     def _compile(self, version: Version) -> CodeType:
@@ -283,18 +283,23 @@ class Loader:
         if source is not None and source.error is not None:
             raise source.error.again()
         text = source.text if source else ""
-        return compile(text, str(self._file(version)), "exec", dont_inherit=True)
+        return compile(text, self._file(version), "exec", dont_inherit=True)
 
-    def _file(self, version: Version) -> Path:
+    def _file(self, version: Version) -> str:
         path = version.path if version.planned.blob else f"{version.path}/__init__.py"
-        return self._folder / version.key / path
+        return f"{self._folder}/{version.key}/{path}"
 
-    def _write(self, version: Version) -> Path:
+    def _write(self, version: Version) -> str:
         """Put a source where its code object says it is; equal keys have equal content."""
         file = self._file(version)
-        if not file.exists() and version.planned.source is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-            part.write_text(version.planned.source.text, encoding="utf-8")
-            part.replace(file)
+        if version.planned.source is not None:
+            data = version.planned.source.text.encode()
+            try:
+                is_there = os.stat(file).st_size == len(data)  # shorter after a kill while it was written
+            except OSError:
+                is_there = False
+                os.makedirs(os.path.dirname(file), exist_ok=True)
+            if not is_there:
+                with open(file, "wb") as opened:
+                    opened.write(data)
         return file
