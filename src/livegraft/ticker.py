@@ -351,6 +351,8 @@ class _Agenda:
 
 
 def _delay(script: str, schedule: Schedule, jitter: timedelta) -> timedelta:
+    if not jitter:
+        return jitter
     # By a hash and not by chance: the same in every process and after every restart, so spaces stay even.
     return jitter * (crc32(f"{script} {schedule.id}".encode()) / 2**32)
 

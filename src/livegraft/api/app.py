@@ -1,26 +1,36 @@
-"""The API's routes. Every one of them stands behind ``caller``; a test walks them all."""
+"""The API's routes. Every one of them is guarded; a test walks them all."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from livegraft import __version__
 from livegraft.access import Access
 from livegraft.api import shapes
-from livegraft.api.caller import Caller, Core, caller
-from livegraft.api.errors import add_handlers
+from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
+from livegraft.api.errors import ErrorAnswer, add_handlers
 from livegraft.api.shapes import Json
-from livegraft.api.streams import follow_events, follow_run
+from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
 from livegraft.run import RunState, Trigger
 from livegraft.supervisor import Supervisor
 
-Limit = Annotated[int, Query(ge=1, le=500)]
+MAX_ID: Final = (1 << 63) - 1
+"""The largest number that a history keeps."""
 
-router = APIRouter(dependencies=[Depends(caller)])
+Limit = Annotated[int, Query(ge=1, le=500)]
+Before = Annotated[int | None, Query(ge=0, le=MAX_ID, description="the `next` of the page before")]
+Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="seconds to wait for the end")]
+
+router = APIRouter(
+    route_class=GuardedRoute,
+    dependencies=[Depends(described_access)],
+    responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}, 422: {"model": ErrorAnswer}},
+)
 
 
 def build_api(supervisor: Supervisor, access: Access) -> FastAPI:
@@ -43,7 +53,8 @@ def build_api(supervisor: Supervisor, access: Access) -> FastAPI:
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Json:
     app: FastAPI = request.app
-    return app.openapi()
+    # The paths in it count from where the API is mounted.
+    return {**app.openapi(), "servers": [{"url": request.scope.get("root_path", "")}]}
 
 
 @router.get("/health")
@@ -63,16 +74,17 @@ def scripts(core: Core) -> Json:
 
 
 @router.post("/scripts/{name:path}/runs", status_code=201)
-def start_run(
+async def start_run(
     name: str,
     core: Core,
     actor: Caller,
     body: Annotated[shapes.RunBody | None, Body()] = None,
-    wait: Annotated[float, Query(ge=0, le=300, description="seconds to wait for the end")] = 0,
+    wait: Wait = 0,
 ) -> Json:
     """Start a run of the live version."""
-    run = core.submit(name, body.arguments if body else {}, trigger=Trigger.API, actor=actor)
-    record = core.wait(run.id, wait) if wait else core.find_run(run.id)
+    arguments = body.arguments if body else {}
+    run = await run_in_threadpool(core.submit, name, arguments, trigger=Trigger.API, actor=actor)
+    record = await wait_for_end(core, run.id, wait)
     return shapes.run(record, core.progress(run.id))
 
 
@@ -117,10 +129,10 @@ def runs(
     core: Core,
     script: str | None = None,
     state: RunState | None = None,
-    before: str | None = None,
+    before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
 ) -> Json:
-    """Runs, newest first; ``before`` is the ``next`` of the page before."""
+    """Runs, newest first."""
     found = core.find_runs(script=script, states=[state] if state else [], before=before, limit=limit)
     return {
         "runs": [shapes.run(each, core.progress(each.id)) for each in found],
@@ -139,14 +151,14 @@ def output(
     id: str,
     core: Core,
     request: Request,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID, description="in bytes")] = 0,
     follow: Annotated[bool, Query(description="as server-sent events, until the run ends")] = False,
 ) -> Response:
     """The output of a run, as text; with ``follow`` as server-sent events ``output`` and ``end``."""
     core.find_run(id)
     if follow or "text/event-stream" in request.headers.get("accept", ""):
         seen = request.headers.get("last-event-id", "")
-        return follow_run(core, id, int(seen) if seen.isdigit() else offset, request)
+        return follow_run(core, id, min(int(seen), MAX_ID) if seen.isdecimal() else offset, request)
     return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
 
 
@@ -157,7 +169,7 @@ def cancel(id: str, core: Core, actor: Caller) -> Json:
 
 
 @router.get("/releases")
-def releases(core: Core, before: int | None = None, limit: Limit = 50) -> Json:
+def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     """Commits that were taken, newest first."""
     found = core.releases(before=before, limit=limit)
     return {
@@ -186,6 +198,13 @@ def let_go(core: Core, actor: Caller) -> Json:
     return _held(core)
 
 
+@router.post("/links", status_code=201)
+def new_link(request: Request, actor: Caller) -> Json:
+    """A secret for a link that signs in whoever opens it first: ``/login?token=SECRET``."""
+    access: Access = request.app.state.access
+    return {"login_token": access.new_login_token()}
+
+
 @router.get("/versions")
 def versions(core: Core) -> Json:
     """Every version in the process, and those that left lately."""
@@ -199,7 +218,7 @@ def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
 
 
 @router.get("/audit")
-def audit(core: Core, before: int | None = None, limit: Limit = 50) -> Json:
+def audit(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     """Who changed what, newest first."""
     return {"audit": [shapes.audit(each) for each in core.audit(before=before, limit=limit)]}
 
@@ -217,6 +236,6 @@ def _held(core: Supervisor) -> dict[str, Any]:
 def _key_of(core: Supervisor, name: str, revision: str) -> str:
     """The key of the version that a revision brought."""
     for known in core.script_versions(name):
-        if revision and known.revision.startswith(revision):
+        if known.revision.startswith(revision):
             return known.key
     raise NotFoundError("version", f"{name} at {revision}")

@@ -1,16 +1,24 @@
-"""Who calls the API: checked for every route, before anything else."""
+"""Who calls the API, and with what: checked for every route, before anything else."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from livegraft.access import BY_TOKEN, COOKIE, Access, is_same_origin
 from livegraft.supervisor import Supervisor
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+described_access: Final = HTTPBearer(auto_error=False, description="the token of this server")
+"""Says in the OpenAPI document how to call; ``GuardedRoute`` is what refuses."""
 
 
 def caller(request: Request) -> str:
@@ -20,10 +28,32 @@ def caller(request: Request) -> str:
         return BY_TOKEN
     actor = access.actor(request.cookies.get(COOKIE))
     if actor is None:
-        raise HTTPException(401, "expected 'Authorization: Bearer TOKEN' with the token of this server")
+        raise HTTPException(
+            401,
+            "expected 'Authorization: Bearer TOKEN' with the token of this server",
+            {"WWW-Authenticate": "Bearer"},
+        )
     if request.method not in _SAFE_METHODS and not is_same_origin(request.headers):
         raise HTTPException(403, "expected a change to be asked for by a page of this server")
     return actor
+
+
+class GuardedRoute(APIRoute):
+    """A route that asks who calls before it reads the body, and refuses what it does not know in the query."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known = {parameter.alias for parameter in self.dependant.query_params}
+
+        async def guarded(request: Request) -> Response:
+            caller(request)
+            unknown = sorted(request.query_params.keys() - known)
+            if unknown:
+                message = f"expected one of {', '.join(sorted(known)) or 'no parameters'}"
+                raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])
+            return await handle(request)
+
+        return guarded
 
 
 def _supervisor(request: Request) -> Supervisor:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -36,6 +37,21 @@ STATUS_OF_CODE: Final = {
 """The HTTP status of every error of ours, by its code."""
 
 
+class Problem(BaseModel):
+    """What went wrong. More fields tell details, by the code."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str = Field(description="short and stable, for programs")
+    message: str = Field(description="for people")
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is not the one asked for."""
+
+    error: Problem
+
+
 def answer(status: int, code: str, message: str, **details: Any) -> JSONResponse:
     return JSONResponse({"error": {"code": code, "message": message, **details}}, status)
 
@@ -62,7 +78,9 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return answer(error.status_code, code, str(error.detail))
+    refusal = answer(error.status_code, code, str(error.detail))
+    refusal.headers.update(error.headers or {})
+    return refusal
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

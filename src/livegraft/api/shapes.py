@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from livegraft.catalog import ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.context import Progress
@@ -43,11 +43,17 @@ class QuarantineBody(Body):
 
 
 class PinBody(Body):
-    """One of both names the version."""
+    """The version, by one of both."""
 
     key: str = Field("", description="the version's key, or its first digits")
-    revision: str = Field("", description="a revision that brought a version of this script")
+    revision: str = Field("", description="the revision that brought it, or its first digits")
     reason: str = Field("", max_length=1000)
+
+    @model_validator(mode="after")
+    def _names_a_version(self) -> Self:
+        if bool(self.key) == bool(self.revision):
+            raise ValueError("expected either a key or a revision")
+        return self
 
 
 class SyncBody(Body):

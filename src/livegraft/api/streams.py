@@ -1,9 +1,11 @@
-"""Server-sent events: the output of a run, and what happens. Each follower is a task, none holds a thread."""
+"""Waiting for runs and following them: each follower is a task, none holds a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -12,12 +14,31 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from livegraft.api import shapes
-from livegraft.run import OPEN_STATES
+from livegraft.run import OPEN_STATES, RunRecord
+from livegraft.runner.output import OutputChunk
 from livegraft.supervisor import Supervisor
 
+_FIRST_LOOK_SECONDS: Final = 0.005
 _LOOK_SECONDS: Final = 0.1
 _KEEP_ALIVE_SECONDS: Final = 15.0
+_WRITE_SECONDS: Final = 5.0
+"""How long the end of a run may take to be in the history, where the lists of runs come from."""
+
 _PIECE: Final = 1 << 16
+
+
+async def wait_for_end(supervisor: Supervisor, id: str, seconds: float) -> RunRecord:
+    """The run when it ended, in the history too, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    pause = _FIRST_LOOK_SECONDS
+    record = await run_in_threadpool(supervisor.find_run, id)
+    while record.state in OPEN_STATES and time.monotonic() < deadline:
+        await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        pause = min(pause * 2, _LOOK_SECONDS)
+        record = await run_in_threadpool(supervisor.find_run, id)
+    if record.state not in OPEN_STATES:
+        record = await run_in_threadpool(supervisor.wait, id, _WRITE_SECONDS)
+    return record
 
 
 def follow_run(supervisor: Supervisor, id: str, offset: int, request: Request) -> StreamingResponse:
@@ -35,48 +56,67 @@ def _stream(events: AsyncIterator[str]) -> StreamingResponse:
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
+class _Pauses:
+    """The pauses between two looks, and when one of them needs a sign of life."""
+
+    def __init__(self) -> None:
+        self._spoke_at = time.monotonic()
+
+    def spoke(self) -> None:
+        self._spoke_at = time.monotonic()
+
+    async def next(self) -> str:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if time.monotonic() - self._spoke_at < _KEEP_ALIVE_SECONDS:
+            return ""
+        self.spoke()
+        return ": still here\n\n"
+
+
 async def _output(supervisor: Supervisor, id: str, offset: int, request: Request) -> AsyncIterator[str]:
-    quiet_seconds = 0.0
+    pauses = _Pauses()
+    # A character may be cut in two where a piece ends: its first bytes wait here, unseen.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    seen = offset
     yield "retry: 1000\n\n"
     while not await request.is_disconnected():
-        # Asked before reading: what is written in between is read in the next turn.
-        record = await run_in_threadpool(supervisor.find_run, id)
-        chunk = await run_in_threadpool(supervisor.read_output, id, offset, _PIECE)
+        record, chunk = await run_in_threadpool(_look, supervisor, id, offset)
         if chunk.data:
-            offset, quiet_seconds = chunk.next_offset, 0.0
-            text = chunk.data.decode("utf-8", "replace")
-            yield _event("output", {"offset": chunk.offset, "text": text}, id=str(offset))
+            start = seen if chunk.offset == offset else chunk.offset
+            offset = chunk.next_offset
+            text = decoder.decode(chunk.data)
+            seen = offset - len(decoder.getstate()[0])
+            pauses.spoke()
+            yield _event("output", {"offset": start, "text": text}, id=seen)
         elif record.state not in OPEN_STATES:
-            yield _event("end", shapes.run(record), id=str(offset))
+            ended = await wait_for_end(supervisor, id, 0)
+            yield _event("end", shapes.run(ended), id=offset)
             return
         else:
-            await asyncio.sleep(_LOOK_SECONDS)
-            quiet_seconds += _LOOK_SECONDS
-            if quiet_seconds >= _KEEP_ALIVE_SECONDS:
-                quiet_seconds = 0.0
-                yield ": still here\n\n"
+            yield await pauses.next()
+
+
+def _look(supervisor: Supervisor, id: str, offset: int) -> tuple[RunRecord, OutputChunk]:
+    """How the run is, then its output: what it wrote in between is read by the next look."""
+    return supervisor.find_run(id), supervisor.read_output(id, offset, _PIECE)
 
 
 async def _events(supervisor: Supervisor, request: Request) -> AsyncIterator[str]:
     subscription = supervisor.events.subscribe()
-    quiet_seconds = 0.0
+    pauses = _Pauses()
     try:
         yield "retry: 1000\n\n"
         while not await request.is_disconnected():
             event = subscription.get(0)
             if event is not None:
-                quiet_seconds = 0.0
+                pauses.spoke()
                 yield _event(event.name, {"subject": event.subject, **event.data})
-                continue
-            await asyncio.sleep(_LOOK_SECONDS)
-            quiet_seconds += _LOOK_SECONDS
-            if quiet_seconds >= _KEEP_ALIVE_SECONDS:
-                quiet_seconds = 0.0
-                yield ": still here\n\n"
+            else:
+                yield await pauses.next()
     finally:
         subscription.close()
 
 
-def _event(name: str, data: dict[str, Any], id: str = "") -> str:
-    head = f"id: {id}\n" if id else ""
+def _event(name: str, data: dict[str, Any], id: int | None = None) -> str:
+    head = "" if id is None else f"id: {id}\n"
     return f"{head}event: {name}\ndata: {json.dumps(data)}\n\n"

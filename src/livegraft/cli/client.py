@@ -27,14 +27,14 @@ class Client:
     """
 
     def __init__(self, url: str | None, token: str | None) -> None:
-        self._url = (url or os.environ.get("LIVEGRAFT_URL") or DEFAULT_URL).rstrip("/")
+        self.url = (url or os.environ.get("LIVEGRAFT_URL") or DEFAULT_URL).rstrip("/")
         token = token or os.environ.get("LIVEGRAFT_TOKEN") or _token_nearby()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         limits = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         try:
-            self._http = httpx.Client(base_url=f"{self._url}/api/v1", headers=headers, timeout=limits)
+            self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=limits)
         except httpx.InvalidURL as error:
-            raise ConfigurationError(f"expected the address of a server, got: {self._url!r}: {error}") from error
+            raise ConfigurationError(f"expected the address of a server, got: {self.url!r}: {error}") from error
         except UnicodeEncodeError as error:
             raise ConfigurationError("expected a token of ASCII characters") from error
 
@@ -83,11 +83,11 @@ class Client:
         return answer
 
     def _stranger(self, answer: httpx.Response) -> RefusedError:
-        return RefusedError("unreachable", f"expected a livegraft server at {self._url}, something else answers there")
+        return RefusedError("unreachable", f"expected a livegraft server at {self.url}, something else answers there")
 
     def _unreachable(self, error: Exception) -> RefusedError:
         return RefusedError(
-            "unreachable", f"expected a livegraft server at {self._url}, got: {error}; start it or name it with --url"
+            "unreachable", f"expected a livegraft server at {self.url}, got: {error}; start it or name it with --url"
         )
 
 

@@ -264,6 +264,14 @@ def let_go(url: Url = None, token: Token = None, as_json: Json = False) -> None:
 
 
 @command()
+def link(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Get a link to the pages of a server; it works once, for a quarter of an hour."""
+    client = _client(url, token)
+    address = f"{client.url}/login?token={client.post('/links')['login_token']}"
+    _print_json({"link": address}) if as_json else print(address)
+
+
+@command()
 def versions(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """List the versions in a server's process, and what holds those that should be gone."""
     answer = _client(url, token).get("/versions")

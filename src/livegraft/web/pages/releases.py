@@ -1,0 +1,53 @@
+"""Commits: when each was seen, loaded and live, and what it did to every script."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from livegraft.web.session import SignedIn
+from livegraft.web.visit import Sent
+
+router = APIRouter()
+
+PAGE_COUNT: Final = 30
+
+SYNC_SECONDS: Final = 20.0
+"""How long the button waits for the newest commit; the sync goes on after that."""
+
+
+@router.get("/releases", name="releases")
+def releases(visit: SignedIn, before: int | None = None) -> Response:
+    supervisor = visit.supervisor
+    found = supervisor.releases(before=before, limit=PAGE_COUNT + 1)
+    shown = found[:PAGE_COUNT]
+    older = str(shown[-1].id) if len(found) > PAGE_COUNT else ""
+    return visit.page(
+        "releases.html",
+        releases=shown,
+        before=before,
+        older=older,
+        held=supervisor.held,
+        address=supervisor.address,
+        branch=supervisor.branch,
+    )
+
+
+@router.post("/releases/sync", name="sync")
+def sync(visit: SignedIn) -> Response:
+    visit.supervisor.sync(actor=visit.actor, timeout=SYNC_SECONDS)
+    return visit.to("releases")
+
+
+@router.post("/releases/hold", name="hold")
+def hold(visit: SignedIn, sent: Sent) -> Response:
+    visit.supervisor.hold(actor=visit.actor, reason=str(sent.get("reason", "")).strip())
+    return visit.to("releases")
+
+
+@router.post("/releases/let-go", name="let_go")
+def let_go(visit: SignedIn) -> Response:
+    visit.supervisor.let_go(actor=visit.actor)
+    return visit.to("releases")

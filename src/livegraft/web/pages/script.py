@@ -1,0 +1,108 @@
+"""One script: run form, runs, schedule, versions, code, and the decisions people take on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from starlette.responses import Response
+
+from livegraft.catalog import ScriptStatus
+from livegraft.errors import ArgumentsError, NotFoundError
+from livegraft.run import Trigger
+from livegraft.supervisor import Supervisor
+from livegraft.web.code import highlighted
+from livegraft.web.form import Form
+from livegraft.web.session import SignedIn
+from livegraft.web.visit import Sent, Visit
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The source on the page: which version's, its highlighted lines, the line to look at (0: none)."""
+
+    key: str
+    lines: Sequence[Markup]
+    marked: int
+
+
+@router.get("/scripts/{name:path}", name="script")
+def script(visit: SignedIn, name: str, key: str = "", line: int = 0, arguments_of: str = "") -> Response:
+    """``key`` chooses the version whose code is shown, ``line`` marks one of it; ``arguments_of`` is a run's id."""
+    status = visit.supervisor.script(name)
+    arguments = visit.supervisor.find_run(arguments_of).arguments if arguments_of else None
+    return _page(visit, status, Form.of(status.parameters, arguments), key=key, line=line)
+
+
+@router.post("/scripts/{name:path}/run", name="run_script")
+def run_script(visit: SignedIn, name: str, sent: Sent) -> Response:
+    status = visit.supervisor.script(name)
+    fields = {field: text for field, text in sent.items() if isinstance(text, str)}
+    submission = Form.of(status.parameters).submitted(fields)
+    problems: Mapping[str, str] = submission.problems
+    if not problems:
+        try:
+            run = visit.supervisor.submit(name, submission.arguments, trigger=Trigger.BUTTON, actor=visit.actor)
+            return visit.to("run", id=run.id)
+        except ArgumentsError as error:
+            problems = error.problems
+    return _page(visit, status, submission.form.with_problems(problems), status_code=422)
+
+
+@router.post("/scripts/{name:path}/pin", name="pin_script")
+def pin_script(visit: SignedIn, name: str, sent: Sent) -> Response:
+    visit.supervisor.pin(name, key=_text(sent, "key"), actor=visit.actor, reason=_text(sent, "reason"))
+    return visit.to("script", name=name)
+
+
+@router.post("/scripts/{name:path}/unpin", name="unpin_script")
+def unpin_script(visit: SignedIn, name: str) -> Response:
+    visit.supervisor.unpin(name, actor=visit.actor)
+    return visit.to("script", name=name)
+
+
+@router.post("/scripts/{name:path}/quarantine", name="quarantine_script")
+def quarantine_script(visit: SignedIn, name: str, sent: Sent) -> Response:
+    visit.supervisor.quarantine(name, reason=_text(sent, "reason"), actor=visit.actor)
+    return visit.to("script", name=name)
+
+
+@router.post("/scripts/{name:path}/release", name="release_script")
+def release_script(visit: SignedIn, name: str) -> Response:
+    """Lift the quarantine."""
+    visit.supervisor.release_quarantine(name, actor=visit.actor)
+    return visit.to("script", name=name)
+
+
+def _text(sent: Any, field: str) -> str:
+    return str(sent.get(field, "")).strip()
+
+
+def _page(
+    visit: Visit, status: ScriptStatus, form: Form, *, key: str = "", line: int = 0, status_code: int = 200
+) -> Response:
+    supervisor = visit.supervisor
+    return visit.page(
+        "script.html",
+        status=status_code,
+        script=status,
+        form=form,
+        code=_code(supervisor, status, key, line),
+        runs=supervisor.find_runs(script=status.name, limit=10),
+        slots=supervisor.slots(script=status.name, limit=8),
+        versions=supervisor.script_versions(status.name),
+    )
+
+
+def _code(supervisor: Supervisor, status: ScriptStatus, key: str, line: int) -> Code | None:
+    """None when the source of that version is not known any more."""
+    try:
+        text = supervisor.code(status.name, key or None)
+    except NotFoundError:
+        return None
+    return Code(key or (status.version.key if status.version else ""), highlighted(text), line)

@@ -1,0 +1,34 @@
+"""The process: which versions are in it, who holds the leaked ones, how syncing goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from livegraft.version import VersionState
+from livegraft.web.session import SignedIn
+
+router = APIRouter()
+
+_S = VersionState
+_ORDER = (_S.LEAKED, _S.QUARANTINED, _S.FAILED, _S.DRAINING, _S.DRAINED, _S.LOADING, _S.PLANNED, _S.LIVE, _S.UNLOADED)
+"""What needs a look comes first."""
+
+
+@router.get("/system", name="system")
+def system(visit: SignedIn, state: str = "") -> Response:
+    supervisor = visit.supervisor
+    versions = sorted(supervisor.versions(), key=lambda version: (_ORDER.index(version.state), version.name))
+    counts = Counter(version.state for version in versions)
+    return visit.page(
+        "system.html",
+        versions=[version for version in versions if state in ("", version.state)],
+        total_count=len(versions),
+        counts=[(each, counts[each]) for each in _ORDER if counts[each]],
+        state=state,
+        health=supervisor.health(),
+        address=supervisor.address,
+        branch=supervisor.branch,
+    )

@@ -1,0 +1,75 @@
+"""The templates, with what they may use: links, wording, small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from livegraft.web import pictures, wording
+from livegraft.web.static_files import content_hash
+
+
+def link(request: Request, route: str, /, **parts: str) -> str:
+    """The address of a route of the pages, below whatever prefix they are mounted at."""
+    quoted = {name: quote(str(part), safe="/") for name, part in parts.items()}
+    return str(request.scope.get("root_path", "")) + str(request.app.url_path_for(route, **quoted))
+
+
+def query(**values: object) -> str:
+    """``?state=failed&before=...`` of the values that are not empty."""
+    given = {name: value for name, value in values.items() if value}
+    return "?" + urlencode(given) if given else ""
+
+
+@pass_context
+def _link(context: Context, route: str, /, **parts: str) -> str:
+    return link(context["request"], route, **parts)
+
+
+@pass_context
+def _static(context: Context, path: str) -> str:
+    return f"{link(context['request'], 'static', path=path)}?v={content_hash(path)}"
+
+
+@pass_context
+def _relative(context: Context, at: datetime) -> str:
+    return wording.relative(at, context["now"])
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("livegraft.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        link=_link, static=_static, query=query, run_bars=pictures.run_bars, step_bars=pictures.step_bars
+    )
+    environment.filters.update(
+        short=wording.short,
+        exact=wording.exact,
+        machine=wording.machine,
+        relative=_relative,
+        duration=wording.duration,
+        size=wording.size,
+        pretty=wording.pretty,
+        plain=wording.plain,
+        slug=wording.slug,
+    )
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()
+
+
+def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
+    """One template as HTML; ``values`` must hold ``now`` for relative times."""
+    return _ENVIRONMENT.get_template(template).render({"request": request, **values})

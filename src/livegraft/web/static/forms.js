@@ -1,0 +1,31 @@
+// Keys and small comforts of forms: "/" goes to the search, Ctrl+Enter runs, a form is sent once.
+
+export function startForms() {
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest("input, textarea, select");
+    if (event.key === "/" && !field && !event.ctrlKey && !event.metaKey) {
+      const search = document.querySelector("[data-shortcut='/']");
+      if (search) event.preventDefault();
+      search?.focus();
+    }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      (field?.form ?? document.querySelector("form[data-submit-key]"))?.requestSubmit();
+    }
+    if (event.key === "Escape") event.target.closest("details[open]")?.removeAttribute("open");
+  });
+
+  document.addEventListener("submit", (event) => {
+    const buttons = event.target.method === "post" ? event.target.querySelectorAll("button") : [];
+    // After the browser has collected the fields.
+    setTimeout(() => buttons.forEach((button) => (button.disabled = true)));
+  });
+
+  // A page that comes back from the browser's memory must not keep its buttons off.
+  addEventListener("pageshow", () => document.querySelectorAll("button:disabled").forEach((b) => (b.disabled = false)));
+
+  document.addEventListener("change", (event) => {
+    event.target.closest("form[data-auto-submit]")?.requestSubmit();
+  });
+
+  document.querySelector("[aria-invalid='true']")?.focus();
+}
