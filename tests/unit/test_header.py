@@ -275,7 +275,7 @@ class TestBlock:
     @pytest.mark.parametrize(
         ("key", "expected"),
         [
-            ('dependencies = ["polars >= "]', "expected a requirement like 'polars>=1', got: 'polars >= '"),
+            ('dependencies = ["polars >= "]', "expected a requirement like 'polars>=1', got: 'polars >='"),
             ('dependencies = "polars"', "expected a list of requirements"),
             ("dependencies = [1]", "got: 1"),
             ('requires-python = "3.x"', "requires-python: expected a version specifier like '>=3.11', got: '3.x'"),

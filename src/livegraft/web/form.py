@@ -207,16 +207,16 @@ def _kind(shape: Mapping[str, Any], default: Any) -> Kind:
 def _minimum(shape: Mapping[str, Any], kind: Kind) -> float | None:
     if kind is Kind.INTEGER and "exclusiveMinimum" in shape:
         return float(shape["exclusiveMinimum"] + 1)
-    return _number(shape.get("minimum", shape.get("exclusiveMinimum")))
+    return _bound(shape.get("minimum", shape.get("exclusiveMinimum")))
 
 
 def _maximum(shape: Mapping[str, Any], kind: Kind) -> float | None:
     if kind is Kind.INTEGER and "exclusiveMaximum" in shape:
         return float(shape["exclusiveMaximum"] - 1)
-    return _number(shape.get("maximum", shape.get("exclusiveMaximum")))
+    return _bound(shape.get("maximum", shape.get("exclusiveMaximum")))
 
 
-def _number(bound: int | float | None) -> float | None:
+def _bound(bound: int | float | None) -> float | None:
     return None if bound is None else float(bound)
 
 
