@@ -19,7 +19,15 @@ from livegraft.access import Access
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SCREENS = {"scripts": "/", "script": "/scripts/stock/low_stock", "releases": "/releases", "failures": "/failures"}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def main() -> None:

@@ -1,0 +1,168 @@
+"""The pages in a real browser: what a person sees when a commit comes, a run goes, a form is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support import Repository
+from tests.support.browser import a_browser
+from tests.support.server import Server, a_server
+
+SLOW = """
+    import time
+    from livegraft import progress
+
+    def run(lines: int = 3):
+        '''Counts slowly.'''
+        for n in progress(range(lines), 'lines'):
+            print('line', n)
+            time.sleep(0.2)
+        return {'lines': lines}
+    """
+TYPED = """
+    from typing import Annotated
+    from pydantic import Field
+
+    def run(count: Annotated[int, Field(ge=1, le=9, description='how many')], name: str = 'you'):
+        return f'{count} {name}'
+    """
+
+
+def row(page: Page, script: str) -> Locator:
+    """A script in the list."""
+    return page.locator(f"main a[href$='/scripts/{script}']")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+@dataclass
+class Site:
+    repository: Repository
+    server: Server
+    page: Page
+    complaints: list[str]
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.server.url + path)
+        return self.page
+
+
+@pytest.fixture
+def site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files({"slow.py": SLOW, "typed.py": TYPED})
+    with a_server(repository.path, tmp_path) as server:
+        context = browser.new_context()
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(server.link)
+        yield Site(repository, server, page, complaints)
+        assert complaints == []
+        context.close()
+
+
+def test_the_link_signs_in_once_and_leaves_no_secret_in_the_address(site: Site, browser: Browser) -> None:
+    assert "token" not in site.page.url
+    expect(row(site.page, "slow")).to_be_visible()
+
+    stranger = browser.new_context()
+    page = stranger.new_page()
+    page.goto(site.server.link)
+    expect(page.get_by_text("This link was used or is too old")).to_be_visible()
+    page.goto(site.server.url)
+    expect(page.get_by_text("You are not signed in")).to_be_visible()
+    stranger.close()
+
+
+def test_a_commit_appears_without_a_reload_and_a_deleted_script_goes(site: Site) -> None:
+    page = site.open()
+    expect(row(page, "typed")).to_be_visible()
+
+    site.repository.commit_files({"fresh.py": "def run(): ..."})
+    expect(row(page, "fresh")).to_be_visible()
+
+    site.repository.delete("typed.py")
+    site.repository.commit("retire it")
+    expect(row(page, "typed")).to_have_count(0)
+
+
+def test_a_run_streams_its_output_progress_and_result(site: Site) -> None:
+    page = site.open("/scripts/slow")
+    page.get_by_label("lines").fill("5")
+    page.get_by_role("button", name="Run", exact=True).click()
+
+    output = page.locator("[data-output]")
+    expect(output).to_contain_text("line 0")
+    expect(page.get_by_text("running").first).to_be_visible()
+    expect(output).to_contain_text("line 4")
+    expect(page.get_by_text("succeeded").first).to_be_visible()
+    expect(page.locator("main")).to_contain_text('"lines": 5')
+    text = output.inner_text()
+    assert [text.count(f"line {n}") for n in range(5)] == [1, 1, 1, 1, 1]
+
+
+def test_a_form_says_what_is_wrong_beside_the_field(site: Site) -> None:
+    page = site.open("/scripts/typed")
+    page.locator("form").first.evaluate("form => form.noValidate = true")
+    page.get_by_label("count").fill("12")
+    page.get_by_role("button", name="Run", exact=True).click()
+
+    expect(page.get_by_text("less than or equal to 9")).to_be_visible()
+    expect(page.get_by_label("count")).to_have_value("12")
+    site.complaints.clear()  # the browser tells the answer's status
+
+
+def test_a_broken_commit_is_a_failure_with_its_place_while_the_old_version_serves(site: Site) -> None:
+    site.repository.commit_files({"slow.py": "def run(:\n"})
+    site.server.sync()
+
+    page = site.open("/failures")
+    expect(page.get_by_text("slow.py:1").first).to_be_visible()
+    expect(page.get_by_text("SyntaxError").first).to_be_visible()
+    expect(site.open("/scripts/slow").get_by_text("newer version failed").first).to_be_visible()
+
+
+def test_a_script_is_quarantined_with_a_reason_and_released(site: Site) -> None:
+    page = site.open("/scripts/slow")
+    page.get_by_text("Quarantine this script").click()
+    page.locator("form[action$='/quarantine'] input[name=reason]").fill("it is too slow")
+    page.locator("form[action$='/quarantine'] button").click()
+
+    expect(page.get_by_text("it is too slow").first).to_be_visible()
+    assert site.server.scripts()["slow"]["quarantined"]
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_text("it is too slow")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/", "/runs", "/releases", "/failures", "/system", "/audit", "/scripts/slow"])
+def test_every_page_needs_a_session_and_allows_no_inline_script(site: Site, path: str) -> None:
+    answer = httpx.get(site.server.url + path)
+
+    assert answer.status_code == 401
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    site.open(path)
+    expect(site.page.locator("main")).to_be_visible()
+
+
+def test_a_change_asked_for_by_another_site_is_refused(site: Site) -> None:
+    cookies = {cookie["name"]: cookie["value"] for cookie in site.page.context.cookies()}
+    headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+
+    for path in ("/scripts/slow/run", "/api/v1/sync", "/api/v1/scripts/slow/runs"):
+        answer = httpx.post(site.server.url + path, cookies=cookies, headers=headers)
+        assert answer.status_code in (403, 404, 405), path
+    assert site.server.get("/runs")["runs"] == []
