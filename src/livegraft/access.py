@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, TimestampSigner
 
@@ -50,6 +49,7 @@ class Access:
     """
 
     _of: ClassVar[weakref.WeakKeyDictionary[Supervisor, Access]] = weakref.WeakKeyDictionary()
+    _of_lock: ClassVar = threading.Lock()
 
     def __init__(self, folder: Path, token: str | None = None) -> None:
         given = (token or os.environ.get("LIVEGRAFT_TOKEN") or "").strip()
@@ -65,9 +65,10 @@ class Access:
     @classmethod
     def of(cls, supervisor: Supervisor) -> Access:
         """The one access of a supervisor, whoever asks for it."""
-        if supervisor not in cls._of:
-            cls._of[supervisor] = cls(supervisor.data)
-        return cls._of[supervisor]
+        with cls._of_lock:
+            if supervisor not in cls._of:
+                cls._of[supervisor] = cls(supervisor.data)
+            return cls._of[supervisor]
 
     def check_bearer(self, header: str | None) -> bool:
         """Whether an Authorization header carries the token."""
@@ -125,4 +126,5 @@ def is_same_origin(headers: Mapping[str, str]) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")
+    host = headers.get("host")
+    return bool(host) and headers.get("origin", "").partition("://")[2] == host

@@ -22,6 +22,9 @@ from livegraft.supervisor import Supervisor
 MAX_ID: Final = (1 << 63) - 1
 """The largest number that a history keeps."""
 
+MAX_OFFSET: Final = 1 << 62
+"""Beyond every output, with room for a piece behind it."""
+
 Limit = Annotated[int, Query(ge=1, le=500)]
 Before = Annotated[int | None, Query(ge=0, le=MAX_ID, description="the `next` of the page before")]
 Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="seconds to wait for the end")]
@@ -151,14 +154,14 @@ def output(
     id: str,
     core: Core,
     request: Request,
-    offset: Annotated[int, Query(ge=0, le=MAX_ID, description="in bytes")] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="in bytes")] = 0,
     follow: Annotated[bool, Query(description="as server-sent events, until the run ends")] = False,
 ) -> Response:
     """The output of a run, as text; with ``follow`` as server-sent events ``output`` and ``end``."""
     core.find_run(id)
     if follow or "text/event-stream" in request.headers.get("accept", ""):
         seen = request.headers.get("last-event-id", "")
-        return follow_run(core, id, min(int(seen), MAX_ID) if seen.isdecimal() else offset, request)
+        return follow_run(core, id, min(int(seen), MAX_OFFSET) if seen.isdecimal() else offset, request)
     return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
 
 

@@ -21,19 +21,25 @@ described_access: Final = HTTPBearer(auto_error=False, description="the token of
 """Says in the OpenAPI document how to call; ``GuardedRoute`` is what refuses."""
 
 
-def caller(request: Request) -> str:
-    """The actor behind a request: by its token, or by the pages' session and from our pages only."""
+def known_actor(request: Request) -> str | None:
+    """Who sent a request, by its token or by the pages' session; None when neither is valid (any more)."""
     access: Access = request.app.state.access
     if access.check_bearer(request.headers.get("authorization")):
         return BY_TOKEN
-    actor = access.actor(request.cookies.get(COOKIE))
+    return access.actor(request.cookies.get(COOKIE))
+
+
+def caller(request: Request) -> str:
+    """The actor behind a request; one with a session may ask for changes from our pages only."""
+    actor = known_actor(request)
     if actor is None:
         raise HTTPException(
             401,
             "expected 'Authorization: Bearer TOKEN' with the token of this server",
             {"WWW-Authenticate": "Bearer"},
         )
-    if request.method not in _SAFE_METHODS and not is_same_origin(request.headers):
+    by_session = actor != BY_TOKEN
+    if by_session and request.method not in _SAFE_METHODS and not is_same_origin(request.headers):
         raise HTTPException(403, "expected a change to be asked for by a page of this server")
     return actor
 

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from livegraft.api import shapes
+from livegraft.api.caller import known_actor
 from livegraft.run import OPEN_STATES, RunRecord
 from livegraft.runner.output import OutputChunk
 from livegraft.supervisor import Supervisor
@@ -56,6 +57,11 @@ def _stream(events: AsyncIterator[str]) -> StreamingResponse:
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
+async def _is_wanted(request: Request) -> bool:
+    """Whether somebody still reads, and still may: a session can end while its stream goes on."""
+    return known_actor(request) is not None and not await request.is_disconnected()
+
+
 class _Pauses:
     """The pauses between two looks, and when one of them needs a sign of life."""
 
@@ -79,7 +85,7 @@ async def _output(supervisor: Supervisor, id: str, offset: int, request: Request
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     seen = offset
     yield "retry: 1000\n\n"
-    while not await request.is_disconnected():
+    while await _is_wanted(request):
         record, chunk = await run_in_threadpool(_look, supervisor, id, offset)
         if chunk.data:
             start = seen if chunk.offset == offset else chunk.offset
@@ -106,7 +112,7 @@ async def _events(supervisor: Supervisor, request: Request) -> AsyncIterator[str
     pauses = _Pauses()
     try:
         yield "retry: 1000\n\n"
-        while not await request.is_disconnected():
+        while await _is_wanted(request):
             event = subscription.get(0)
             if event is not None:
                 pauses.spoke()
