@@ -1,0 +1,212 @@
+"""What every store keeps, and how it answers: one suite for every adapter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from livegraft.run import RunFailure, RunRecord, RunResult, RunState, Trigger, new_run_id
+from livegraft.store import (
+    Outcome,
+    ReleaseRecord,
+    ReleaseState,
+    Restraint,
+    RestraintKind,
+    ScriptOutcome,
+    SlotRecord,
+    SlotState,
+    Store,
+    VersionRecord,
+)
+from livegraft.store.sqlite import open_store
+
+NOW = datetime(2026, 3, 1, 7, 0, 0, 123456, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path / "history.db")
+    yield store
+    store.close()
+
+
+def a_run(script: str = "daily", **changes: object) -> RunRecord:
+    run = RunRecord(
+        new_run_id(), script, "k1", "r1", Trigger.API, "dana", {"days": 3}, RunState.QUEUED, "1:2:boot", NOW
+    )
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def a_slot(at: datetime, **changes: object) -> SlotRecord:
+    return replace(SlotRecord("daily", "* * * * * UTC", at, SlotState.RAN, at), **changes)  # type: ignore[arg-type]
+
+
+def test_a_run_is_kept_from_its_beginning_to_its_end(store: Store) -> None:
+    run = a_run()
+    store.runs.add(run)
+    assert store.runs.get(run.id) == run
+    assert store.runs.open() == [run]
+
+    store.runs.start(run.id, NOW + MINUTE)
+    result = RunResult("json", {"rows": [1, 2]})
+    store.runs.end(run.id, RunState.SUCCEEDED, NOW + 2 * MINUTE, result=result, output_bytes=7)
+
+    assert store.runs.get(run.id) == replace(
+        run,
+        state=RunState.SUCCEEDED,
+        started_at=NOW + MINUTE,
+        ended_at=NOW + 2 * MINUTE,
+        result=result,
+        output_bytes=7,
+    )
+    assert store.runs.open() == []
+
+
+def test_a_run_ends_once_but_a_stuck_one_may_still_end(store: Store) -> None:
+    run, stuck = a_run(), a_run()
+    store.runs.add(run)
+    store.runs.add(stuck)
+    store.runs.end(run.id, RunState.CANCELLED, NOW)
+    store.runs.end(run.id, RunState.SUCCEEDED, NOW + MINUTE)
+    store.runs.end(stuck.id, RunState.STUCK, NOW, failure=RunFailure("stuck", "still there", "a.py", 3))
+    store.runs.end(stuck.id, RunState.TIMED_OUT, NOW + MINUTE)
+
+    assert [store.runs.get(each.id).state for each in (run, stuck)] == ["cancelled", "timed out"]  # type: ignore[union-attr]
+
+
+def test_runs_are_found_by_script_state_and_page_newest_first(store: Store) -> None:
+    runs = [a_run("a" if n % 2 else "b", id=f"{n:016}") for n in range(6)]
+    for run in runs:
+        store.runs.add(run)
+    store.runs.end(runs[5].id, RunState.FAILED, NOW)
+
+    assert [run.id for run in store.runs.find(limit=2)] == [runs[5].id, runs[4].id]
+    assert [run.id for run in store.runs.find(before=runs[2].id)] == [runs[1].id, runs[0].id]
+    assert [run.id for run in store.runs.find(script="a")] == [runs[5].id, runs[3].id, runs[1].id]
+    assert [run.id for run in store.runs.find(states=[RunState.FAILED])] == [runs[5].id]
+    last = store.runs.last_by_script(["a", "b", "c"], 2)
+    assert {name: [run.id for run in found] for name, found in last.items()} == {
+        "a": [runs[5].id, runs[3].id],
+        "b": [runs[4].id, runs[2].id],
+        "c": [],
+    }
+
+
+def test_output_is_read_from_any_offset(store: Store) -> None:
+    run = a_run()
+    store.runs.add(run)
+    store.runs.append_output([(run.id, 0, b"hello "), (run.id, 6, b"wor")])
+    store.runs.append_output([(run.id, 9, b"ld\n")])
+
+    assert store.runs.output(run.id) == b"hello world\n"
+    assert [store.runs.output(run.id, offset, 4) for offset in (0, 4, 7, 11, 12)] == [
+        b"hell",
+        b"o wo",
+        b"orld",
+        b"\n",
+        b"",
+    ]
+
+
+def test_a_release_gathers_its_steps_and_going_live_supersedes_the_one_before(store: Store) -> None:
+    first = ReleaseRecord(0, "r1", "Dana", "first", NOW, ReleaseState.LOADING, {"seen": NOW})
+    one = store.releases.add(first)
+    failed = ScriptOutcome("b", Outcome.FAILED, "k9", RunFailure("load", "boom", "b.py", 4))
+    scripts = [ScriptOutcome("a", Outcome.LOADED, "k1"), failed]
+    store.releases.update(one, state=ReleaseState.LIVE, steps={"live": NOW + MINUTE}, scripts=scripts, unchanged=3)
+    two = store.releases.add(replace(first, revision="r2"))
+    store.releases.update(two, state=ReleaseState.LIVE)
+    store.releases.update(one, steps={"unloaded": NOW + 2 * MINUTE})
+
+    live = store.releases.live()
+    assert live is not None
+    assert live.revision == "r2"
+    assert [release.id for release in store.releases.find()] == [two, one]
+    assert [release.id for release in store.releases.find(before=two)] == [one]
+    assert store.releases.get("r1") == replace(
+        first,
+        id=one,
+        state=ReleaseState.SUPERSEDED,
+        steps={"seen": NOW, "live": NOW + MINUTE, "unloaded": NOW + 2 * MINUTE},
+        scripts=tuple(scripts),
+        unchanged=3,
+    )
+
+
+def test_a_version_that_comes_back_is_the_newest_again_at_its_first_revision(store: Store) -> None:
+    one = VersionRecord("a", "k1", "r1", "Dana", "first", NOW)
+    two = VersionRecord("a", "k2", "r2", "Dana", "second", NOW + MINUTE)
+    store.releases.add_versions([one, two])
+    store.releases.add_versions([replace(one, revision="r3", subject="revert", loaded_at=NOW + 2 * MINUTE)])
+
+    assert store.releases.versions("a") == [replace(one, loaded_at=NOW + 2 * MINUTE), two]
+    assert store.releases.version("a", "k2") == two
+    assert store.releases.version("a", "k3") is None
+
+
+def test_a_slot_is_claimed_once_with_its_run_in_the_same_step(store: Store) -> None:
+    run, other = a_run(), a_run()
+
+    assert store.slots.claim(a_slot(NOW), run)
+    assert not store.slots.claim(a_slot(NOW), other)
+
+    assert store.runs.get(run.id) == run
+    assert store.runs.get(other.id) is None
+    assert store.slots.find() == [a_slot(NOW, run_id=run.id)]
+
+
+def test_of_many_that_claim_a_slot_one_wins(store: Store) -> None:
+    wins: list[bool] = []
+    gate = threading.Barrier(8)
+
+    def claim() -> None:
+        gate.wait()
+        wins.append(store.slots.claim(a_slot(NOW), a_run()))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(wins) == [False] * 7 + [True]
+    assert len(store.runs.find()) == 1
+
+
+def test_the_anchor_is_the_last_slot_else_when_the_schedule_was_first_seen(store: Store) -> None:
+    schedule = "* * * * * UTC"
+    assert store.slots.anchor("daily", schedule, NOW) == NOW
+    assert store.slots.anchor("daily", schedule, NOW + MINUTE) == NOW
+    store.slots.claim(a_slot(NOW + 5 * MINUTE))
+    assert store.slots.anchor("daily", schedule, NOW + 9 * MINUTE) == NOW + 5 * MINUTE
+
+    store.slots.forget("daily", schedule)
+
+    assert store.slots.anchor("daily", schedule, NOW + 20 * MINUTE) == NOW + 20 * MINUTE
+    assert len(store.slots.find(script="daily")) == 1
+
+
+def test_decisions_are_replaced_and_lifted(store: Store) -> None:
+    pin = Restraint(RestraintKind.PIN, "daily", "dana", NOW, "slow", "k1", "r1")
+    store.restraints.put(pin)
+    store.restraints.put(replace(pin, key="k2"))
+
+    assert store.restraints.all() == [replace(pin, key="k2")]
+    assert store.restraints.drop(RestraintKind.PIN, "daily")
+    assert not store.restraints.drop(RestraintKind.PIN, "daily")
+    assert store.restraints.all() == []
+
+
+def test_the_audit_is_read_page_by_page_newest_first(store: Store) -> None:
+    for n in range(3):
+        store.audit.add(NOW, "dana", "pin", f"script{n}", {"n": n})
+
+    newest = store.audit.find(limit=2)
+    assert [(row.subject, row.detail) for row in newest] == [("script2", {"n": 2}), ("script1", {"n": 1})]
+    assert [row.subject for row in store.audit.find(before=newest[-1].id)] == ["script0"]

@@ -1,0 +1,132 @@
+"""The SQLite file: how it is opened, what it refuses, and that its questions have indexes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import event
+
+from livegraft import process
+from livegraft.errors import StoreError
+from livegraft.run import RunState
+from livegraft.store import Store
+from livegraft.store.database import Database
+from livegraft.store.schema import metadata
+from livegraft.store.sqlite import SqliteStore, open_store
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "history.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[SqliteStore]:
+    store = open_store(file)
+    yield store
+    store.close()
+
+
+def test_the_migrations_make_the_schema_of_the_code(file: Path, store: Store) -> None:
+    database = Database(file)
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_several_processes_that_open_a_new_file_at_once_all_succeed(file: Path) -> None:
+    program = "import sys; from pathlib import Path; from livegraft.store.sqlite import open_store; "
+    program += "open_store(Path(sys.argv[1])).close()"
+    opened = [subprocess.Popen([sys.executable, "-c", program, str(file)]) for _ in range(4)]
+
+    assert [each.wait(60) for each in opened] == [0, 0, 0, 0]
+
+
+def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(file: Path) -> None:
+    file.write_bytes(b"this is something else, and it is long enough to be looked at" * 20)
+
+    with pytest.raises(StoreError, match="not a database"):
+        open_store(file)
+    assert file.read_bytes().startswith(b"this is something else")
+
+
+def test_a_history_of_a_newer_livegraft_is_refused(file: Path) -> None:
+    open_store(file).close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+    with pytest.raises(StoreError, match="a newer one"):
+        open_store(file)
+
+
+def test_a_closed_history_says_so(store: SqliteStore) -> None:
+    store.close()
+
+    with pytest.raises(StoreError, match="it is closed"):
+        store.runs.get("x")
+
+
+QUESTIONS: dict[str, Callable[[Store], Any]] = {
+    "a run": lambda store: store.runs.get("x"),
+    "runs": lambda store: store.runs.find(),
+    "runs of a script": lambda store: store.runs.find(script="a"),
+    "runs in a state": lambda store: store.runs.find(states=[RunState.FAILED]),
+    "runs before": lambda store: store.runs.find(before="x"),
+    "last runs": lambda store: store.runs.last_by_script(["a"], 20),
+    "open runs": lambda store: store.runs.open(),
+    "output": lambda store: store.runs.output("x", 10),
+    "releases": lambda store: store.releases.find(),
+    "a release": lambda store: store.releases.get("r"),
+    "the live release": lambda store: store.releases.live(),
+    "versions": lambda store: store.releases.versions("a"),
+    "a version": lambda store: store.releases.version("a", "k"),
+    "slots": lambda store: store.slots.find(),
+    "slots of a script": lambda store: store.slots.find(script="a"),
+    "audit": lambda store: store.audit.find(),
+    "ending": lambda store: store.runs.end("x", RunState.FAILED, NOW),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_every_question_is_answered_by_an_index(store: SqliteStore, question: Callable[[Store], Any]) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(store._database._engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        asked.append((statement, parameters))
+
+    question(store)
+
+    with closing(sqlite3.connect(store._database.file)) as connection:
+        for statement, parameters in asked:
+            if statement.startswith(("SELECT", "UPDATE")):
+                plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+                scanned = {step.split()[1] for step in plan if step.startswith("SCAN") and "USING" not in step}
+                assert scanned & {"runs", "output", "slots", "versions"} == set(), statement
+
+
+def test_a_process_is_known_by_more_than_its_number() -> None:
+    me = process.identity()
+    pid, _, rest = me.partition(":")
+
+    assert process.is_alive(me)
+    assert int(pid) == os.getpid()
+    assert not process.is_alive(f"{pid}:1:{rest.partition(':')[2]}")
+    assert not process.is_alive("")
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        child.wait()
+    assert not process.is_alive(f"{child.pid}:{rest}")
