@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import webbrowser
 from collections.abc import Iterator
@@ -51,33 +52,40 @@ def main() -> None:
     options.add_argument("--port", type=int, default=8000)
     options.add_argument("--folder", type=Path, default=Path("demo"))
     given = options.parse_args()
+    try:
+        # Before anything is told: a link must not lead to another server that has the port.
+        address = socket.create_server(("127.0.0.1", given.port))
+    except OSError as error:
+        options.exit(1, f"expected port {given.port} to be free, got: {error.strerror}; try make demo PORT=8001\n")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("alembic", "uvicorn", "watchfiles"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     folder: Path = given.folder.absolute()
     scripts = make_repository(folder / "scripts")
     db = open_database(folder / "shop.db")
-    shop_url = f"http://127.0.0.1:{given.port}"
+    shop_url = f"http://127.0.0.1:{address.getsockname()[1]}"
     os.environ.setdefault("SHOP_URL", shop_url)
-    with Supervisor(scripts, data=folder / "livegraft", provide={"db": db}) as supervisor:
+    with address, Supervisor(scripts, data=folder / "livegraft", provide={"db": db}) as supervisor:
         shop = build_shop(supervisor, db)
         link = f"{shop_url}/livegraft/login?token={Access.of(supervisor).new_login_token()}"
         print(NEXT.format(shop=shop_url, link=link, scripts=shown(scripts)), flush=True)
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
             webbrowser.open(link)
         with stopping_goes_on():
-            uvicorn.run(shop, port=given.port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+            config = uvicorn.Config(shop, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+            uvicorn.Server(config).run(sockets=[address])
     db.dispose()
 
 
 def make_repository(folder: Path) -> Path:
     """A Git repository with the scripts of this folder, as their team would have it."""
     if not (folder / ".git").exists():
-        shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         for command in (
             ("init", "-q", "-b", "main"),
             ("config", "user.name", "Shop team"),
             ("config", "user.email", "team@shop.example"),
+            ("config", "commit.gpgsign", "false"),
             ("add", "-A"),
             ("commit", "-q", "-m", "The shop's scripts"),
         ):

@@ -26,7 +26,8 @@ def run(db: Engine, day: date | None = None) -> list[dict]:
     """The day before today unless another one is given."""
     day = day or datetime.now(UTC).date() - timedelta(days=1)
     sales = rows(db, SALES, begin=day.isoformat(), end=(day + timedelta(days=1)).isoformat())
-    print(f"{day}: {sum(row['orders'] for row in sales)} orders, {shown(sum(row['cents'] for row in sales))} in all")
+    # An order may have lines of several categories: pieces add up, orders do not.
+    print(f"{day}: {sum(row['pieces'] for row in sales)} pieces, {shown(sum(row['cents'] for row in sales))} in all")
     return [
         {"category": row["category"], "orders": row["orders"], "pieces": row["pieces"], "sales": shown(row["cents"])}
         for row in sales

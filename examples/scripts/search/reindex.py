@@ -20,16 +20,17 @@ def run(db: Engine, pause_ms: int = 20) -> dict:
     products = rows(db, "SELECT id, sku, name, category FROM products")
     with db.begin() as connection:
         connection.execute(text("DELETE FROM search_words"))
-    count = 0
-    for number, product in enumerate(progress(products, "products"), 1):
+    done = count = 0
+    for product in progress(products, "products"):
         if cancelled():
-            print(f"stopped after {number - 1} products")
+            print(f"stopped after {done} products")
             break
         found = [{"word": word, "id": product["id"]} for word in sorted(words(product))]
         with db.begin() as connection:
             connection.execute(text("INSERT INTO search_words (word, product_id) VALUES (:word, :id)"), found)
+        done += 1
         count += len(found)
-        if number % 50 == 0:
-            print(f"{number} products, {count} words")
+        if done % 50 == 0:
+            print(f"{done} products, {count} words")
         time.sleep(pause_ms / 1000)
-    return {"products": number, "words": count}
+    return {"products": done, "words": count}
