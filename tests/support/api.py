@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from livegraft.access import Access
 from tests.support.host import Host, a_host
@@ -21,14 +23,14 @@ PREFIX = "/api/v1"
 class Api:
     """Calls the API of one host; with its token unless other headers are given."""
 
-    def __init__(self, host: Host, origin: str) -> None:
+    def __init__(self, host: Host, origin: str, prefix: str = "") -> None:
         self.host = host
         self.origin = origin
         self.access = Access.of(host.supervisor)
         self.bearer = {"Authorization": f"Bearer {self.access.token}"}
         # Each call is one of its own: no cookie is kept.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self.client = httpx.Client(base_url=origin + PREFIX, timeout=30, limits=limits)
+        self.client = httpx.Client(base_url=origin + prefix + PREFIX, timeout=30, limits=limits)
 
     def send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **parts: Any) -> httpx.Response:
         return self.client.request(method, path, headers=self.bearer if headers is None else headers, **parts)
@@ -54,18 +56,20 @@ class Api:
 
 
 @contextmanager
-def an_api(folder: Path, files: Mapping[str, str]) -> Iterator[Api]:
-    """The API of a host with these scripts, served until the block ends."""
+def an_api(folder: Path, files: Mapping[str, str], *, prefix: str = "") -> Iterator[Api]:
+    """The API of a host with these scripts, served until the block ends; below a prefix of the host's own app."""
     with a_host(folder, files=files) as host:
-        config = uvicorn.Config(
-            host.supervisor.web, port=0, log_config=None, timeout_graceful_shutdown=1, lifespan="off"
+        web = host.supervisor.web
+        app = Starlette(routes=[Mount(prefix, web)]) if prefix else web
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1, lifespan="off")
         )
-        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
             eventually(lambda: server.started, what="the server listens")
-            api = Api(host, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+            origin = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+            api = Api(host, origin, prefix)
             with api.client:
                 yield api
         finally:

@@ -19,7 +19,7 @@ from livegraft.run import OPEN_STATES, RunRecord
 from livegraft.runner.output import OutputChunk
 from livegraft.supervisor import Supervisor
 
-_FIRST_LOOK_SECONDS: Final = 0.005
+_FIRST_LOOK_SECONDS: Final = 0.001
 _LOOK_SECONDS: Final = 0.1
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _WRITE_SECONDS: Final = 5.0
