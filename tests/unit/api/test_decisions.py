@@ -87,3 +87,71 @@ def test_a_sync_tells_what_happened_since_the_one_before(api: Api) -> None:
     api.host.repository.commit_files({"job.py": "def run(): return 2", "new.py": "def run(): ..."})
     assert outcomes() == {"job": "loaded", "new": "loaded", "other": "removed"}
     assert outcomes() == {"job": "unchanged", "new": "unchanged"}
+
+
+def test_a_sync_answers_when_the_newest_commit_is_live(api: Api) -> None:
+    revision = api.host.repository.commit_files({"job.py": "def run(): return 2"})
+
+    report = api.post("/sync")
+
+    assert (report["revision"], report["state"], report["error"]) == (revision, "live", "")
+    assert api.run("job")["result"] == 2
+
+
+def test_a_sync_tells_why_a_script_failed_and_the_last_good_version_serves(api: Api) -> None:
+    api.host.repository.commit_files({"job.py": "def run(: pass"})
+
+    failed = next(each for each in api.post("/sync")["scripts"] if each["script"] == "job")
+
+    assert (failed["outcome"], failed["error"]["path"], failed["error"]["line"]) == ("failed", "job.py", 1)
+    assert api.run("job")["result"] == "first"
+
+
+def test_releases_are_listed_newest_first_page_by_page(api: Api) -> None:
+    api.host.take({"job.py": "def run(): return 2"})
+
+    newest = api.get("/releases?limit=1")
+    older = api.get(f"/releases?before={newest['next']}")
+
+    assert [each["state"] for each in newest["releases"] + older["releases"]] == ["live", "superseded"]
+    assert older["next"] is None
+
+
+def test_a_quarantine_says_who_when_and_why_and_is_released_once(api: Api) -> None:
+    quarantine = api.post("/scripts/job/quarantine", {"reason": "wrong totals"})["quarantine"]
+
+    assert (quarantine["reason"], quarantine["actor"]) == ("wrong totals", "token")
+    assert quarantine["at"].endswith("Z")
+    assert api.post("/scripts/job/release")["quarantine"] is None
+    assert api.post("/scripts/job/release", status=409)["error"]["code"] == "conflict"
+
+
+@pytest.mark.parametrize("named_by", ["key", "revision"])
+def test_a_version_to_pin_is_named_by_its_key_or_by_the_revision_that_brought_it(api: Api, named_by: str) -> None:
+    first = api.get("/scripts/job")["version"]
+    api.host.take({"job.py": "def run(): return 'second'"})
+
+    pinned = api.post("/scripts/job/pin", {named_by: first[named_by][:10], "reason": "it was better"})
+
+    assert pinned["version"]["key"] == first["key"]
+    assert (pinned["pinned"], pinned["pin"]["reason"]) == (True, "it was better")
+
+
+@pytest.mark.parametrize("body", [{}, {"key": "a", "revision": "b"}, {"reason": "x"}], ids=str)
+def test_a_pin_names_exactly_one_version(api: Api, body: dict[str, str]) -> None:
+    api.post("/scripts/job/pin", body, 422)
+
+
+@pytest.mark.parametrize("body", [{"key": "ffff"}, {"revision": "ffff"}], ids=str)
+def test_a_version_that_never_was_cannot_be_pinned(api: Api, body: dict[str, str]) -> None:
+    assert api.post("/scripts/job/pin", body, 404)["error"]["code"] == "not_found"
+    assert api.get("/scripts/job")["pinned"] is False
+
+
+def test_the_audit_names_every_run_that_was_asked_for(api: Api) -> None:
+    run = api.run("job")
+
+    (entry,) = api.get("/audit?limit=1")["audit"]
+    assert (entry["action"], entry["subject"], entry["actor"]) == ("run", "job", "token")
+    assert entry["detail"]["run"] == run["id"]
+    assert api.get(f"/audit?before={entry['id']}")["audit"] == []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livegraft.api.app import MAX_OFFSET
 from tests.support import eventually
-from tests.support.api import Api, an_api
+from tests.support.api import Api
 
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -187,109 +186,3 @@ def test_the_description_is_openapi_3_1_and_counts_from_where_it_is_mounted(api:
     assert document["openapi"].startswith("3.1")
     assert document["servers"] == [{"url": "/api/v1"}]
     assert "/scripts/{name}/runs" in document["paths"]
-
-
-class TestDecisions:
-    """Each on a host of its own: they change what all others see."""
-
-    @pytest.fixture
-    def api(self, tmp_path: Path) -> Any:
-        with an_api(tmp_path, {"a.py": "def run(): return 1\n", "b.py": "def run(): return 1\n"}) as api:
-            api.post("/sync")  # a report tells what happened since the one before
-            yield api
-
-    def audited(self, api: Api) -> list[tuple[str, str, str]]:
-        return [(each["action"], each["subject"], each["actor"]) for each in api.get("/audit")["audit"]]
-
-    def test_sync_answers_when_the_newest_commit_is_live(self, api: Api) -> None:
-        revision = api.host.repository.commit_files({"a.py": "def run(): return 2\n"})
-
-        report = api.post("/sync")
-
-        assert (report["revision"], report["state"], report["error"]) == (revision, "live", "")
-        assert {each["script"]: each["outcome"] for each in report["scripts"]} == {"a": "loaded", "b": "unchanged"}
-        assert api.run("a")["result"] == 2
-
-    def test_sync_tells_why_a_script_failed_and_the_last_good_version_serves(self, api: Api) -> None:
-        api.host.repository.commit_files({"a.py": "def run(: pass\n"})
-
-        report = api.post("/sync")
-
-        failed = next(each for each in report["scripts"] if each["script"] == "a")
-        assert (failed["outcome"], failed["error"]["path"], failed["error"]["line"]) == ("failed", "a.py", 1)
-        assert api.run("a")["result"] == 1
-
-    def test_a_repository_that_is_gone_is_a_bad_gateway_and_unhealthy(self, api: Api) -> None:
-        api.host.repository.path.rename(api.host.repository.path.with_name("moved"))
-
-        error = api.post("/sync", status=502)["error"]
-
-        assert (error["code"], error["kind"]) == ("mirror", "unreachable")
-        assert api.get("/health", 503)["sync"] == "failing"
-        assert api.run("a")["result"] == 1
-
-    def test_releases_list_each_commit_with_its_steps(self, api: Api) -> None:
-        revision = api.host.repository.commit_files({"a.py": "def run(): return 2\n"}, "make it two")
-        api.post("/sync")
-
-        newest, first = api.get("/releases")["releases"]
-
-        assert (newest["revision"], newest["author"], newest["subject"]) == (revision, "Dana Author", "make it two")
-        assert (newest["state"], newest["unchanged"], newest["error"]) == ("live", 1, "")
-        assert [(each["script"], each["outcome"]) for each in newest["scripts"]] == [("a", "loaded")]
-        assert {"seen", "fetched", "planned", "loaded", "live"} <= newest["steps"].keys()
-        assert first["state"] == "superseded"
-        page = api.get("/releases?limit=1")
-        assert api.get(f"/releases?before={page['next']}")["releases"] == [first]
-
-    def test_a_quarantined_script_takes_no_runs_until_it_is_released(self, api: Api) -> None:
-        found = api.post("/scripts/a/quarantine", {"reason": "it is wrong"})
-        assert (found["state"], found["quarantined"]) == ("quarantined", True)
-        assert (found["quarantine"]["reason"], found["quarantine"]["actor"]) == ("it is wrong", "token")
-        assert UTC_TIME.fullmatch(found["quarantine"]["at"])
-        assert api.post("/scripts/a/runs", status=409)["error"]["code"] == "not_runnable"
-
-        assert api.post("/scripts/a/release")["quarantined"] is False
-        assert api.run("a")["state"] == "succeeded"
-        assert api.post("/scripts/a/release", status=409)["error"]["code"] == "conflict"
-        assert [action for action, *_ in self.audited(api)] == ["run", "lift quarantine", "quarantine"]
-
-    @pytest.mark.parametrize("name_it", ["key", "revision"])
-    def test_a_script_is_pinned_by_key_or_revision_until_it_is_unpinned(self, api: Api, name_it: str) -> None:
-        first = api.get("/scripts/a")["version"]
-        api.host.take({"a.py": "def run(): return 2\n"})
-
-        pinned = api.post("/scripts/a/pin", {name_it: first[name_it][:10], "reason": "it was better"})
-
-        assert pinned["version"]["key"] == first["key"]
-        assert (pinned["pinned"], pinned["pin"]["reason"]) == (True, "it was better")
-        assert api.run("a")["result"] == 1
-        assert api.post("/scripts/a/unpin")["pinned"] is False
-        assert api.run("a")["result"] == 2
-
-    @pytest.mark.parametrize("body", [{}, {"key": "a", "revision": "b"}, {"reason": "x"}], ids=str)
-    def test_a_pin_names_one_version(self, api: Api, body: dict[str, str]) -> None:
-        api.post("/scripts/a/pin", body, 422)
-
-    def test_a_version_that_never_was_cannot_be_pinned(self, api: Api) -> None:
-        assert api.post("/scripts/a/pin", {"key": "ffff"}, 404)["error"]["code"] == "not_found"
-        assert api.post("/scripts/a/pin", {"revision": "ffff"}, 404)["error"]["code"] == "not_found"
-
-    def test_a_held_repository_is_not_followed_until_let_go(self, api: Api) -> None:
-        assert api.post("/hold", {"reason": "holidays"})["held"]["reason"] == "holidays"
-        api.host.repository.commit_files({"a.py": "def run(): return 2\n"})
-        api.post("/sync")
-        assert api.run("a")["result"] == 1
-
-        assert api.post("/let-go") == {"held": None}
-        api.post("/sync")
-        assert api.run("a")["result"] == 2
-        assert [action for action, *_ in self.audited(api)] == ["run", "lift hold", "run", "hold"]
-
-    def test_the_audit_names_every_run_that_was_asked_for(self, api: Api) -> None:
-        run = api.run("a")
-
-        (entry,) = api.get("/audit?limit=1")["audit"]
-        assert (entry["action"], entry["subject"], entry["actor"]) == ("run", "a", "token")
-        assert entry["detail"]["run"] == run["id"]
-        assert api.get(f"/audit?before={entry['id']}")["audit"] == []
