@@ -20,6 +20,7 @@ from typing import Final
 
 from livegraft.clock import Clock
 from livegraft.events import Events
+from livegraft.frames import frames_of_other_threads
 from livegraft.holders import find_holders
 from livegraft.loader import Loader
 from livegraft.region import Survey, survey
@@ -181,9 +182,7 @@ class Drainer:
         """Module name of a version -> the threads that execute it, outer frames too, with the place."""
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         found: dict[str, list[str]] = {}
-        for ident, frame in sys._current_frames().items():
-            if ident == threading.get_ident():
-                continue
+        for ident, frame in frames_of_other_threads().items():
             for inner, line in traceback.walk_stack(frame):
                 module = inner.f_globals.get("__name__")
                 if isinstance(module, str) and self._loader.importer(module) is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
-import sys
 import types
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from livegraft.frames import frames_of_other_threads
+from livegraft.live import PREFIX
 
 _MOST: Final = 10
 """How many holders are named: enough to find the code at fault."""
@@ -38,8 +40,8 @@ def find_holders(held: Sequence[tuple[Any, int]], ours: Collection[int]) -> Hold
     not show: then the held object itself is named with the number of its references.
     """
     targets = [item for item, _ in held[:_MOST]]
-    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *ours}
-    referrers = [each for each in gc.get_referrers(*targets) if id(each) not in skipped]
+    skipped = {id(held), *map(id, held), *map(id, _running_frames()), *ours}
+    referrers = _referrers(targets, skipped)
     places = [(_name(each, skipped), each) for each in referrers[:_MOST]]
     # A tuple or list that nothing names is mostly one of the interpreter's own, on its way.
     told = [(name, each) for name, each in places if name not in _ANONYMOUS] or places
@@ -51,12 +53,30 @@ def find_holders(held: Sequence[tuple[Any, int]], ours: Collection[int]) -> Hold
 
 
 def _running_frames() -> Iterator[types.FrameType]:
-    """Frames that execute now; others are kept by a traceback, and tell who keeps it."""
-    for top in sys._current_frames().values():
+    """Frames that execute now; those left over are kept by a traceback, and tell who keeps it."""
+    for top in frames_of_other_threads().values():
         frame: types.FrameType | None = top
         while frame is not None:
             yield frame
             frame = frame.f_back
+
+
+def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
+    """Who refers to these, but for what is skipped and for the frames that are looking.
+
+    Such a frame in a local of its own would be garbage that holds the very objects that are looked at.
+    """
+    found = gc.get_referrers(*targets)
+    try:
+        return [each for each in found if id(each) not in skipped and each is not targets and not _is_ours(each)]
+    finally:
+        del found
+
+
+def _is_ours(holder: object) -> bool:
+    """Whether it is the frame of one of the functions that are looking."""
+    name = holder.f_globals.get("__name__") if isinstance(holder, types.FrameType) else None
+    return isinstance(name, str) and name.startswith("livegraft.") and not name.startswith(PREFIX)
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> object:
@@ -86,9 +106,7 @@ def _owner(item: object, skipped: Collection[int]) -> str:
         if not pending:
             break
         inner, way = pending.popleft()
-        for container in gc.get_referrers(inner):
-            if id(container) in seen:
-                continue
+        for container in _referrers([inner], seen):
             seen.add(id(container))
             if isinstance(container, dict) and isinstance(container.get("__name__"), str):
                 name = next((str(key) for key, value in list(container.items()) if value is inner), None)

@@ -129,6 +129,7 @@ class Supervisor:
             clock=self.clock,
             events=self.events,
             switch=self._switch,
+            replan=self._replan,
             pins=lambda: self._decisions.pins,
             held=lambda: self._decisions.hold is not None,
             poll_seconds=poll_seconds,
@@ -409,7 +410,7 @@ class Supervisor:
     def web(self) -> Any:
         """The pages and the API as an ASGI application, to mount anywhere in the host's own."""
         # The faces stand above the supervisor: it knows this one name of theirs and imports it when asked.
-        return importlib.import_module("livegraft.web").build(self)
+        return importlib.import_module("livegraft.web.app").build(self)
 
     # -- wiring ----------------------------------------------------------------------------
 
@@ -420,7 +421,6 @@ class Supervisor:
         if before is not None:
             # Its namespaces find things through the release that holds them: a cycle that would keep its modules.
             before.namespace.clear()
-        self._replan()
 
     def _find_live(self, name: str) -> Any:
         release = self._release

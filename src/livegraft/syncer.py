@@ -36,9 +36,9 @@ _LONGEST_BACKOFF_SECONDS: Final = 60.0
 class Syncer:
     """One thread that fetches, plans, builds and switches; everything that changes the release happens on it.
 
-    ``switch`` makes a release live. ``pins`` and ``held`` are asked for people's standing decisions.
-    ``accept_rewritten`` takes a rewritten history without asking; otherwise the live code stays until
-    a person accepts it.
+    ``switch`` makes a release live, ``replan`` then has its schedules tick. ``pins`` and ``held`` are asked for
+    people's standing decisions. ``accept_rewritten`` takes a rewritten history without asking; otherwise the live
+    code stays until a person accepts it.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Syncer:
         clock: Clock,
         events: Events,
         switch: Callable[[Release], None],
+        replan: Callable[[], None],
         pins: Callable[[], Mapping[str, Restraint]],
         held: Callable[[], bool],
         poll_seconds: float,
@@ -59,7 +60,7 @@ class Syncer:
     ) -> None:
         self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
         self._releases, self._clock, self._events = releases, clock, events
-        self._switch, self._pins, self._held = switch, pins, held
+        self._switch, self._replan, self._pins, self._held = switch, replan, pins, held
         self._poll_seconds = poll_seconds
         self._accept_rewritten = accept_rewritten
         self._release: Release | None = None
@@ -251,6 +252,7 @@ class Syncer:
             self._switch(candidate.release)
             steps["live"] = self._clock.now()
             self._release = candidate.release
+            self._replan()
             self._drainer.supersede(candidate.release.roots(), lambda step, at: self._finished(id, step, at))
         with self._turn:
             self._untold.update((outcome.script, outcome) for outcome in candidate.outcomes)

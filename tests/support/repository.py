@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 IDENTITY = {
@@ -59,3 +59,22 @@ class Repository:
     def commit_files(self, files: Mapping[str, str], message: str = "change") -> str:
         self.write(files)
         return self.commit(message)
+
+    def prepare_commits(self, changes: Sequence[Mapping[str, str]]) -> list[str]:
+        """Commits on top of ``main``, one a change, made at once; ``publish`` moves the branch to one of them."""
+        stream = []
+        for n, files in enumerate(changes):
+            parent = "from refs/heads/main^0\n" if n == 0 else ""
+            stream.append(
+                f"commit refs/heads/coming\ncommitter Dana <dana@example.com> {n} +0000\ndata 6\nchange\n{parent}"
+            )
+            for path, text in files.items():
+                data = textwrap.dedent(text)
+                stream.append(f"M 100644 inline {path}\ndata {len(data.encode())}\n{data}\n")
+        done = ["git", "fast-import", "--quiet", "--force"]
+        subprocess.run(done, cwd=self.path, input="".join(stream).encode(), check=True, env={**os.environ, **IDENTITY})
+        return self.git("rev-list", "--reverse", "main..coming").split()
+
+    def publish(self, commit: str) -> None:
+        """Move ``main`` to a prepared commit."""
+        self.git("update-ref", "refs/heads/main", commit)

@@ -74,7 +74,7 @@ def _describe(exc: BaseException, locate: Locate) -> RunFailure:
 
 def where(thread: int, locate: Locate) -> str:
     """Where a thread is now, outermost frame first; "" when it is gone."""
-    frames = [(frame.f_code, line) for frame, line in walk_stack(sys._current_frames().get(thread))]
+    frames = [(frame.f_code, line) for frame, line in walk_stack(frames_of_other_threads().get(thread))]
     shown = [(code, line) for code, line in reversed(frames) if _is_shown(code, locate)]
     return "".join(_frame(code.co_filename, line, code.co_qualname, locate) for code, line in shown[-FRAMES_LIMIT:])
 

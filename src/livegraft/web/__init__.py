@@ -1,5 +1,1 @@
-"""The web pages: rendered on the server, live by server-sent events, no build step."""
-
-from livegraft.web.app import build
-
-__all__ = ["build"]
+"""The web pages: rendered on the server, live by server-sent events, no build step; ``app.build`` makes them."""

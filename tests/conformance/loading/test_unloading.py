@@ -118,9 +118,13 @@ def kept(host: Host, what: str) -> None:
 
 
 def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host) -> None:
+    host.take(at(0))
+    commits = host.repository.prepare_commits([at(n) for n in range(1, 1001)])
+
     def cycle(first: int, count: int) -> None:
         for n in range(first, first + count):
-            host.take(at(n))
+            host.repository.publish(commits[n])
+            host.sync()
             if n % 50 == 0:
                 assert host.supervisor.run("s").wait(10).state == "succeeded"
         eventually(lambda: {each.state for each in host.supervisor.versions()} <= {"live", "unloaded"})
