@@ -18,7 +18,7 @@ _MOST: Final = 10
 _STEPS: Final = 12
 """How many objects are asked who refers to them: enough for a frame of a traceback of an exception in a list."""
 
-_CONTAINERS: Final = (list, dict, set, tuple, deque, types.TracebackType, BaseException)
+_CONTAINERS: Final = (list, dict, set, tuple, deque)
 _ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell"})
 
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
@@ -112,6 +112,9 @@ def _owner(item: object, skipped: Collection[int]) -> str:
                 name = next((str(key) for key, value in list(container.items()) if value is inner), None)
                 if name is not None:
                     return f"{way} {name} in module {container['__name__']}"
+            elif isinstance(container, types.TracebackType | BaseException):
+                # These lead to whoever keeps an error; much else is only on its way through the interpreter.
+                pending.appendleft((container, f"{way} in {type(container).__qualname__}"))
             elif isinstance(container, _CONTAINERS) or hasattr(container, "__dict__"):
                 pending.append((container, f"{way} in {type(container).__qualname__}"))
     return ""

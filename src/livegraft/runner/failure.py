@@ -7,13 +7,13 @@ Nothing here trusts the exception: its ``__str__`` may raise or return 100 MB, i
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from traceback import walk_stack
 from types import CodeType, TracebackType
 from typing import Final
 
+from livegraft.frames import frames_of_other_threads
 from livegraft.run import RunFailure
 from livegraft.runner.interrupt import RunCancelledError
 
