@@ -88,6 +88,8 @@ class Supervisor:
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # It often stands in a work tree: neither its token nor its sources must be committed from there.
+        (self.data / ".gitignore").write_text("*\n", encoding="ascii")
         self._tick = tick
         self._mirror: Mirror = mirror or GitMirror(
             str(repository),

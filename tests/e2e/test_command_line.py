@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support import Repository
-from tests.support.server import TOKEN
+from tests.support.server import TOKEN, a_server
 
 
 def livegraft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +60,16 @@ def test_check_of_the_folder_above_looks_there(tree: Repository) -> None:
 
     assert done.returncode == 1
     assert done.stdout.startswith("broken.py:2: ")
+
+
+def test_what_a_server_keeps_in_the_tree_is_neither_checked_nor_committed(tree: Repository) -> None:
+    tree.commit()
+    before = livegraft(tree.path, "check").stdout
+    with a_server(tree.path, tree.path):
+        pass
+
+    assert livegraft(tree.path, "check").stdout == before
+    assert tree.git("status", "--porcelain") == "?? server.log"
 
 
 def test_check_fails_in_a_tree_that_cannot_be_read(tree: Repository) -> None:
