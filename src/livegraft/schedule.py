@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -102,8 +103,7 @@ class Schedule:
 
     def words(self) -> str:
         """The schedule in English, for people."""
-        explained = CronSim(self.cron, _SEARCH_FROM).explain()
-        text = re.sub(r"\b\d+th\b", lambda found: _ORDINALS.get(found[0], found[0]), explained)
+        text = _explained(self.cron)
         return text if self.timezone == self.UTC else f"{text}, {self.timezone}"
 
     def _slots(self, after: datetime) -> Iterator[datetime]:
@@ -113,6 +113,13 @@ class Schedule:
             # In the second pass of a repeated hour cronsim names the slot of the first pass again.
             if slot_at > after:
                 yield slot_at
+
+
+@lru_cache(maxsize=20_000)
+def _explained(cron: str) -> str:
+    """A list of scripts asks for every line each time it is shown."""
+    explained = CronSim(cron, _SEARCH_FROM).explain()
+    return re.sub(r"\b\d+th\b", lambda found: _ORDINALS.get(found[0], found[0]), explained)
 
 
 def _zone(name: str) -> tzinfo:
