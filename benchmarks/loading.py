@@ -19,7 +19,7 @@ from livegraft.mirror.git import GitMirror
 from tests.support import eventually
 
 COMMITS = 40
-VERSIONS = 2_000
+VERSIONS = 1_000
 CALLS = 40_000
 
 

@@ -139,6 +139,15 @@ class Loader:
         """Put a dropped name back."""
         sys.modules[version.module_name] = version.executed_module
 
+    def forget_failed(self, plan: Plan) -> None:
+        """Drop what failed at keys that the plan does not have: nobody asks for these again."""
+        with self._lock:
+            for version in [known for known in self._versions.values() if known.failure is not None]:
+                planned = plan.modules.get(version.name)
+                if planned is None or planned.key != version.key:
+                    del self._versions[version.name, version.key]
+                    self._by_module.pop(version.module_name, None)
+
     def forget(self, versions: Collection[Version]) -> set[Version]:
         """Take versions out of the registries, but for those that a version which stays uses (again)."""
         with self._lock:

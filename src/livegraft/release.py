@@ -143,6 +143,7 @@ class ReleaseBuilder:
         for name in work.names(whole):
             self._place(name, work)
         modules = self._reload_modules(plan, before.modules if before else {})
+        self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, modules)
         return Candidate(release, tuple(work.outcomes))
 

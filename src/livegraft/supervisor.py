@@ -110,9 +110,7 @@ class Supervisor:
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
-        self._drainer = Drainer(
-            loader=self._loader, clock=self.clock, events=self.events, runs_of=lambda version: self._runs_of(version)
-        )
+        self._drainer = Drainer(loader=self._loader, clock=self.clock, events=self.events, runs_of=self._runs_of)
         self._builder = ReleaseBuilder(
             loader=self._loader,
             load_thread=self._load_thread,

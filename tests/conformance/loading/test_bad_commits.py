@@ -142,6 +142,15 @@ def test_a_failed_key_is_not_tried_again_and_does_not_block_the_next_commit(tmp_
         assert done["s"].outcome is Outcome.FAILED
 
 
+def test_failures_of_keys_that_are_gone_are_forgotten(host: Host) -> None:
+    for n in range(5):
+        host.take({"s.py": f"1 / 0  # {n}\ndef run(): ..."})
+    assert len(host.states("s")) == 1
+
+    host.take({"s.py": GOOD})
+    assert len(host.states("s")) == 1
+
+
 def test_the_last_good_version_serves_after_a_restart_too(tmp_path: Path) -> None:
     with a_host(tmp_path) as host:
         host.take({"s.py": GOOD})
