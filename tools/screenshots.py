@@ -18,7 +18,7 @@ from livegraft import Supervisor
 from livegraft.access import Access
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SCREENS = {"scripts": "/", "script": "/scripts/stock/low_stock", "releases": "/releases", "failures": "/failures"}
+SCREENS = {"scripts": "/", "script": "/scripts/stock/low_stock"}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
