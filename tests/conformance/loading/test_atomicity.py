@@ -83,6 +83,7 @@ def quick_turns() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("quick_turns")
 def test_case_04_six_threads_never_see_half_of_a_commit_during_200_switches(host: Host) -> None:
     def files(n: int) -> dict[str, str]:

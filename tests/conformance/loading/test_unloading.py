@@ -11,6 +11,8 @@ import threading
 import weakref
 from typing import Any
 
+import pytest
+
 from livegraft.version import VersionState
 from tests.support import eventually
 from tests.support.host import Host
@@ -117,6 +119,7 @@ def kept(host: Host, what: str) -> None:
         KEPT.append(module.Row() if what == "Row()" else getattr(module, what))
 
 
+@pytest.mark.timeout(400)
 def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host) -> None:
     host.take(at(0))
     commits = host.repository.prepare_commits([at(n) for n in range(1, 1001)])
