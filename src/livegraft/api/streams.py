@@ -26,6 +26,7 @@ _WRITE_SECONDS: Final = 5.0
 """How long the end of a run may take to be in the history, where the lists of runs come from."""
 
 _PIECE: Final = 1 << 16
+_STILL_HERE: Final = ": still here\n\n"
 
 
 async def wait_for_end(supervisor: Supervisor, id: str, seconds: float) -> RunRecord:
@@ -71,12 +72,10 @@ class _Pauses:
     def spoke(self) -> None:
         self._spoke_at = time.monotonic()
 
-    async def next(self) -> str:
+    async def next(self) -> bool:
+        """Pause; whether it has been quiet for long."""
         await asyncio.sleep(_LOOK_SECONDS)
-        if time.monotonic() - self._spoke_at < _KEEP_ALIVE_SECONDS:
-            return ""
-        self.spoke()
-        return ": still here\n\n"
+        return time.monotonic() - self._spoke_at >= _KEEP_ALIVE_SECONDS
 
 
 async def _output(supervisor: Supervisor, id: str, offset: int, request: Request) -> AsyncIterator[str]:
@@ -98,8 +97,9 @@ async def _output(supervisor: Supervisor, id: str, offset: int, request: Request
             ended = await wait_for_end(supervisor, id, 0)
             yield _event("end", shapes.run(ended), id=offset)
             return
-        else:
-            yield await pauses.next()
+        elif await pauses.next():
+            pauses.spoke()
+            yield _STILL_HERE
 
 
 def _look(supervisor: Supervisor, id: str, offset: int) -> tuple[RunRecord, OutputChunk]:
@@ -117,8 +117,9 @@ async def _events(supervisor: Supervisor, request: Request) -> AsyncIterator[str
             if event is not None:
                 pauses.spoke()
                 yield _event(event.name, {"subject": event.subject, **event.data})
-            else:
-                yield await pauses.next()
+            elif await pauses.next():
+                pauses.spoke()
+                yield _STILL_HERE
     finally:
         subscription.close()
 
