@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -87,6 +89,52 @@ def test_run_streams_the_output_and_prints_the_result(tree: Repository) -> None:
 
     assert done.stdout == 'line 0\n{\n  "count": 1,\n  "loud": true\n}\n'
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_run_for_programs_is_one_json_value(tree: Repository) -> None:
+    done = livegraft(tree.path, "run", "--json", "reports/daily", "--count", "1")
+
+    assert json.loads(done.stdout) == {
+        "state": "succeeded",
+        "result": {"count": 1, "loud": False},
+        "error": None,
+        "output": "line 0\n",
+    }
+
+
+def test_an_interrupt_asks_the_run_to_stop(tree: Repository) -> None:
+    script = """
+        import time
+        from livegraft import cancelled
+
+        def run():
+            print("begun", flush=True)
+            while not cancelled():
+                time.sleep(0.01)
+            print("tidied up")
+        """
+    tree.write({"waits.py": script})
+    command = [sys.executable, "-m", "livegraft", "run", "waits"]
+    with subprocess.Popen(
+        command, cwd=tree.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "begun\n"
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 1
+        assert process.stdout.read() == "tidied up\n"
+        assert process.stderr.read() == "cancelled: cancelled\n"
+
+
+def test_run_prints_long_output_letter_by_letter(tree: Repository) -> None:
+    tree.write({"long.py": "def run():\n    print('x' + 'ä' * 100_000)\n"})
+
+    done = livegraft(tree.path, "run", "long")
+
+    assert done.stdout == "x" + "ä" * 100_000 + "\n"
 
 
 def test_run_of_a_script_that_raises_fails_with_its_traceback(tree: Repository) -> None:

@@ -160,8 +160,7 @@ def output(
     """The output of a run, as text; with ``follow`` as server-sent events ``output`` and ``end``."""
     core.find_run(id)
     if follow or "text/event-stream" in request.headers.get("accept", ""):
-        seen = request.headers.get("last-event-id", "")
-        return follow_run(core, id, min(int(seen), MAX_OFFSET) if seen.isdecimal() else offset, request)
+        return follow_run(core, id, _seen(request, offset), request)
     return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
 
 
@@ -230,6 +229,13 @@ def audit(core: Core, before: Before = None, limit: Limit = 50) -> Json:
 async def events(core: Core, request: Request) -> Response:
     """What happens, as server-sent events."""
     return follow_events(core, request)
+
+
+def _seen(request: Request, offset: int) -> int:
+    """The offset up to which a resumed stream was seen, else the one that was asked for."""
+    last = request.headers.get("last-event-id", "")
+    is_offset = last.isdecimal() and len(last) <= len(str(MAX_OFFSET))
+    return min(int(last), MAX_OFFSET) if is_offset else offset
 
 
 def _held(core: Supervisor) -> dict[str, Any]:

@@ -48,21 +48,34 @@ class Client:
         return self._send("GET", path).text
 
     def follow(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Server-sent events: their names and data."""
+        """Server-sent events up to ``end``: their names and data. A stream that breaks is taken up where it broke."""
+        last_id, name = "", ""
+        while name != "end":
+            has_brought = False
+            for id, name, data in self._stream(path, last_id):
+                last_id, has_brought = id, True
+                yield name, data
+            if not has_brought:
+                raise self._unreachable("a stream that ended early")
+
+    def _stream(self, path: str, last_id: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """The events of one connection, as (id, name, data), until it ends or breaks."""
+        headers = {"Last-Event-ID": last_id}
+        fields: dict[str, str] = {}
         try:
-            with self._http.stream("GET", path, params={"follow": "1"}) as answer:
+            with self._http.stream("GET", path, params={"follow": "1"}, headers=headers) as answer:
                 if answer.is_error:
                     answer.read()
                     raise _refused(answer)
-                name = ""
                 for line in answer.iter_lines():
                     kind, _, value = line.partition(": ")
-                    if kind == "event":
-                        name = value
-                    elif kind == "data":
-                        yield name, json.loads(value)
-        except httpx.TransportError as error:
+                    fields[kind] = value
+                    if kind == "data":
+                        yield fields.get("id", ""), fields.get("event", ""), json.loads(value)
+        except httpx.ConnectError as error:
             raise self._unreachable(error) from error
+        except httpx.TransportError:
+            return
 
     def _call(self, method: str, path: str, **parts: Any) -> Any:
         answer = self._send(method, path, **parts)
@@ -85,7 +98,7 @@ class Client:
     def _stranger(self, answer: httpx.Response) -> RefusedError:
         return RefusedError("unreachable", f"expected a livegraft server at {self.url}, something else answers there")
 
-    def _unreachable(self, error: Exception) -> RefusedError:
+    def _unreachable(self, error: object) -> RefusedError:
         return RefusedError(
             "unreachable", f"expected a livegraft server at {self.url}, got: {error}; start it or name it with --url"
         )

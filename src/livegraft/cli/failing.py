@@ -30,7 +30,7 @@ class RefusedError(LivegraftError):
 
 
 def fail(error: LivegraftError) -> NoReturn:
-    """Tell an error and leave."""
+    """Tell an error, in one line, and leave."""
     code = error.kind if isinstance(error, RefusedError) else error.code
-    print(f"livegraft: {error}", file=sys.stderr)
+    print("livegraft:", " ".join(str(error).split()), file=sys.stderr)
     raise SystemExit(STATUS_OF_CODE.get(code, 1))

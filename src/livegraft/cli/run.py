@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from livegraft.check import supervised_tree
 from livegraft.cli.arguments import read_arguments, usage
 from livegraft.cli.client import Client
 from livegraft.cli.resources import resources
-from livegraft.errors import ConfigurationError, LoadError
-from livegraft.run import RunState, Trigger
+from livegraft.dispatcher import Run
+from livegraft.errors import ConfigurationError, ConflictError, LoadError
+from livegraft.run import OPEN_STATES, RunRecord, RunState, Trigger
+from livegraft.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,44 @@ def run_here(words: Sequence[str]) -> int:
             raise LoadError(failure.path or call.name, failure.line, failure.message, failure.traceback)
         arguments = read_arguments(call.name, call.options, status.parameters)
         run = supervisor.submit(call.name, arguments, trigger=Trigger.CLI, actor="cli")
-        try:
-            for chunk in supervisor.follow(run.id):
-                _show(chunk.data, call.as_json)
-        except KeyboardInterrupt:
-            supervisor.cancel(run.id, actor="cli")
-        record = run.wait()
-        result = record.result.value if record.result else None
+        record = _watch(supervisor, run, is_quiet=call.as_json)
         if call.as_json:
-            output = supervisor.whole_output(run.id).decode("utf-8", "replace")
-            failure_text = record.failure.traceback or record.failure.message if record.failure else None
-            _print_json({"state": record.state.value, "result": result, "error": failure_text, "output": output})
+            _print_json(_outcome(record, run.output))
         elif record.state is RunState.SUCCEEDED:
-            _show_result(result)
+            _show_result(record.result.value if record.result else None)
         elif record.failure is not None:
             print(record.failure.traceback or f"{record.state}: {record.failure.message}", file=sys.stderr)
         return 0 if record.state is RunState.SUCCEEDED else 1
+
+
+def _watch(supervisor: Supervisor, run: Run, *, is_quiet: bool) -> RunRecord:
+    """Print the output of a run as it comes, until it ended or is stuck; Ctrl-C asks it to stop."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    offset = 0
+    is_open = True
+    while is_open:
+        try:
+            for chunk in supervisor.follow(run.id, offset):
+                offset = chunk.next_offset
+                sys.stdout.write("" if is_quiet else decoder.decode(chunk.data))
+                sys.stdout.flush()
+                if not chunk.data and run.state not in OPEN_STATES:
+                    break  # stuck: its output stays open
+            is_open = False
+        except KeyboardInterrupt:
+            with suppress(ConflictError):  # it has ended, or was asked before
+                supervisor.cancel(run.id, actor="cli")
+    return run.wait()
+
+
+def _outcome(record: RunRecord, output: str) -> dict[str, Any]:
+    failure = record.failure
+    return {
+        "state": record.state.value,
+        "result": record.result.value if record.result else None,
+        "error": (failure.traceback or failure.message) if failure else None,
+        "output": output,
+    }
 
 
 def start_there(words: Sequence[str]) -> int:
@@ -116,12 +142,6 @@ def _show_usage(name: str, description: str, schema: Mapping[str, Any]) -> int:
     for option, about in usage(schema):
         print(f"  {option:<28} {about}")
     return 0
-
-
-def _show(data: bytes, as_json: bool) -> None:
-    if not as_json:
-        sys.stdout.write(data.decode("utf-8", "replace"))
-        sys.stdout.flush()
 
 
 def _show_result(result: object) -> None:

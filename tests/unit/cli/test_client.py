@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from livegraft.cli.client import Client
-from livegraft.cli.failing import RefusedError
-from livegraft.errors import ConfigurationError
+from livegraft.cli.failing import RefusedError, fail
+from livegraft.errors import ConfigurationError, MirrorError
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -27,14 +29,44 @@ class Stranger(BaseHTTPRequestHandler):
         """Keep the output of the tests clean."""
 
 
-@pytest.fixture
-def stranger() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+class Faltering(BaseHTTPRequestHandler):
+    """A server whose streams break: each answer has one event, the last one is ``end``, and then there is none."""
+
+    EVENTS: ClassVar = {"": ("5", "output"), "5": ("9", "output"), "9": ("9", "end")}
+
+    def do_GET(self) -> None:
+        last = self.headers.get("Last-Event-ID", "")
+        id, event = ("", "") if self.path.startswith("/api/v1/silent") else self.EVENTS[last]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"retry: 1000\n\n")
+        if event:
+            self.wfile.write(f'id: {id}\nevent: {event}\ndata: {{"after": "{last}"}}\n\n'.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the output of the tests clean."""
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    with serving(Stranger) as url:
+        yield url
+
+
+@pytest.fixture
+def faltering() -> Iterator[str]:
+    with serving(Faltering) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +109,23 @@ def test_the_token_of_a_server_started_in_this_folder_is_found(stranger: str, tm
     (tmp_path / "livegraft-data" / "token").write_text("found-nearby\n")
 
     assert Client(stranger, None)._http.headers["Authorization"] == "Bearer found-nearby"
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_broke(faltering: str) -> None:
+    found = list(Client(faltering, None).follow("/runs/1/output"))
+
+    assert found == [("output", {"after": ""}), ("output", {"after": "5"}), ("end", {"after": "9"})]
+
+
+def test_a_stream_that_breaks_and_brought_nothing_is_given_up(faltering: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        list(Client(faltering, None).follow("/silent"))
+    assert refused.value.kind == "unreachable"
+
+
+def test_an_error_of_many_lines_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        fail(MirrorError("unreachable", "git fetch failed:\n  fatal: no route\n"))
+
+    assert capsys.readouterr().err == "livegraft: git fetch failed: fatal: no route\n"
+    assert ended.value.code == 5
