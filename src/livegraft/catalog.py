@@ -42,13 +42,17 @@ class LiveVersion:
 
 @dataclass(frozen=True, slots=True)
 class ScriptFailure:
-    """Why the newest commit's version of a script is not live; the last good one may still serve."""
+    """Why the newest commit's version of a script is not live; the last good one may still serve.
+
+    ``generation`` is that of the installed packages when these are why: with others it is tried again.
+    """
 
     revision: str
     author: str
     at: datetime
     failure: RunFailure
     key: str = ""
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,16 @@ def read_header(path: str, text: str) -> Header:
     return keys.header(list(_cron_lines(lines, blocks)))
 
 
+def line_in_block(path: str, text: str, written: str) -> int:
+    """The line of a script's block in which something is written, for errors about it; the block's first if in none."""
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    block = _script_block(path, lines, list(find_blocks(lines)))
+    if block is None:
+        return 0
+    inside = range(block.first_line, block.last_line)
+    return next((number + 1 for number in inside if written in lines[number]), block.first_line)
+
+
 def _may_have_header(text: str) -> bool:
     # Most files have none, and there are thousands: the short needle is found twice as fast as the whole marker.
     has_block = "# ///" in text and f"# /// {_BLOCK_TYPE}" in text

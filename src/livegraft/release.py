@@ -8,9 +8,11 @@ from typing import Any
 
 from livegraft.catalog import ScriptFailure
 from livegraft.clock import Clock
+from livegraft.dependencies import Dependencies, DependenciesError
 from livegraft.errors import LivegraftError, LoadError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.header import Header, read_header
+from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
 from livegraft.parameters import Parameters, Resources
@@ -122,6 +124,7 @@ class ReleaseBuilder:
         planner: Planner,
         resources: Resources,
         clock: Clock,
+        installed: Installed,
         last_good: Callable[[str], VersionRecord | None],
     ) -> None:
         self._loader = loader
@@ -129,6 +132,8 @@ class ReleaseBuilder:
         self._planner = planner
         self._resources = resources
         self._clock = clock
+        self._installed = installed
+        self._dependencies = Dependencies(installed)
         self._last_good = last_good
 
     def build(
@@ -158,7 +163,8 @@ class ReleaseBuilder:
         if live is not None and live.version.key == (pin.key if pin else module.key):
             work.failures.pop(script, None)
             return
-        if failed is None or failed.key != module.key:  # else it is not tried again until the key changes
+        if failed is None or failed.key != module.key or self._may_load_now(failed):
+            # Else it is not tried again until the key changes.
             try:
                 work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan))
                 return
@@ -166,12 +172,24 @@ class ReleaseBuilder:
                 failed = self._failure(module, work.plan.revision, error)
         work.fail(script, failed, live or self._load_last_good(script, module))
 
+    def may_mend(self, release: Release) -> bool:
+        """Whether packages were installed or changed since a script of the release failed for want of them."""
+        waiting = [failed for failed in release.failures.values() if failed.generation is not None]
+        if waiting:
+            self._installed.look(at_once=True)
+        return any(map(self._may_load_now, waiting))
+
+    def _may_load_now(self, failed: ScriptFailure) -> bool:
+        return failed.generation is not None and failed.generation != self._installed.generation
+
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
         """Load a module that the host calls. Raises LoadError."""
         return self._load_thread.call(lambda: self._loader.load(module, plan), module.path)
 
     def _load(self, module: PlannedModule, plan: Plan) -> LiveScript:
         header = _checked(module)
+        if module.source is not None:
+            self._dependencies.check(module.path, module.source.text, header)
         return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
 
     def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
@@ -217,7 +235,8 @@ class ReleaseBuilder:
 
     def _failure(self, module: PlannedModule, revision: Revision, error: LivegraftError) -> ScriptFailure:
         failure = run_failure(error, module.path)
-        return ScriptFailure(revision.id, revision.author, self._clock.now(), failure, module.key)
+        generation = self._installed.generation if isinstance(error, DependenciesError) else None
+        return ScriptFailure(revision.id, revision.author, self._clock.now(), failure, module.key, generation)
 
 
 def run_failure(error: LivegraftError, path: str) -> RunFailure:

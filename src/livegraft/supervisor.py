@@ -23,6 +23,7 @@ from livegraft.drainer import Drainer
 from livegraft.errors import ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.graph import Planner
+from livegraft.installed import Installed
 from livegraft.live import Live, Namespace
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -105,6 +106,7 @@ class Supervisor:
         planner = Planner(
             read=self._mirror.read, snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision))
         )
+        self._installed = Installed()
         self._loader = Loader(
             planner=planner, folder=self.data / "sources", clock=self.clock, describe=self._describe_import
         )
@@ -117,6 +119,7 @@ class Supervisor:
             planner=planner,
             resources=Resources(provide),
             clock=self.clock,
+            installed=self._installed,
             last_good=lambda name: next(iter(self.store.releases.versions(name, limit=1)), None),
         )
         self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))

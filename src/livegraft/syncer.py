@@ -198,6 +198,8 @@ class Syncer:
         if self._plan is not None and self._plan.revision.id == revision.id:
             if self._rebuild_asked:
                 self._build(self._plan)
+            elif self._release is not None and self._builder.may_mend(self._release):
+                self._mend(self._plan)
             return
         if self._held() and self._release is not None:
             if self._rebuild_asked:
@@ -205,6 +207,16 @@ class Syncer:
             return
         self._check_history(revision)
         self._take(revision, {"seen": seen_at, "fetched": fetched_at})
+
+    def _mend(self, plan: Plan) -> None:
+        """Try again what failed for want of packages, and write what loads now into the commit's release."""
+        taken = self._releases.get(plan.revision.id)
+        candidate = self._build(plan, whole=True)
+        if taken is not None:
+            anew = {outcome.script: outcome for outcome in candidate.outcomes}
+            known = {outcome.script: outcome for outcome in taken.scripts}
+            self._releases.update(taken.id, scripts=tuple((known | anew).values()))
+        self._remember(candidate, self._clock.now())
 
     def _start_from_what_is_here(self, seen_at: datetime) -> None:
         tip = self._mirror.tip()
@@ -242,9 +254,11 @@ class Syncer:
         self._record(id, candidate, steps)
         self._events.emit("release", revision.id, state=ReleaseState.LIVE.value)
 
-    def _build(self, plan: Plan, id: int | None = None, steps: dict[str, datetime] | None = None) -> Candidate:
+    def _build(
+        self, plan: Plan, id: int | None = None, steps: dict[str, datetime] | None = None, *, whole: bool = False
+    ) -> Candidate:
         steps = {} if steps is None else steps
-        whole, self._rebuild_asked = self._rebuild_asked, False
+        whole, self._rebuild_asked = whole or self._rebuild_asked, False
         # The drainer keeps still meanwhile: what the release takes back must not be half gone.
         with self._drainer.turn:
             candidate = self._builder.build(plan, self._release, self._pins(), whole=whole)
@@ -262,13 +276,17 @@ class Syncer:
         changed = candidate.outcomes
         unchanged = len(candidate.release.scripts) - sum(each.outcome is not Outcome.REMOVED for each in changed)
         self._releases.update(id, state=ReleaseState.LIVE, steps=steps, scripts=changed, unchanged=unchanged)
+        self._remember(candidate, steps["loaded"])
+
+    def _remember(self, candidate: Candidate, loaded_at: datetime) -> None:
+        """Keep which versions went live, and tell what happened to each script."""
         revision = candidate.release.revision
-        loaded = [outcome for outcome in changed if outcome.outcome is Outcome.LOADED]
+        loaded = [outcome for outcome in candidate.outcomes if outcome.outcome is Outcome.LOADED]
         self._releases.add_versions(
-            VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, steps["loaded"])
+            VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, loaded_at)
             for outcome in loaded
         )
-        for outcome in changed:
+        for outcome in candidate.outcomes:
             self._events.emit("script", outcome.script, outcome=outcome.outcome.value)
             if outcome.failure is not None:
                 where = f"{outcome.failure.path}:{outcome.failure.line}"

@@ -23,6 +23,8 @@ STATUS_OF_CODE: Final = {
     "header": HTTPStatus.CONFLICT,
     "load": HTTPStatus.CONFLICT,
     "parameters": HTTPStatus.CONFLICT,
+    "dependencies": HTTPStatus.CONFLICT,
+    "restart_needed": HTTPStatus.CONFLICT,
     "schedule": HTTPStatus.CONFLICT,
     "unloaded": HTTPStatus.CONFLICT,
     "arguments": HTTPStatus.UNPROCESSABLE_ENTITY,
