@@ -17,7 +17,7 @@ CAPACITY: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``name`` is release, script, run, sync or version; ``subject`` is its id or name; ``data`` is JSON."""
+    """``name`` is release, script, run, sync, version or packages; ``subject`` is its id or name; ``data`` is JSON."""
 
     name: str
     subject: str

@@ -23,7 +23,7 @@ from livegraft.drainer import Drainer
 from livegraft.errors import ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.graph import Planner
-from livegraft.installed import Installed
+from livegraft.installed import Installed, PackageChange
 from livegraft.live import Live, Namespace
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -131,6 +131,7 @@ class Supervisor:
             releases=self.store.releases,
             clock=self.clock,
             events=self.events,
+            installed=self._installed,
             switch=self._switch,
             replan=self._replan,
             pins=lambda: self._decisions.pins,
@@ -393,10 +394,18 @@ class Supervisor:
         """Who changed what, newest first."""
         return self.store.audit.find(before=before, limit=limit)
 
+    @property
+    def restart_needed(self) -> Sequence[PackageChange]:
+        """Installed packages that are not on disk as they were when this process imported them."""
+        return self._installed.changes
+
     # -- faces -----------------------------------------------------------------------------
 
     def health(self) -> Mapping[str, Any]:
-        """Whether this supervisor works, in numbers; ``status`` is ok, degraded or stopped."""
+        """Whether this supervisor works, in numbers; ``status`` is ok, degraded or stopped.
+
+        ``restart_needed`` tells which packages changed on disk under the process; that alone degrades nothing.
+        """
         status, release = self.sync_status, self._release
         failed = len(release.failures) if release else 0
         return {
@@ -407,6 +416,7 @@ class Supervisor:
             "failed_scripts": failed,
             "open_runs": len(self._dispatcher.active()),
             "versions": len(self._loader.versions),
+            "restart_needed": [str(change) for change in self.restart_needed],
         }
 
     @property

@@ -15,6 +15,7 @@ from livegraft.drainer import Drainer
 from livegraft.errors import BusyError, LivegraftError, MirrorError
 from livegraft.events import Events
 from livegraft.graph import Plan, Planner
+from livegraft.installed import Installed, PackageChange
 from livegraft.mirror import Mirror
 from livegraft.release import Candidate, Release, ReleaseBuilder
 from livegraft.revision import Revision
@@ -51,6 +52,7 @@ class Syncer:
         releases: Releases,
         clock: Clock,
         events: Events,
+        installed: Installed,
         switch: Callable[[Release], None],
         replan: Callable[[], None],
         pins: Callable[[], Mapping[str, Restraint]],
@@ -60,6 +62,7 @@ class Syncer:
     ) -> None:
         self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
         self._releases, self._clock, self._events = releases, clock, events
+        self._installed, self._restart_needed = installed, tuple[PackageChange, ...]()
         self._switch, self._replan, self._pins, self._held = switch, replan, pins, held
         self._poll_seconds = poll_seconds
         self._accept_rewritten = accept_rewritten
@@ -161,6 +164,7 @@ class Syncer:
     def _round(self) -> float:
         """Look once; return how many seconds to wait until the next look."""
         try:
+            self._look_at_packages()
             self._look()
             self._error = None
             self._failures_in_row = 0
@@ -179,6 +183,15 @@ class Syncer:
             pause = _LONGEST_BACKOFF_SECONDS
             self._tell(SyncState.FAILING, pause)
         return pause
+
+    def _look_at_packages(self) -> None:
+        self._installed.look()
+        before, self._restart_needed = self._restart_needed, self._installed.changes
+        if self._restart_needed != before:
+            told = [str(change) for change in self._restart_needed]
+            self._events.emit("packages", "", restart_needed=told)
+            for change in set(self._restart_needed).difference(before):
+                logger.warning("restart needed: %s", change)
 
     def _failed(self, error: LivegraftError) -> None:
         if self._error is None or str(self._error) != str(error):

@@ -49,7 +49,7 @@ def follow_run(supervisor: Supervisor, id: str, offset: int, request: Request) -
 
 
 def follow_events(supervisor: Supervisor, request: Request) -> StreamingResponse:
-    """What happens from now on: events named release, script, run, sync and version."""
+    """What happens from now on: events named release, script, run, sync, version and packages."""
     return _stream(_events(supervisor, request))
 
 

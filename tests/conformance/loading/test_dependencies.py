@@ -10,8 +10,9 @@ import pytest
 
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ReleaseState, ScriptOutcome
-from tests.support.host import Host
+from tests.support.host import Host, a_host
 from tests.support.packages import Packages, a_package_folder
+from tests.support.waiting import eventually
 
 PYTHON = ".".join(map(str, sys.version_info[:3]))
 
@@ -138,3 +139,23 @@ def test_an_address_in_the_place_of_a_version_is_refused_in_so_many_words(host: 
     refused = failure(host.take(script("plum @ https://example.com/plum.whl"))["s"])
 
     assert refused.message.startswith("plum @ https://example.com/plum.whl: expected a version, got an address")
+
+
+def test_case_16_packages_that_change_under_the_process_are_told_once_and_degrade_nothing(
+    tmp_path: Path, packages: Packages
+) -> None:
+    with a_host(tmp_path, poll_seconds=0.1) as host:
+        host.take({"s.py": "import grape\ndef run(): return grape.VERSION"})
+        heard = host.supervisor.events.subscribe()
+
+        packages.install("grape", "14.0")
+        changed = ["grape 13.7.1 is loaded, 14.0 is installed"]
+
+        eventually(lambda: host.supervisor.health()["restart_needed"] == changed, what="the change is seen")
+        assert host.supervisor.health()["status"] == "ok"
+        assert host.live.s.run() == "13.7.1"
+        packages.install("plum", "1.0")  # one more difference, which concerns nobody
+        before = host.supervisor._installed.generation
+        eventually(lambda: host.supervisor._installed.generation > before, what="another look was taken")
+        events = iter(lambda: heard.get(0), None)
+        assert [event.data for event in events if event.name == "packages"] == [{"restart_needed": changed}]

@@ -62,6 +62,7 @@ def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
         state=state,
         counts=_counts(everything),
         found_count=len(found),
+        restart_needed=supervisor.restart_needed,
         shown_count=len(shown),
         live=supervisor.store.releases.live(),
         open_runs=supervisor.find_runs(states=OPEN_STATES, limit=RUNNING_COUNT),

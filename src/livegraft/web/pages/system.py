@@ -28,7 +28,8 @@ def system(visit: SignedIn, state: str = "") -> Response:
         total_count=len(versions),
         counts=[(each, counts[each]) for each in _ORDER if counts[each]],
         state=state,
-        health=supervisor.health(),
+        health={name: value for name, value in supervisor.health().items() if name != "restart_needed"},
+        restart_needed=supervisor.restart_needed,
         address=supervisor.address,
         branch=supervisor.branch,
     )
