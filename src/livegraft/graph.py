@@ -23,6 +23,8 @@ from livegraft.source import Import, Source, read_source
 KEY_DIGITS: Final = 20
 """Hex digits of a key: 80 bits, so that two keys of one repository never meet by accident."""
 
+NEVER_LOADED: Final = "is a C extension, which is never loaded from a repository: install it as a package"
+
 _KEPT_PLANS: Final = 4
 
 
@@ -70,7 +72,8 @@ class Plan:
 
     ``tops`` are the first parts of those names that absolute imports of version code find in the
     repository. ``changed`` are the names that came, left or have another key than in the plan of revision
-    ``follows`` ("" for a first plan).
+    ``follows`` ("" for a first plan). ``extensions`` maps the dotted names of C extensions to their paths: these
+    are never loaded.
     """
 
     revision: Revision
@@ -79,6 +82,7 @@ class Plan:
     changed: frozenset[str]
     follows: str = ""
     skipped: tuple[Skipped, ...] = ()
+    extensions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Planner:
     def plan(self, snapshot: Snapshot) -> Plan:
         """The plan of a snapshot, next to which the plan before is incremental."""
         before = self._plan.modules if self._plan else {}
+        blobs_before = self._blobs
         files, changed = self._compare(snapshot.files)
         modules = dict(before)
         for name in changed:
@@ -121,7 +126,12 @@ class Planner:
         self._blobs, self._files = snapshot.files, files
         touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
         follows = self._plan.revision.id if self._plan else ""
-        self._plan = Plan(snapshot.revision, modules, tops, touched, follows, snapshot.skipped)
+        if self._plan is not None and snapshot.files.keys() == blobs_before.keys():
+            extensions = self._plan.extensions
+        else:
+            extensions = dict(_extensions(snapshot.files))
+        skipped = (*snapshot.skipped, *(Skipped(path, NEVER_LOADED) for path in extensions.values()))
+        self._plan = Plan(snapshot.revision, modules, tops, touched, follows, skipped, extensions)
         return self._plan
 
     def at(self, revision: str) -> Plan:
@@ -354,6 +364,14 @@ def _modules(files: Mapping[str, str]) -> dict[str, _File]:
         for name in prefixes(folder.replace("/", ".")) if folder else ():
             found.setdefault(name, _File(name.replace(".", "/"), "", True))
     return found
+
+
+def _extensions(files: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Compiled modules among the files: dotted name and path."""
+    for path in files:
+        if path.endswith((".so", ".pyd")):
+            folder, _, leaf = path.rpartition("/")
+            yield f"{folder}/{leaf.partition('.')[0]}".lstrip("/").replace("/", "."), path
 
 
 def _tops(files: Mapping[str, _File]) -> frozenset[str]:

@@ -22,7 +22,7 @@ from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Drainer
 from livegraft.errors import ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
 from livegraft.events import Events
-from livegraft.graph import Planner
+from livegraft.graph import NEVER_LOADED, Planner
 from livegraft.installed import Installed, PackageChange
 from livegraft.live import Live, Namespace
 from livegraft.loader import Loader
@@ -103,7 +103,7 @@ class Supervisor:
         self._decisions = Decisions(store=self.store, clock=self.clock)
         self._release: Release | None = None
         self.live = Live(self._find_live)
-        planner = Planner(
+        planner = self._planner = Planner(
             read=self._mirror.read, snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision))
         )
         self._installed = Installed()
@@ -514,9 +514,17 @@ class Supervisor:
 
     def _describe_import(self, error: BaseException, version: Version) -> LoadError:
         failure = describe(error, self._loader.locate)
-        return LoadError(
-            failure.path or version.path, failure.line, f"{failure.type}: {failure.message}", failure.traceback
-        )
+        reason = f"{failure.type}: {failure.message}{self._extension_hint(error, version)}"
+        return LoadError(failure.path or version.path, failure.line, reason, failure.traceback)
+
+    def _extension_hint(self, error: BaseException, version: Version) -> str:
+        """What is said of an import that failed because the repository has a compiled module in that place."""
+        if not isinstance(error, ImportError):
+            return ""
+        for name, path in self._planner.at(version.revision).extensions.items():
+            if error.name == name or f"cannot import name {name.rpartition('.')[2]!r} " in str(error):
+                return f"; {path} {NEVER_LOADED}"
+        return ""
 
     def _mark_lost_runs(self) -> None:
         """Close the runs of processes that died: nobody else will."""

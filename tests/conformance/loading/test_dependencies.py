@@ -159,3 +159,26 @@ def test_case_16_packages_that_change_under_the_process_are_told_once_and_degrad
         eventually(lambda: host.supervisor._installed.generation > before, what="another look was taken")
         events = iter(lambda: heard.get(0), None)
         assert [event.data for event in events if event.name == "packages"] == [{"restart_needed": changed}]
+
+
+@pytest.mark.parametrize(
+    ("path", "statement"),
+    [
+        ("fast.cpython-311-x86_64-linux-gnu.so", "import fast"),
+        ("helpers/fast.so", "import helpers.fast"),
+        ("helpers/fast.abi3.so", "from helpers import fast"),
+        ("helpers/fast.pyd", "from helpers.fast import add"),
+    ],
+)
+def test_case_16_a_c_extension_of_the_repository_is_never_loaded_and_its_import_says_why(
+    host: Host, path: str, statement: str
+) -> None:
+    host.take({"s.py": "def run(): return 'old'", "helpers/__init__.py": ""})
+
+    refused = failure(host.take({"s.py": f"{statement}\ndef run(): return 'new'", path: "\x7fELF"})["s"])
+
+    never = "is a C extension, which is never loaded from a repository: install it as a package"
+    assert refused.message.endswith(f"; {path} {never}")
+    assert (refused.path, refused.line) == ("s.py", 1)
+    assert host.live.s.run() == "old"
+    assert [(each.path, each.reason) for each in host.supervisor.skipped] == [(path, never)]
