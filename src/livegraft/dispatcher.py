@@ -298,8 +298,11 @@ class Dispatcher:
                 return
         record = self.find(id)
         if record.state in OPEN_STATES and entry is None:
-            raise ConflictError(f"run {id} is of another process ({record.process})")
-        raise ConflictError(f"run {id} is {'asked to stop already' if record.state in OPEN_STATES else record.state}")
+            raise ConflictError(
+                f"expected run {id} to be of this process, it is of another ({record.process}): cancel it there"
+            )
+        found = "was asked to stop already" if record.state in OPEN_STATES else f"is {record.state}"
+        raise ConflictError(f"expected run {id} to be open, it {found}")
 
     def _stop_run(self, entry: _OpenRun, asked: _Asked) -> None:
         if entry.record.state is RunState.QUEUED:

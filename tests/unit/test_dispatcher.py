@@ -405,7 +405,7 @@ class TestCancelling:
         handle = host.run(run)
         handle.wait()
 
-        with pytest.raises(ConflictError, match=f"run {handle.id} is succeeded"):
+        with pytest.raises(ConflictError, match=f"expected run {handle.id} to be open, it is succeeded"):
             handle.cancel()
 
     def test_twice_is_a_conflict(self, host: Running, gate: Gate) -> None:
@@ -420,7 +420,7 @@ class TestCancelling:
         host.store.runs.add(a_row_of_another_process())
         (row,) = host.store.runs.find()
 
-        with pytest.raises(ConflictError, match=f"run {row.id} is of another process"):
+        with pytest.raises(ConflictError, match="it is of another"):
             host.dispatcher.cancel(row.id)
         assert host.dispatcher.open_run("reports/daily") == row.id
 

@@ -29,6 +29,13 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Before = Annotated[int | None, Query(ge=0, le=MAX_ID, description="the `next` of the page before")]
 Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="seconds to wait for the end")]
 
+
+def _no_fields(body: Annotated[shapes.Body | None, Body()] = None) -> None:
+    """Refuse what a request carries that may carry nothing."""
+
+
+CARRIES_NOTHING: Final = Depends(_no_fields)
+
 router = APIRouter(
     route_class=GuardedRoute,
     dependencies=[Depends(described_access)],
@@ -98,7 +105,7 @@ def quarantine(name: str, core: Core, actor: Caller, body: shapes.QuarantineBody
     return shapes.script(core.script(name))
 
 
-@router.post("/scripts/{name:path}/release")
+@router.post("/scripts/{name:path}/release", dependencies=[CARRIES_NOTHING])
 def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
     """Put a quarantined script back into service."""
     core.script(name)
@@ -113,7 +120,7 @@ def pin(name: str, core: Core, actor: Caller, body: shapes.PinBody) -> Json:
     return shapes.script(core.script(name))
 
 
-@router.post("/scripts/{name:path}/unpin")
+@router.post("/scripts/{name:path}/unpin", dependencies=[CARRIES_NOTHING])
 def unpin(name: str, core: Core, actor: Caller) -> Json:
     """Let a pinned script follow the repository again."""
     core.script(name)
@@ -164,7 +171,7 @@ def output(
     return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
 
 
-@router.post("/runs/{id}/cancel")
+@router.post("/runs/{id}/cancel", dependencies=[CARRIES_NOTHING])
 def cancel(id: str, core: Core, actor: Caller) -> Json:
     """Ask a run to stop."""
     return shapes.run(core.cancel(id, actor=actor))
@@ -193,14 +200,14 @@ def hold(core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Bo
     return _held(core)
 
 
-@router.post("/let-go")
+@router.post("/let-go", dependencies=[CARRIES_NOTHING])
 def let_go(core: Core, actor: Caller) -> Json:
     """Follow the repository again."""
     core.let_go(actor=actor)
     return _held(core)
 
 
-@router.post("/links", status_code=201)
+@router.post("/links", status_code=201, dependencies=[CARRIES_NOTHING])
 def new_link(request: Request, actor: Caller) -> Json:
     """A secret for a link that signs in whoever opens it first: ``/login?token=SECRET``."""
     access: Access = request.app.state.access

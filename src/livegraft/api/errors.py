@@ -79,8 +79,13 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    refusal = answer(error.status_code, code, str(error.detail))
+    status = HTTPStatus(error.status_code)
+    message = str(error.detail)
+    if message == status.phrase:  # nobody said more: the router found no route
+        allowed = (error.headers or {}).get("Allow")
+        expected = f"the method to be {allowed}" if allowed else "a path that openapi.json lists"
+        message = f"expected {expected}, got: {request.method} {request.url.path}"
+    refusal = answer(status, status.phrase.lower().replace(" ", "_"), message)
     refusal.headers.update(error.headers or {})
     return refusal
 

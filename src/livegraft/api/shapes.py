@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class Body(BaseModel):
-    """What a request may carry; a field that is not known is refused."""
+    """What a request may carry: by itself no fields; one that is not known is refused."""
 
     model_config = ConfigDict(extra="forbid")
 

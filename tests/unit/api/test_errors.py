@@ -57,6 +57,11 @@ def test_every_error_of_ours_has_a_status() -> None:
         ("POST", "/scripts/takes/quarantine", {}, 422, "invalid_request"),
         ("POST", "/scripts/takes/quarantine", {"reason": ""}, 422, "invalid_request"),
         ("POST", "/scripts/takes/quarantine", {"reason": "x", "actor": "somebody"}, 422, "invalid_request"),
+        ("POST", "/scripts/takes/release", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/scripts/takes/unpin", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/runs/nothing/cancel", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/let-go", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/links", {"reason": "x"}, 422, "invalid_request"),
         ("POST", "/hold", {"reason": "x" * 1001}, 422, "invalid_request"),
         ("GET", "/runs?limit=0", None, 422, "invalid_request"),
         ("GET", "/runs?limit=501", None, 422, "invalid_request"),
@@ -97,7 +102,16 @@ def test_an_unknown_query_parameter_is_named_with_those_that_are_known(api: Api)
 
 
 def test_a_method_that_is_not_allowed_tells_which_are(api: Api) -> None:
-    assert api.send("DELETE", "/runs").headers["Allow"] == "GET"
+    answer = api.send("DELETE", "/runs")
+
+    assert answer.headers["Allow"] == "GET"
+    assert answer.json()["error"]["message"] == "expected the method to be GET, got: DELETE /api/v1/runs"
+
+
+def test_a_path_that_is_not_there_tells_where_the_paths_are(api: Api) -> None:
+    assert api.get("/rnus", 404)["error"]["message"] == (
+        "expected a path that openapi.json lists, got: GET /api/v1/rnus"
+    )
 
 
 @pytest.mark.parametrize(
