@@ -100,17 +100,39 @@ def test_a_commit_appears_without_a_reload_and_a_deleted_script_goes(site: Site)
 
 def test_a_run_streams_its_output_progress_and_result(site: Site) -> None:
     page = site.open("/scripts/slow")
-    page.get_by_label("lines").fill("5")
+    page.get_by_label("lines").fill("20")
     page.get_by_role("button", name="Run", exact=True).click()
 
     output = page.locator("[data-output]")
     expect(output).to_contain_text("line 0")
     expect(page.get_by_text("running").first).to_be_visible()
-    expect(output).to_contain_text("line 4")
+    expect(output).to_contain_text("line 19")
     expect(page.get_by_text("succeeded").first).to_be_visible()
-    expect(page.locator("main")).to_contain_text('"lines": 5')
+    expect(page.locator("main")).to_contain_text('"lines": 20')
     text = output.inner_text()
-    assert [text.count(f"line {n}") for n in range(5)] == [1, 1, 1, 1, 1]
+    assert [text.count(f"line {n}\n") for n in range(19)] == [1] * 19
+    expect(page.locator("#log-state")).to_be_hidden()
+
+
+def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
+    page = site.open("/scripts/slow")
+    page.get_by_label("lines").fill("20")
+    page.get_by_role("button", name="Run", exact=True).click()
+    output = page.locator("[data-output]")
+    expect(output).to_contain_text("line 1")
+
+    for is_hidden in (True, False):
+        page.evaluate(
+            """isHidden => {
+                Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            is_hidden,
+        )
+
+    expect(output).to_contain_text("line 19", timeout=20_000)
+    text = output.inner_text()
+    assert [text.count(f"line {n}\n") for n in range(2, 19)] == [1] * 17
 
 
 def test_a_form_says_what_is_wrong_beside_the_field(site: Site) -> None:
@@ -132,6 +154,8 @@ def test_a_broken_commit_is_a_failure_with_its_place_while_the_old_version_serve
     expect(page.get_by_text("slow.py:1").first).to_be_visible()
     expect(page.get_by_text("SyntaxError").first).to_be_visible()
     expect(site.open("/scripts/slow").get_by_text("newer version failed").first).to_be_visible()
+    expect(page.locator("#code")).to_contain_text("the version that failed")
+    expect(page.locator("#code .marked")).to_contain_text("def run(:")
 
 
 def test_a_script_is_quarantined_with_a_reason_and_released(site: Site) -> None:

@@ -7,6 +7,7 @@ the script's parameters, whose problems are then shown beside the fields.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,8 +62,8 @@ class Field:
     has_default: bool = False
     default: Any = None
     options: tuple[Option, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     min_length: int | None = None
     max_length: int | None = None
     pattern: str = ""
@@ -204,27 +205,28 @@ def _kind(shape: Mapping[str, Any], default: Any) -> Kind:
     return Kind.LONG_TEXT if long else Kind.TEXT
 
 
-def _minimum(shape: Mapping[str, Any], kind: Kind) -> float | None:
+def _minimum(shape: Mapping[str, Any], kind: Kind) -> int | float | None:
     if kind is Kind.INTEGER and "exclusiveMinimum" in shape:
-        return float(shape["exclusiveMinimum"] + 1)
+        return _bound(shape["exclusiveMinimum"] + 1)
     return _bound(shape.get("minimum", shape.get("exclusiveMinimum")))
 
 
-def _maximum(shape: Mapping[str, Any], kind: Kind) -> float | None:
+def _maximum(shape: Mapping[str, Any], kind: Kind) -> int | float | None:
     if kind is Kind.INTEGER and "exclusiveMaximum" in shape:
-        return float(shape["exclusiveMaximum"] - 1)
+        return _bound(shape["exclusiveMaximum"] - 1)
     return _bound(shape.get("maximum", shape.get("exclusiveMaximum")))
 
 
-def _bound(bound: int | float | None) -> float | None:
-    return None if bound is None else float(bound)
+def _bound(bound: int | float | None) -> int | float | None:
+    """A bound without the zero that a whole number got on its way: people read it."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _example(schema: Mapping[str, Any], shape: Mapping[str, Any], kind: Kind) -> str:
     examples = schema.get("examples") or shape.get("examples")
     if examples:
         return _shown(kind, examples[0])
-    return "PT2H30M" if kind is Kind.DURATION else ""
+    return "2h30m" if kind is Kind.DURATION else ""
 
 
 def _options(field: Field, shape: Mapping[str, Any]) -> tuple[Option, ...]:
@@ -260,7 +262,18 @@ def _shown(kind: Kind, value: Any) -> str:
             return json.dumps(value, indent=2, ensure_ascii=False)
         case Kind.DATETIME:
             return str(value).removesuffix("Z").partition("+")[0]
+        case Kind.DURATION:
+            return _short_duration(str(value))
     return str(value)
+
+
+_ISO_DURATION: Final = re.compile(r"P(\d+D)?(?:T(\d+H)?(\d+M)?([\d.]+S)?)?")
+
+
+def _short_duration(text: str) -> str:
+    """``PT2H30M`` as people write it, ``2h30m``; what is neither positive nor simple stays as it is."""
+    found = _ISO_DURATION.fullmatch(text)
+    return "".join(filter(None, found.groups())).lower() or text if found else text
 
 
 def _read(field: Field, text: str, arguments: dict[str, Any]) -> None:

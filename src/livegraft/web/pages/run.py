@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,9 +23,10 @@ TABLE_ROW_COUNT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A result that is a list of flat records."""
+    """A result that is a list of flat records. ``numeric`` are the columns of nothing but numbers."""
 
     columns: Sequence[str]
+    numeric: Collection[str]
     rows: Sequence[Mapping[str, Any]]
     total_count: int
 
@@ -82,7 +83,12 @@ def _table(run: RunRecord) -> Table | None:
     if not isinstance(records, list) or not records or not all(_is_flat(record) for record in records):
         return None
     columns = list(dict.fromkeys(name for record in records for name in record))
-    return Table(columns, records[:TABLE_ROW_COUNT], len(records))
+    numeric = {name for name in columns if all(_is_number(record.get(name)) for record in records)}
+    return Table(columns, numeric, records[:TABLE_ROW_COUNT], len(records))
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _is_flat(record: object) -> bool:

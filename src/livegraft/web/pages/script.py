@@ -100,9 +100,16 @@ def _page(
 
 
 def _code(supervisor: Supervisor, status: ScriptStatus, key: str, line: int) -> Code | None:
-    """None when the source of that version is not known any more."""
+    """What was asked for, else what is pinned, else the newest, with the line that failed marked.
+
+    None when the source of that version is not known any more.
+    """
+    key = key or (status.pin.key if status.pin else "")
+    newest = status.error or status.version
+    if status.error and not key and status.error.failure.path == f"{status.name}.py":
+        line = line or status.error.failure.line
     try:
         text = supervisor.code(status.name, key or None)
     except NotFoundError:
         return None
-    return Code(key or (status.version.key if status.version else ""), highlighted(text), line)
+    return Code(key or (newest.key if newest else ""), highlighted(text), line)

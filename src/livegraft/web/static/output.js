@@ -19,10 +19,10 @@ export function startOutput(refresh) {
   const say = (text) => ((state.textContent = text), (state.hidden = !text));
 
   function show(event) {
-    const chunk = JSON.parse(event.data);
-    if (chunk.next_offset <= seen) return;
-    seen = chunk.next_offset;
-    terminal.write(chunk.text);
+    const upTo = Number(event.lastEventId);
+    if (upTo <= seen) return;
+    seen = upTo;
+    terminal.write(JSON.parse(event.data).text);
     say("");
     toEnd();
   }
