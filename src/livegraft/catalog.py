@@ -80,7 +80,7 @@ class VersionStatus:
     """A version that is, or was lately, in this process.
 
     ``name`` is the dotted module name in the repository; ``holders`` says what keeps a draining or
-    leaked one; ``scripts`` are the live scripts that use it.
+    leaked one; ``error`` why a failed one did not load, else ""; ``scripts`` are the live scripts that use it.
     """
 
     name: str
@@ -92,6 +92,7 @@ class VersionStatus:
     loaded_at: datetime | None
     object_count: int | None
     holders: tuple[str, ...]
+    error: str
     scripts: tuple[str, ...]
 
 

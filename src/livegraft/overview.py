@@ -108,6 +108,7 @@ def _version_status(version: Version, users: Mapping[tuple[str, str], list[str]]
         since=version.since,
         loaded_at=version.loaded_at,
         object_count=version.object_count,
-        holders=version.holders if version.failure is None else (str(version.failure),),
+        holders=version.holders,
+        error=str(version.failure or ""),
         scripts=() if gone else tuple(users.get((version.name, version.key), ())),
     )

@@ -51,7 +51,7 @@ def test_check_lists_every_fault_as_path_line_and_reason_and_fails(tree: Reposit
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[0].startswith("broken.py:2: ")
-    assert done.stdout.splitlines()[-1] == "3 scripts, 1 faults"
+    assert done.stdout.splitlines()[-1] == "3 scripts, 1 fault"
     assert done.stderr == ""
 
 

@@ -72,7 +72,11 @@ def test_start_waits_for_the_result_and_logs_prints_the_output(server: Server) -
 
 
 def test_start_fails_when_the_run_that_it_waits_for_fails(server: Server) -> None:
-    assert "failed" in server.cli("start", "--wait", "20", "fails", expect=1)
+    said = server.cli("start", "--wait", "20", "fails", expect=1)
+
+    assert "failed" in said
+    assert 'File "fails.py", line 2' in said
+    assert "ValueError: 1" in said
 
 
 def test_help_of_a_script_on_the_server_shows_its_parameters(server: Server) -> None:

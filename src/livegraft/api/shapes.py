@@ -187,6 +187,7 @@ def version(status: VersionStatus) -> Json:
         "loaded_at": time(status.loaded_at),
         "objects": status.object_count,
         "holders": list(status.holders),
+        "error": status.error,
         "scripts": list(status.scripts),
     }
 

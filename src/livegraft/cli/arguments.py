@@ -49,10 +49,16 @@ def usage(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     required = set(schema.get("required", ()))
     lines = []
     for name, about in schema.get("properties", {}).items():
-        kinds = "|".join(sorted(_kinds(about, schema))) or "value"
+        kinds = "|".join(_choices(about, schema) or sorted(_kinds(about, schema))) or "value"
         note = "required" if name in required else f"default {json.dumps(about.get('default'))}"
         lines.append((f"--{name.replace('_', '-')} {kinds}", f"{about.get('description', '')} ({note})".strip()))
     return lines
+
+
+def _choices(about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """The values of which a property takes one; none when it takes others."""
+    values = _resolved(about, schema).get("enum", [])
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
 def _items(text: str, about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Any]:

@@ -109,7 +109,8 @@ def _refused(answer: httpx.Response) -> RefusedError:
         error = answer.json()["error"]
         return RefusedError(error["code"], error["message"])
     except (ValueError, KeyError, TypeError):
-        return RefusedError("error", f"the server answered {answer.status_code}")
+        reason = f"expected a livegraft server at {answer.url}, it answered {answer.status_code} in words of its own"
+        return RefusedError("error", f"{reason}; the address of one that is mounted ends with the path of the mount")
 
 
 def _token_nearby() -> str | None:

@@ -38,6 +38,9 @@ Provide = Annotated[
     typer.Option(metavar="NAME=MODULE:ATTRIBUTE", help="A resource for scripts, by name. Repeat it for several."),
 ]
 Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
+_UNWRAPPED = 10_000
+"""Columns of a table that nobody's terminal shows."""
+
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -113,7 +116,7 @@ def check(
     else:
         for fault in faults:
             print(fault)
-        print(f"{count} scripts, {sum(not fault.is_warning for fault in faults)} faults")
+        print(f"{_counted(count, 'script')}, {_counted(sum(not fault.is_warning for fault in faults), 'fault')}")
     raise typer.Exit(1 if is_bad else 0)
 
 
@@ -278,8 +281,11 @@ def versions(url: Url = None, token: Token = None, as_json: Json = False) -> Non
     if as_json:
         _print_json(answer)
         return
-    rows = [(each["name"], each["key"][:8], each["state"], "; ".join(each["holders"])) for each in answer["versions"]]
-    _table(("module", "version", "state", "held by"), rows)
+    rows = [
+        (each["name"], each["key"][:8], each["state"], "; ".join(each["holders"]), each["error"])
+        for each in answer["versions"]
+    ]
+    _table(("module", "version", "state", "held by", "error"), rows)
 
 
 def _words(context: typer.Context, name: str) -> list[str]:
@@ -315,7 +321,12 @@ def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(*titles, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # A line is a row for the programs that read it; only a terminal has a width to keep to.
+    Console(width=None if sys.stdout.isatty() else _UNWRAPPED).print(table)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _short(version: dict[str, str] | None) -> str:

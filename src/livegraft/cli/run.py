@@ -112,6 +112,8 @@ def start_there(words: Sequence[str]) -> int:
     else:
         print(f"{run['id']} {run['state']}")
         _show_result(run["result"])
+        if run["error"]:
+            print(run["error"]["traceback"] or run["error"]["message"], file=sys.stderr)
     return 1 if run["error"] and wait else 0
 
 

@@ -163,6 +163,7 @@ def test_versions_name_what_is_in_the_process(api: Api) -> None:
     assert (found["path"], found["state"], found["holders"]) == ("dir/greet.py", "live", [])
     assert found["key"] == api.host.key("dir/greet")
     assert {"revision", "since", "loaded_at", "objects", "scripts"} <= found.keys()
+    assert found["error"] == ""
 
 
 def test_health_is_ok_while_the_repository_can_be_read(api: Api) -> None:

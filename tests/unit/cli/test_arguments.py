@@ -130,3 +130,6 @@ def test_usage_names_each_option_its_type_and_its_default() -> None:
     assert lines["--text string"] == "(required)"
     assert lines["--count integer"] == "(default 1)"
     assert lines["--loud boolean"] == "(default false)"
+    assert lines["--kind a|b"] == '(default "a")'
+    assert lines["--colour red|blue"] == '(default "red")'
+    assert lines["--level 1|2"] == "(default 1)"

@@ -89,7 +89,7 @@ def test_another_server_is_not_taken_for_livegraft(stranger: str, status: int) -
 
 
 def test_an_error_that_is_not_livegrafts_is_told_by_its_status(stranger: str) -> None:
-    with pytest.raises(RefusedError, match="the server answered 404"):
+    with pytest.raises(RefusedError, match=r"/404, it answered 404 .* path of the mount"):
         Client(stranger, None).get("/404")
 
 
