@@ -133,7 +133,8 @@ class Syncer:
             untold, self._untold = self._untold, {}
         known = {name: _unchanged(name, release) for name in sorted({*release.scripts, *release.failures})}
         changed = {name: outcome for name, outcome in untold.items() if _is_news(outcome, release)}
-        return SyncReport(release.revision.id, ReleaseState.LIVE, "", tuple((known | changed).values()))
+        error = "held: newer commits wait until somebody lets go" if self._held() else ""
+        return SyncReport(release.revision.id, ReleaseState.LIVE, error, tuple((known | changed).values()))
 
     def rebuild(self, timeout: float | None = None) -> None:
         """Make the release of the present commit again: a pin was set or lifted."""

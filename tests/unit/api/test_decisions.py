@@ -46,6 +46,7 @@ def test_a_held_repository_stays_at_its_release_until_somebody_lets_go(api: Api)
 
     api.host.take({"job.py": "def run(): return 'later'"})
     assert api.run("job")["result"] == "first"
+    assert "held" in api.post("/sync")["error"]
 
     api.post("/let-go")
     api.post("/sync")
