@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
 from livegraft.parameters import Parameters, Resources
+from livegraft.probe import NOTHING_PROBED, Probe, Probing
 from livegraft.revision import Revision
 from livegraft.run import RunFailure
 from livegraft.source import Entry
@@ -82,6 +84,7 @@ class _Build:
         self.plan = plan
         self.before = before
         self.pins = pins
+        self.probing: Probing = NOTHING_PROBED
         self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
         self.failures: dict[str, ScriptFailure] = dict(before.failures) if before else {}
         self.outcomes: list[ScriptOutcome] = []
@@ -113,7 +116,8 @@ class _Build:
 class ReleaseBuilder:
     """Makes the release of a plan: loads the keys that are new, keeps the last good version of what fails.
 
-    ``last_good`` gives the version of a script that was live last, of an earlier process perhaps.
+    ``last_good`` gives the version of a script that was live last, of an earlier process perhaps; ``were_live`` tells
+    which versions of scripts were live once. ``probe`` is asked about what is new before it is loaded.
     """
 
     def __init__(
@@ -126,6 +130,8 @@ class ReleaseBuilder:
         clock: Clock,
         installed: Installed,
         last_good: Callable[[str], VersionRecord | None],
+        were_live: Callable[[Iterable[tuple[str, str]]], Collection[tuple[str, str]]],
+        probe: Probe,
     ) -> None:
         self._loader = loader
         self._load_thread = load_thread
@@ -135,6 +141,8 @@ class ReleaseBuilder:
         self._installed = installed
         self._dependencies = Dependencies(installed)
         self._last_good = last_good
+        self._were_live = were_live
+        self._probe = probe
 
     def build(
         self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint], *, whole: bool = False
@@ -145,12 +153,42 @@ class ReleaseBuilder:
         asked for because pins changed.
         """
         work = _Build(plan, before, pins)
-        for name in work.names(whole):
-            self._place(name, work)
-        modules = self._reload_modules(plan, before.modules if before else {})
+        names = work.names(whole)
+        # Verdicts come while modules that have one are loaded already.
+        with closing(self._probe.begin(plan, self._unproven(names, work))) as work.probing:
+            for name in names:
+                self._place(name, work)
+            modules = self._reload_modules(work)
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, modules)
         return Candidate(release, tuple(work.outcomes))
+
+    def _unproven(self, names: Collection[str], work: _Build) -> Sequence[PlannedModule]:
+        """What is about to be loaded and never was, here or in an earlier process, in the order of loading."""
+        modules = work.plan.modules
+        scripts = [module for name in names if (module := modules.get(name)) and self._is_coming(module, work)]
+        were_live = self._were_live((module.script, module.key) for module in scripts)
+        fresh = {module.name: module for module in scripts if (module.script, module.key) not in were_live}
+        fresh |= {name: modules[name] for name in (work.before.modules if work.before else ()) if name in modules}
+        return [module for module in fresh.values() if not self._is_here(module) and _can_be_read(module)]
+
+    def _is_coming(self, module: PlannedModule, work: _Build) -> bool:
+        """Whether ``_place`` is going to execute a script of this plan."""
+        if not module.is_script or module.script in work.pins:
+            return False
+        failed = work.failures.get(module.script)
+        if failed is not None and failed.key == module.key and not self._may_load_now(failed):
+            return False
+        if module.source is not None and "# /// script" in module.source.text:  # most have none: a header costs time
+            try:
+                self._admitted(module)
+            except LivegraftError:
+                return False
+        return True
+
+    def _is_here(self, module: PlannedModule) -> bool:
+        version = self._loader.find(module.name, module.key)
+        return version is not None and version.loaded_at is not None
 
     def _place(self, name: str, work: _Build) -> None:
         """Decide which version of a script the release has, and load it if it is not here."""
@@ -166,7 +204,7 @@ class ReleaseBuilder:
         if failed is None or failed.key != module.key or self._may_load_now(failed):
             # Else it is not tried again until the key changes.
             try:
-                work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan))
+                work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan, work.probing))
                 return
             except LivegraftError as error:
                 failed = self._failure(module, work.plan.revision, error)
@@ -184,13 +222,25 @@ class ReleaseBuilder:
 
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
         """Load a module that the host calls. Raises LoadError."""
+        unproven = [] if self._is_here(module) or not _can_be_read(module) else [module]
+        with closing(self._probe.begin(plan, unproven)) as probing:
+            return self._load_module(module, plan, probing)
+
+    def _load_module(self, module: PlannedModule, plan: Plan, probing: Probing) -> Version:
+        _check_probed(module, probing)
         return self._load_thread.call(lambda: self._loader.load(module, plan), module.path)
 
-    def _load(self, module: PlannedModule, plan: Plan) -> LiveScript:
+    def _load(self, module: PlannedModule, plan: Plan, probing: Probing = NOTHING_PROBED) -> LiveScript:
+        header = self._admitted(module)
+        _check_probed(module, probing)
+        return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
+
+    def _admitted(self, module: PlannedModule) -> Header:
+        """The header of a script that can be read and whose dependencies are here. Raises LivegraftError."""
         header = _checked(module)
         if module.source is not None:
             self._dependencies.check(module.path, module.source.text, header)
-        return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
+        return header
 
     def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
         version = self._loader.load(module, plan)
@@ -221,14 +271,15 @@ class ReleaseBuilder:
         except LivegraftError:
             return None
 
-    def _reload_modules(self, plan: Plan, before: Mapping[str, Version]) -> dict[str, Version]:
+    def _reload_modules(self, work: _Build) -> dict[str, Version]:
         """The modules that the host called, at this plan; one that fails stays as it was."""
         modules = {}
-        for name, version in before.items():
-            planned = plan.modules.get(name)
+        for name, version in work.before.modules.items() if work.before else ():
+            planned = work.plan.modules.get(name)
             if planned is not None:
                 try:
-                    modules[name] = version if planned.key == version.key else self.load_module(planned, plan)
+                    is_same = planned.key == version.key
+                    modules[name] = version if is_same else self._load_module(planned, work.plan, work.probing)
                 except LoadError:
                     modules[name] = version
         return modules
@@ -246,6 +297,17 @@ def run_failure(error: LivegraftError, path: str) -> RunFailure:
     if isinstance(error, SourceError):
         return RunFailure(error.code, error.reason, error.path, error.line)
     return RunFailure(error.code, str(error), path)
+
+
+def _can_be_read(module: PlannedModule) -> bool:
+    return all(each.source is None or each.source.error is None for each in module.reach().values())
+
+
+def _check_probed(module: PlannedModule, probing: Probing) -> None:
+    """Raises LoadError when the probe refuses a module."""
+    refusal = probing.refusal(module)
+    if refusal is not None:
+        raise refusal
 
 
 def _checked(module: PlannedModule) -> Header:

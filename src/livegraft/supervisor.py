@@ -31,6 +31,8 @@ from livegraft.mirror import Mirror
 from livegraft.mirror.git import GitMirror
 from livegraft.overview import Overview
 from livegraft.parameters import Resources
+from livegraft.probe import NoProbe, Probe
+from livegraft.probe.warm import WarmProbe
 from livegraft.release import LiveScript, Release, ReleaseBuilder
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
@@ -64,6 +66,8 @@ class Supervisor:
     a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
     With ``tick=False`` schedules are shown and do not fire. ``mirror`` takes the place of the repository.
+    With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
+    an import may use there (default 1 GiB).
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -82,6 +86,8 @@ class Supervisor:
         accept_rewritten: bool = False,
         git_token: str | None = None,
         tick: bool = True,
+        probe: bool = True,
+        probe_memory_bytes: int = 1 << 30,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -113,6 +119,11 @@ class Supervisor:
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
         self._drainer = Drainer(loader=self._loader, clock=self.clock, events=self.events, runs_of=self._runs_of)
+        self._probe: Probe = NoProbe()
+        if probe:
+            self._probe = WarmProbe(
+                folder=self.data / "sources", deadline_seconds=import_seconds, memory_bytes=probe_memory_bytes
+            )
         self._builder = ReleaseBuilder(
             loader=self._loader,
             load_thread=self._load_thread,
@@ -121,6 +132,8 @@ class Supervisor:
             clock=self.clock,
             installed=self._installed,
             last_good=lambda name: next(iter(self.store.releases.versions(name, limit=1)), None),
+            were_live=self.store.releases.were_live,
+            probe=self._probe,
         )
         self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))
         self._syncer = Syncer(
@@ -157,6 +170,7 @@ class Supervisor:
             if self._started:
                 return
             self._started = True
+            self._probe.start()  # it gets ready while the first commit is fetched and planned
             self._mark_lost_runs()
             self._dispatcher.start()
             self._drainer.start()
@@ -175,6 +189,7 @@ class Supervisor:
             self._dispatcher.stop(deadline_seconds)
             self._drainer.stop()
             self._load_thread.stop()
+            self._probe.close()
             self._unload_all()
             self._mirror.close()
             self.store.close()
@@ -417,6 +432,7 @@ class Supervisor:
             "open_runs": len(self._dispatcher.active()),
             "versions": len(self._loader.versions),
             "restart_needed": [str(change) for change in self.restart_needed],
+            "probe": self._probe.state,
         }
 
     @property

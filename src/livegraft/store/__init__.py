@@ -6,7 +6,7 @@ passes the suite in ``tests/conformance/store``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -216,6 +216,9 @@ class Releases(Protocol):
         """Versions of a script, newest first."""
 
     def version(self, script: str, key: str) -> VersionRecord | None: ...
+
+    def were_live(self, versions: Iterable[tuple[str, str]]) -> Collection[tuple[str, str]]:
+        """Those of some versions, by script and key, that were live once."""
 
 
 class Slots(Protocol):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import RunFailure
@@ -16,6 +16,8 @@ from livegraft.store.database import Database
 
 _releases = schema.releases.c
 _versions = schema.versions.c
+
+_VERSIONS_AT_ONCE: Final = 400
 
 
 class SqlReleases:
@@ -97,6 +99,22 @@ class SqlReleases:
         with self._database.reading() as connection:
             row = connection.execute(wanted).one_or_none()
         return _version(row) if row else None
+
+    def were_live(self, versions: Iterable[tuple[str, str]]) -> Collection[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        wanted = list(versions)
+        with self._database.reading() as connection:
+            for n in range(0, len(wanted), _VERSIONS_AT_ONCE):
+                # Not (script, key) IN (...): for more than one pair SQLite reads the whole index.
+                any_of = or_(
+                    *(
+                        and_(_versions.script == script, _versions.key == key)
+                        for script, key in wanted[n : n + _VERSIONS_AT_ONCE]
+                    )
+                )
+                rows = connection.execute(select(_versions.script, _versions.key).where(any_of))
+                found.update((row.script, row.key) for row in rows)
+        return found
 
     def _read(self, wanted: Any) -> list[ReleaseRecord]:
         with self._database.reading() as connection:

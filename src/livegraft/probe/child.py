@@ -1,0 +1,336 @@
+"""The forked child of a probe: imports modules as the host's loader would, and tells what it begins.
+
+The host sends lines of JSON, in order:
+
+* ``["module", name, key, path, blob, is package, text or null, is broken, [[name, key], ...]]`` describes a module of
+  the plan and what it imports; ``["deadly", name, key]`` forbids one that ended a child before;
+* ``["load", name, key, revision]`` has one imported, with all that it imports;
+* ``["answer", is a top, key or null]`` answers ``["ask", name]``, the question for a module that no import statement
+  showed.
+
+The child says ``["ready"]`` when it starts. It says ``["begin", name, key]`` and ``["end"]`` around each module that
+is executed, the one that is to be loaded and those within, and then ``["done", outcome, cause, [module, ...]]``: the
+outcome is one of ``Outcome``; the cause is the name and key of the deadly module that was refused, or the file and
+line that had no memory left, or null; the modules are those from outside of the repository that were imported anew and
+brought no harm.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from livegraft.clock import SystemClock
+from livegraft.errors import LoadError, SourceError
+from livegraft.graph import Plan, PlannedModule, Planner
+from livegraft.live import PREFIX
+from livegraft.loader import Loader
+from livegraft.revision import Revision
+from livegraft.source import Source
+from livegraft.version import Version
+
+_CHUNK: Final = 256 * 1024
+_exit: Final = os._exit
+
+_Id = tuple[str, str]
+"""The dotted name and the key of a module."""
+
+
+class Outcome(StrEnum):
+    """``passed``; ``raised`` an exception, of which the host makes what it can; needs more ``memory`` than there is;
+    ``refused``: it imports a module that ended a child before."""
+
+    PASSED = "passed"
+    RAISED = "raised"
+    MEMORY = "memory"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``folder`` takes the sources; a child may use ``memory_bytes`` beyond what the zygote has."""
+
+    folder: str
+    memory_bytes: int
+
+
+def serve(channel: socket.socket, stack: int, settings: Settings) -> None:
+    """Be the child: import what the host sends until it closes the channel."""
+    _limit(settings.memory_bytes)
+    faulthandler.enable(stack, all_threads=False)
+    _tell_exits(stack)
+    _Child(channel, Path(settings.folder)).serve()
+
+
+def thread_count() -> int:
+    """Threads of this process, those that no Python code started too where the kernel tells."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
+
+
+class DeadlyImportError(BaseException):
+    """A module that ended a child before is imported again. No handler for Exception catches it."""
+
+
+class _Child:
+    def __init__(self, channel: socket.socket, folder: Path) -> None:
+        self._channel = channel
+        self._received = bytearray()
+        self._lines: deque[list[Any]] = deque()
+        self._modules: dict[_Id, PlannedModule] = {}
+        self._tops = _Tops(self)
+        self._folder = f"{folder}/"
+        self._loader = _Loader(self, folder)
+        self._pid = os.getpid()
+        # Module -> the one that ended a child: itself, or what it imports.
+        self._deadly: dict[_Id, _Id] = {}
+        self._outcome = Outcome.PASSED
+        self._cause: tuple[str, str] | tuple[str, int] | None = None
+        self._asked: dict[str, tuple[bool, PlannedModule | None]] = {}
+        self._begun: list[_Id] = []
+        self._known = set(sys.modules)
+        self._resources = _resources()
+
+    def serve(self) -> None:
+        self.say(["ready"])
+        while line := self._next():
+            self._obey(line)
+
+    def _obey(self, line: list[Any]) -> None:
+        match line:
+            case ["module", name, key, path, blob, is_package, text, is_broken, imports]:
+                module = self._module(name, key)
+                module.path, module.blob, module.is_package = path, blob, is_package
+                if text is not None:
+                    error = SourceError(path, 0, "has no syntax tree") if is_broken else None
+                    module.source = Source(path, text, error=error)
+                module.imports = {imported: self._module(imported, its_key) for imported, its_key in imports}
+            case ["deadly", name, key]:
+                self._deadly[name, key] = (name, key)
+            case ["load", name, key, revision]:
+                self._load(self._module(name, key), revision)
+
+    def _load(self, module: PlannedModule, revision: str) -> None:
+        self._outcome, self._cause = Outcome.PASSED, None
+        with self.executing(module):
+            try:
+                self.forbid(module)
+                self._loader.load(module, Plan(_revision(revision), {}, self._tops, frozenset()))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the host finds out
+                self.note(error)
+        self.say(["done", self._outcome, self._cause, self._harmless()])
+
+    def note(self, error: BaseException) -> None:
+        """An exception came out of a module; the gravest one of a load is its outcome."""
+        if isinstance(error, MemoryError):
+            if self._outcome not in (Outcome.REFUSED, Outcome.MEMORY):  # the innermost module tells first
+                self._outcome, self._cause = Outcome.MEMORY, self._place(error)
+        elif self._outcome is Outcome.PASSED:
+            self._outcome = Outcome.RAISED
+
+    def _place(self, error: BaseException) -> tuple[str, int] | None:
+        """The innermost line of a source that an exception came through."""
+        place = None
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            file = frame.f_code.co_filename
+            if file.startswith(self._folder):
+                place = file, line
+        return place
+
+    @contextmanager
+    def executing(self, module: PlannedModule) -> Iterator[None]:
+        """Tell the host that a module is being executed: should the process end in it, this is the culprit."""
+        if not self._is_main_thread():  # who dies beside the import that goes on cannot be told apart
+            yield
+            return
+        self.say(["begin", module.name, module.key])
+        self._begun.append((module.name, module.key))
+        try:
+            yield
+        finally:
+            self._begun.pop()
+            self.say(["end"])
+
+    def forbid(self, module: PlannedModule) -> None:
+        """Stop the import of a module that ended a child before, whatever its importers make of that.
+
+        They count as deadly too, for they import it: one that swallows this here would end the host.
+        """
+        culprit = self._deadly.get((module.name, module.key))
+        if culprit is not None:
+            self._deadly.update(dict.fromkeys(self._begun, culprit))
+            self._outcome, self._cause = Outcome.REFUSED, culprit
+            raise DeadlyImportError(module.name)
+
+    def ask(self, name: str) -> tuple[bool, PlannedModule | None]:
+        """Whether a name is one of the repository's first names, and the module of that name in the plan."""
+        if not self._is_main_thread():  # only one may read the answers; what a thread imports late is not decided here
+            return self._asked.get(name, (False, None))
+        if name not in self._asked:
+            self.say(["ask", name])
+            # What the host sent before it heard the question comes first, and waits.
+            waiting: deque[list[Any]] = deque()
+            while (line := self._next()) and line[0] != "answer":
+                if line[0] == "module":
+                    self._obey(line)
+                else:
+                    waiting.append(line)
+            self._lines.extendleft(reversed(waiting))
+            if not line:
+                _exit(0)
+            _, is_top, key = line
+            self._asked[name] = is_top, self._module(name, key) if key is not None else None
+        return self._asked[name]
+
+    def say(self, line: list[Any]) -> None:
+        if os.getpid() != self._pid:  # a process that a script forked: it must not go on as if it were this one
+            _exit(0)
+        try:
+            self._channel.sendall(json.dumps(line).encode() + b"\n")
+        except OSError:  # nobody listens any more
+            _exit(0)
+
+    @staticmethod
+    def _is_main_thread() -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    def _next(self) -> list[Any]:
+        """The next line of the host; empty when it has closed the channel."""
+        while not self._lines:
+            data = self._channel.recv(_CHUNK)
+            if not data:
+                return []
+            self._received += data
+            if b"\n" in data:
+                *lines, rest = self._received.split(b"\n")
+                self._received = bytearray(rest)
+                self._lines.extend(json.loads(line) for line in lines)
+        return self._lines.popleft()
+
+    def _module(self, name: str, key: str) -> PlannedModule:
+        module = self._modules.get((name, key))
+        if module is None:
+            module = self._modules[name, key] = PlannedModule(name, name, "", False, None, key)
+        return module
+
+    def _harmless(self) -> list[str]:
+        """Modules from outside of the repository that came and brought neither threads nor open files with them."""
+        if len(sys.modules) == len(self._known):
+            return []
+        names = [name for name in sys.modules if name not in self._known]
+        self._known.update(names)
+        before, self._resources = self._resources, _resources()
+        if before != self._resources:
+            return []
+        return [name for name in names if not name.startswith(PREFIX)]
+
+
+class _Loader(Loader):
+    """The host's loader, which tells what it executes and asks the host for what the plan did not show."""
+
+    def __init__(self, child: _Child, folder: Path) -> None:
+        super().__init__(
+            planner=cast(Planner, _HostsPlan(child)), folder=folder, clock=SystemClock(), describe=self._describe
+        )
+        self._child = child
+
+    def link(self, importer: Version, name: str) -> Version | None:
+        planned = importer.reach.get(name)
+        if planned is None and name.partition(".")[0] in importer.tops:
+            planned = self._child.ask(name)[1]
+        if planned is None:
+            return super().link(importer, name)
+        self._child.forbid(planned)
+        if self.find(planned.name, planned.key) is not None:
+            return super().link(importer, name)
+        with self._child.executing(planned):
+            return super().link(importer, name)
+
+    def _describe(self, error: BaseException, version: Version) -> LoadError:
+        self._child.note(error)
+        return LoadError(version.path, 0, type(error).__name__)
+
+
+class _HostsPlan:
+    """The planner as the loader asks it, answered by the host."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+
+    def at(self, revision: str) -> _HostsPlan:
+        return self
+
+    @property
+    def modules(self) -> _HostsPlan:
+        return self
+
+    def get(self, name: str) -> PlannedModule | None:
+        return self._child.ask(name)[1]
+
+    def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
+        """The host learns it when it imports by itself."""
+
+
+class _Tops(frozenset[str]):
+    """The repository's first names, asked for one by one: there may be 10,000, of which a script needs none."""
+
+    _child: _Child
+
+    def __new__(cls, child: _Child) -> _Tops:
+        made = super().__new__(cls)
+        made._child = child
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name not in sys.stdlib_module_names and self._child.ask(str(name))[0]
+
+
+def _revision(id: str) -> Revision:
+    return Revision(id, "", "", datetime.fromtimestamp(0, UTC), "")
+
+
+def _limit(memory_bytes: int) -> None:
+    """Bound the memory beyond what the process has from the zygote, and leave no core files."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+        bound = pages * resource.getpagesize() + memory_bytes
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+
+
+def _tell_exits(stack: int) -> None:
+    """Leave the stack before ``os._exit``, which no fault handler sees."""
+    me = os.getpid()
+
+    def exit(status: int) -> NoReturn:
+        if os.getpid() == me:
+            faulthandler.dump_traceback(stack, all_threads=False)
+        _exit(status)
+
+    os._exit = exit
+
+
+def _resources() -> tuple[int, int]:
+    """How many threads and open files the process has."""
+    try:
+        return thread_count(), len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return thread_count(), 0

@@ -1,0 +1,246 @@
+"""The zygote: a small clean process that forks a child for each probe. ``livegraft.probe.warm`` starts it.
+
+It has one thread from its beginning to its end, so that forking it is safe. It imports packages that live scripts
+use, when it is told their names, so that its children have them. It alone ends its children, reaps them and tells how
+they ended; it ends with its host.
+
+It is told lines of JSON on the socket that is its standard input:
+
+* ``["fork"]`` with two sockets: the first is the child's, whose language is ``livegraft.probe.child``'s. On the second
+  the zygote is told ``abort`` (leave a stack and end) or ``kill``, and says at the end ``["ended", exit code, stack]``;
+  closing it kills. ``["failed", reason]`` says that there is no child.
+* ``["preload", [module, ...]]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from livegraft.probe.child import Settings, serve, thread_count
+
+STACK_BYTES: Final = 64 * 1024
+HOST_LOOK_SECONDS: Final = 5.0
+"""How often the zygote looks whether its host lives, beside noticing that its socket closes: a process that the host
+forked may hold that open."""
+
+_DESCRIPTORS_AT_ONCE: Final = 16
+_STRAY_ROUNDS: Final = 50
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_LIKELY_VICTIM: Final = "1000"
+
+
+@dataclass(slots=True)
+class _Child:
+    """A child: ``status`` leads to the host, ``stack`` is the pipe in which it leaves its stack when it dies."""
+
+    pid: int
+    status: socket.socket
+    stack: int
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Serve the host on the socket that is standard input, until it closes."""
+    sys.argv = ["livegraft-probe"]
+    control = socket.socket(fileno=os.dup(0))
+    # From here on nothing that is printed, read or logged reaches the host.
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.close(null)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    with contextlib.suppress(OSError):  # should memory run out, these processes go before all others
+        Path("/proc/self/oom_score_adj").write_text(_LIKELY_VICTIM, encoding="ascii")
+    gc.freeze()
+    _Zygote(control, Settings(**settings)).serve()
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, settings: Settings) -> None:
+        self._control = control
+        self._settings = settings
+        self._host = os.getppid()
+        self._told = bytearray()
+        self._given: deque[int] = deque()
+        self._children: dict[int, _Child] = {}
+        self._poller = select.poll()
+        self._woken, self._waker = socket.socketpair()
+        for end in (self._woken, self._waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self._poller.register(self._control, select.POLLIN)
+        self._poller.register(self._woken, select.POLLIN)
+
+    def serve(self) -> None:
+        try:
+            while os.getppid() == self._host:
+                for descriptor, _ in self._poller.poll(HOST_LOOK_SECONDS * 1000):
+                    if descriptor == self._control.fileno():
+                        if not self._obey():
+                            return
+                    elif descriptor == self._woken.fileno():
+                        self._reap()
+                    elif descriptor in self._children:  # else it ended in this very round
+                        self._listen(self._children[descriptor])
+        finally:
+            for child in self._children.values():
+                _kill(child.pid)
+
+    # -- the host's orders -----------------------------------------------------------------
+
+    def _obey(self) -> bool:
+        """Do what the host asks; False when it is gone."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, STACK_BYTES, _DESCRIPTORS_AT_ONCE)
+        except ConnectionError:
+            return False
+        self._given.extend(descriptors)
+        self._told += data
+        *lines, rest = self._told.split(b"\n")
+        self._told = rest
+        for line in lines:
+            match json.loads(line):
+                case ["fork"]:
+                    self._fork(self._given.popleft(), self._given.popleft())
+                case ["preload", names]:
+                    _preload(names)
+        return bool(data)
+
+    def _fork(self, channel: int, status: int) -> None:
+        speaking = socket.socket(fileno=status)
+        speaking.setblocking(False)
+        stack, stack_end = os.pipe()
+        # A stack that nobody has room for is cut; it must keep nobody waiting.
+        os.set_blocking(stack, False)
+        os.set_blocking(stack_end, False)
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _say(speaking, ["failed", str(error)])
+            os.close(stack)
+            speaking.close()
+        else:
+            if pid == 0:
+                self._become_child(channel, speaking, stack, stack_end)
+            self._children[status] = _Child(pid, speaking, stack)
+            self._poller.register(status, select.POLLIN)
+        os.close(channel)
+        os.close(stack_end)
+
+    def _become_child(self, channel: int, status: socket.socket, stack: int, stack_end: int) -> NoReturn:
+        try:
+            zygote = os.getppid()
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for end in (self._control, self._woken, self._waker, status, *(c.status for c in self._children.values())):
+                end.close()
+            for descriptor in (stack, *(child.stack for child in self._children.values())):
+                os.close(descriptor)
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == zygote:
+                serve(socket.socket(fileno=channel), stack_end, self._settings)
+        finally:
+            os._exit(0)
+
+    # -- children and their ends -----------------------------------------------------------
+
+    def _listen(self, child: _Child) -> None:
+        """What the host wants of a child; that it does not ask any more means that it wants it gone."""
+        try:
+            asked = child.status.recv(STACK_BYTES)
+        except BlockingIOError:  # its descriptor had belonged to another child when this round began
+            return
+        except ConnectionError:
+            asked = b""
+        if asked.endswith(b"abort\n"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGABRT)
+        else:
+            self._poller.unregister(child.status)
+            _kill(child.pid)
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._woken.recv(STACK_BYTES):
+                pass
+        for descriptor, child in list(self._children.items()):
+            if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            # While the leader is not reaped nobody else can have its number: now the rest of its group goes.
+            _kill(child.pid)
+            _, status = os.waitpid(child.pid, 0)
+            _say(child.status, ["ended", os.waitstatus_to_exitcode(status), _read(child.stack)])
+            del self._children[descriptor]
+            with contextlib.suppress(KeyError):
+                self._poller.unregister(child.status)
+            child.status.close()
+            os.close(child.stack)
+        if not self._children:
+            _end_strays()
+
+
+def _say(status: socket.socket, line: list[object]) -> None:
+    with contextlib.suppress(OSError):
+        status.send(json.dumps(line).encode() + b"\n")
+
+
+def _read(stack: int) -> str:
+    try:
+        return os.read(stack, STACK_BYTES).decode("utf-8", "replace")
+    except BlockingIOError:  # it left none, and a process that it started holds the other end
+        return ""
+
+
+def _kill(pid: int) -> None:
+    """End a child that is not reaped yet, with its process group."""
+    for end in (os.killpg, os.kill):  # it has no group in its first moment
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
+
+
+def _end_strays() -> None:
+    """End processes that children left behind in sessions of their own: the kernel has made them ours."""
+    me = str(os.getpid())
+    for _ in range(_STRAY_ROUNDS):
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == me:
+                    os.kill(int(stat.parent.name), signal.SIGKILL)
+
+
+def _preload(names: list[str]) -> None:
+    """Import what children imported without harm; a name that fails alone is nobody's loss."""
+    for name in names:
+        with contextlib.suppress(BaseException):
+            importlib.import_module(name)
+    if thread_count() > 1:
+        # A process with several threads cannot be forked in safety: the host starts another one, without these.
+        os._exit(1)
+    gc.collect()
+    gc.freeze()
+
+
+def _prctl(option: int, value: int) -> None:
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(option, ctypes.c_ulong(value), 0, 0, 0)
