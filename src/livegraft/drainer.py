@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import Final
 
 from livegraft.clock import Clock
 from livegraft.events import Events
-from livegraft.frames import frames_of_other_threads
+from livegraft.frames import frames_of_other_threads, stack
 from livegraft.holders import find_holders
 from livegraft.loader import Loader
 from livegraft.region import Survey, survey
@@ -183,7 +182,7 @@ class Drainer:
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         found: dict[str, list[str]] = {}
         for ident, frame in frames_of_other_threads().items():
-            for inner, line in traceback.walk_stack(frame):
+            for inner, line in stack(frame):
                 module = inner.f_globals.get("__name__")
                 if isinstance(module, str) and self._loader.importer(module) is not None:
                     place = f"thread {names.get(ident, ident)} in {inner.f_code.co_qualname}, line {line}"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from livegraft.frames import frames_of_other_threads
+from livegraft.frames import frames_of_other_threads, stack
 from livegraft.live import PREFIX
 
 _MOST: Final = 10
@@ -55,10 +55,8 @@ def find_holders(held: Sequence[tuple[Any, int]], ours: Collection[int]) -> Hold
 def _running_frames() -> Iterator[types.FrameType]:
     """Frames that execute now; those left over are kept by a traceback, and tell who keeps it."""
     for top in frames_of_other_threads().values():
-        frame: types.FrameType | None = top
-        while frame is not None:
+        for frame, _ in stack(top):
             yield frame
-            frame = frame.f_back
 
 
 def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -12,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from livegraft.errors import LoadError
-from livegraft.frames import frames_of_other_threads
+from livegraft.frames import frames_of_other_threads, stack
 from livegraft.loader import Loader
 
 T = TypeVar("T")
@@ -85,7 +84,7 @@ class LoadThread:
     def _describe(self, ident: int, path: str) -> LoadError:
         reason = f"the import did not end within {self._deadline_seconds:g} s"
         line, text = 0, []
-        for frame, number in reversed(list(traceback.walk_stack(frames_of_other_threads().get(ident)))):
+        for frame, number in reversed(list(stack(frames_of_other_threads().get(ident)))):
             place = self._loader.locate(frame.f_code.co_filename)
             if place is not None:
                 path, line = place[0], number

@@ -9,11 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from traceback import walk_stack
 from types import CodeType, TracebackType
 from typing import Final
 
-from livegraft.frames import frames_of_other_threads
+from livegraft.frames import frames_of_other_threads, stack
 from livegraft.run import RunFailure
 from livegraft.runner.interrupt import RunCancelledError
 
@@ -74,7 +73,7 @@ def _describe(exc: BaseException, locate: Locate) -> RunFailure:
 
 def where(thread: int, locate: Locate) -> str:
     """Where a thread is now, outermost frame first; "" when it is gone."""
-    frames = [(frame.f_code, line) for frame, line in walk_stack(frames_of_other_threads().get(thread))]
+    frames = [(frame.f_code, line) for frame, line in stack(frames_of_other_threads().get(thread))]
     shown = [(code, line) for code, line in reversed(frames) if _is_shown(code, locate)]
     return "".join(_frame(code.co_filename, line, code.co_qualname, locate) for code, line in shown[-FRAMES_LIMIT:])
 
