@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from livegraft.context import cancelled, progress
 from livegraft.errors import LivegraftError
+from livegraft.shared_data import ABSENT, SharedData, shared
 
-__all__ = ["LivegraftError", "Supervisor", "cancelled", "progress"]
+__all__ = ["ABSENT", "LivegraftError", "SharedData", "Supervisor", "cancelled", "progress", "shared"]
 
 if TYPE_CHECKING:
     from livegraft.supervisor import Supervisor

@@ -87,23 +87,30 @@ def seen(linker: Linker, importer: Version, name: str) -> ModuleType:
     return view
 
 
-class _Importlib(ModuleType):
-    """``importlib`` as version code sees it: ``import_module`` knows who calls."""
+class _Stand(ModuleType):
+    """A module as version code sees it: with some names that mean the importer's own, all others passed through."""
 
-    def __init__(self, import_module: Callable[..., ModuleType]) -> None:
-        super().__init__("importlib", importlib.__doc__)
-        self.__dict__.update(import_module=import_module, __path__=importlib.__path__, __spec__=importlib.__spec__)
+    def __init__(self, module: ModuleType, own: Mapping[str, object]) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        self.__dict__.update(own, __path__=module.__path__, __spec__=module.__spec__, _livegraft=module)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib, name)
+        return getattr(self.__dict__["_livegraft"], name)
 
 
 class Imports:
-    """Makes the private ``__builtins__`` of version code."""
+    """Makes the private ``__builtins__`` of version code.
 
-    def __init__(self, linker: Linker) -> None:
+    ``offered`` are names that version code imports from ``livegraft`` and that are of one supervisor.
+    """
+
+    def __init__(self, linker: Linker, offered: Mapping[str, object]) -> None:
         self._linker = linker
-        self._importlib = _Importlib(self._import_module)
+        ours = importlib.import_module(PREFIX.partition(".")[0])
+        self._stands: dict[int, ModuleType] = {
+            id(importlib): _Stand(importlib, {"import_module": self._import_module}),
+            id(ours): _Stand(ours, offered),
+        }
         self.builtins: dict[str, Any] = {
             **vars(builtins),
             "__import__": self._import_statement,
@@ -122,7 +129,7 @@ class Imports:
         full = name if importer is None else _absolute(name, level, importer.name, importer.planned.is_package)
         if importer is None or not self._is_ours(importer, full):
             found = _import(name, globals, locals, fromlist or (), level)
-            return self._importlib if found is importlib else found
+            return self._stands.get(id(found), found)
         target = self._walk(importer, full)
         if not fromlist:
             return seen(self._linker, importer, full.partition(".")[0])
@@ -140,7 +147,8 @@ class Imports:
             full = _absolute(name[level:], level, plain_name(package or ""), True)
             if self._is_ours(importer, full):
                 return self._walk(importer, full)
-        return importlib.import_module(name, package)
+        found = importlib.import_module(name, package)
+        return self._stands.get(id(found), found)
 
     def _walk(self, importer: Version, full: str) -> ModuleType:
         """Import a dotted name from its first part to its last, as Python does."""

@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -40,7 +40,8 @@ class Loader:
     """The versions of one supervisor in this process.
 
     ``read`` gives the content of a blob; ``folder`` takes the sources; ``planner`` resolves imports
-    that the syntax tree did not show.
+    that the syntax tree did not show; ``offered`` are objects of the supervisor that version code imports
+    from ``livegraft``, by name.
     """
 
     _spaces = itertools.count()
@@ -52,6 +53,7 @@ class Loader:
         folder: Path,
         clock: Clock,
         describe: Callable[[BaseException, Version], LoadError],
+        offered: Mapping[str, object] | None = None,
     ) -> None:
         self._planner = planner
         self._folder = folder.absolute()
@@ -66,7 +68,8 @@ class Loader:
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
         number = next(self._spaces)
         self._space = f"+{number}" if number else ""
-        self._builtins = Imports(self).builtins
+        self._offered = dict(offered or {})
+        self._builtins = Imports(self, self._offered).builtins
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -76,8 +79,8 @@ class Loader:
 
     @property
     def beyond(self) -> tuple[object, ...]:
-        """What all version code refers to and what is not of any version: this loader, the private builtins."""
-        return (self, self._builtins)
+        """What version code refers to and what is of no version: this loader, the private builtins, what is offered."""
+        return (self, self._builtins, *self._offered.values())
 
     def find(self, name: str, key: str) -> Version | None:
         return self._versions.get((name, key))

@@ -38,12 +38,15 @@ from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
 from livegraft.runner.output import OutputChunk
 from livegraft.schedule import Schedule
+from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
     AuditRecord,
     ReleaseRecord,
     Restraint,
     RestraintKind,
+    SharedName,
+    SharedValue,
     SlotRecord,
     Store,
     VersionRecord,
@@ -107,6 +110,9 @@ class Supervisor:
         self.address, self.branch = self._mirror.address, self._mirror.branch
         self.store: Store = open_store(self.data / "history.db")
         self._decisions = Decisions(store=self.store, clock=self.clock)
+        self.shared = SharedSpace(
+            ledger=self.store.shared, clock=self.clock, process=process.identity(), is_alive=process.is_alive
+        )
         self._release: Release | None = None
         self.live = Live(self._find_live)
         planner = self._planner = Planner(
@@ -114,7 +120,11 @@ class Supervisor:
         )
         self._installed = Installed()
         self._loader = Loader(
-            planner=planner, folder=self.data / "sources", clock=self.clock, describe=self._describe_import
+            planner=planner,
+            folder=self.data / "sources",
+            clock=self.clock,
+            describe=self._describe_import,
+            offered={"shared": self.shared},
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
@@ -413,6 +423,28 @@ class Supervisor:
     def restart_needed(self) -> Sequence[PackageChange]:
         """Installed packages that are not on disk as they were when this process imported them."""
         return self._installed.changes
+
+    # -- shared data -----------------------------------------------------------------------
+
+    def find_shared(
+        self, name: str, *, after: str | None = None, limit: int = 50
+    ) -> tuple[SharedName, Sequence[SharedValue]]:
+        """What is kept under a name, and its values by key, behind a given key. Raises NotFoundError."""
+        found = self.shared.find(name)
+        if found is None:
+            near = get_close_matches(name, [each.name for each in self.shared.names()], 1)
+            raise NotFoundError("shared data", name, near[0] if near else None)
+        return found, self.shared(name).rows(after=after, limit=limit)
+
+    def delete_shared(self, name: str, key: str | None = None, *, actor: str) -> None:
+        """Delete a key of shared data, or all that is kept under a name. Raises NotFoundError."""
+        self.find_shared(name, limit=1)
+        data = self.shared(name)
+        if key is None:
+            data.clear()
+        elif not data.discard(key):
+            raise NotFoundError("key of shared data", key)
+        self.store.audit.add(self.clock.now(), actor, "delete shared data", name, {} if key is None else {"key": key})
 
     # -- faces -----------------------------------------------------------------------------
 

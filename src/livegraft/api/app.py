@@ -226,6 +226,39 @@ def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
     return {"slots": [shapes.slot(each) for each in core.slots(script=script, limit=limit)]}
 
 
+@router.get("/shared")
+def shared_names(core: Core) -> Json:
+    """Names of shared data, with how much is kept under each."""
+    return {"shared": [shapes.shared_name(each) for each in core.shared.names()]}
+
+
+@router.get("/shared/{name:path}")
+def shared_values(
+    name: str,
+    core: Core,
+    after: Annotated[str | None, Query(description="the `next` of the page before")] = None,
+    limit: Limit = 50,
+) -> Json:
+    """What is kept under a name, by key."""
+    about, found = core.find_shared(name, after=after, limit=limit)
+    return {
+        **shapes.shared_name(about),
+        "values": [shapes.shared_value(each) for each in found],
+        "next": found[-1].key if len(found) == limit else None,
+    }
+
+
+@router.delete("/shared/{name:path}", status_code=204)
+def delete_shared(
+    name: str,
+    core: Core,
+    actor: Caller,
+    key: Annotated[str | None, Query(description="default: every key of the name")] = None,
+) -> None:
+    """Delete a key of shared data, or all that is kept under a name."""
+    core.delete_shared(name, key, actor=actor)
+
+
 @router.get("/audit")
 def audit(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     """Who changed what, newest first."""

@@ -33,6 +33,7 @@ STATUS_OF_CODE: Final = {
     "busy": HTTPStatus.TOO_MANY_REQUESTS,
     "conflict": HTTPStatus.CONFLICT,
     "mirror": HTTPStatus.BAD_GATEWAY,
+    "shared_data": HTTPStatus.UNPROCESSABLE_ENTITY,
     "store": HTTPStatus.SERVICE_UNAVAILABLE,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }

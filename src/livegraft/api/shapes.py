@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from livegraft.store import (
     ReleaseRecord,
     Restraint,
     ScriptOutcome,
+    SharedName,
+    SharedValue,
     SlotRecord,
     VersionRecord,
 )
@@ -201,6 +204,24 @@ def slot(record: SlotRecord) -> Json:
         "decided_at": time(record.decided_at),
         "run": record.run_id,
         "reason": record.reason,
+    }
+
+
+def shared_name(name: SharedName) -> Json:
+    return {
+        "name": name.name,
+        "keys": name.key_count,
+        "bytes": name.byte_count,
+        "changed_at": time(name.changed_at),
+    }
+
+
+def shared_value(value: SharedValue) -> Json:
+    return {
+        "key": value.key,
+        "value": json.loads(value.text),
+        "changed_at": time(value.changed_at),
+        "expires_at": time(value.expires_at),
     }
 
 

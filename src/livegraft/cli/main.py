@@ -288,6 +288,39 @@ def versions(url: Url = None, token: Token = None, as_json: Json = False) -> Non
     _table(("module", "version", "state", "held by", "error"), rows)
 
 
+@command()
+def shared(
+    name: Annotated[str, typer.Argument(help="The name whose values are shown. Default: list the names.")] = "",
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """List the shared data of a server, or show what is kept under a name."""
+    client = _client(url, token)
+    answer = _all_shared(client, name) if name else client.get("/shared")
+    if as_json:
+        _print_json(answer)
+    elif name:
+        rows = [(each["key"], json.dumps(each["value"]), _moment(each["expires_at"])) for each in answer["values"]]
+        _table(("key", "value", "expires"), rows)
+    else:
+        names = [
+            (each["name"], str(each["keys"]), str(each["bytes"]), _moment(each["changed_at"]))
+            for each in answer["shared"]
+        ]
+        _table(("name", "keys", "bytes", "changed"), names)
+
+
+def _all_shared(client: Any, name: str) -> dict[str, Any]:
+    """What is kept under a name, from all pages of the answer."""
+    path = f"/shared/{quote(name)}"
+    answer: dict[str, Any] = client.get(path, limit=500)
+    while after := answer.pop("next"):
+        page = client.get(path, limit=500, after=after)
+        answer = {**page, "values": answer["values"] + page["values"]}
+    return answer
+
+
 def _words(context: typer.Context, name: str) -> list[str]:
     """What stands behind a command whose options are a script's; without a script, --help is about the command."""
     words = [name, *context.args] if name else list(context.args)
@@ -335,7 +368,11 @@ def _short(version: dict[str, str] | None) -> str:
 
 def _next(script: dict[str, Any]) -> str:
     times = [each["next_at"] for each in script["schedule"] if each["next_at"]]
-    return min(times).partition(".")[0] if times else ""
+    return _moment(min(times, default=None))
+
+
+def _moment(at: str | None) -> str:
+    return at.partition(".")[0].removesuffix("Z") if at else ""
 
 
 def _first_line(script: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """The history: what happened, kept in a database behind one port.
 
-A store is five ledgers, each with the questions and entries of one concept. Every adapter
+A store is six ledgers, each with the questions and entries of one concept. Every adapter
 passes the suite in ``tests/conformance/store``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -129,6 +130,34 @@ class AuditRecord:
     action: str
     subject: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedValue:
+    """One key of shared data: ``text`` is its value as JSON; after ``expires_at`` it is gone."""
+
+    key: str
+    text: str
+    changed_at: datetime
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedName:
+    """What is kept under one name: how many keys, the bytes of their values, the last change."""
+
+    name: str
+    key_count: int
+    byte_count: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLock:
+    """Who updates a name at present (an id of the update), and until when others wait for it at most."""
+
+    holder: str
+    until: datetime
 
 
 class Runs(Protocol):
@@ -263,8 +292,62 @@ class Audit(Protocol):
     def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]: ...
 
 
+class SharedRows(Protocol):
+    """One name of the shared data inside a transaction: what is changed is committed as one, or not at all.
+
+    Expired values are not among them.
+    """
+
+    lock: SharedLock | None
+    """May be set: it is kept with the name."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the name was not known before this transaction."""
+
+    @property
+    def key_count(self) -> int: ...
+
+    def name_count(self) -> int:
+        """How many names are known."""
+
+    def get(self, key: str) -> SharedValue | None: ...
+
+    def put(self, value: SharedValue) -> None:
+        """Add a key or replace it."""
+
+    def drop(self, key: str) -> bool:
+        """Delete a key; False when there was none."""
+
+    def drop_all(self) -> None:
+        """Delete every key of the name."""
+
+
+class Shared(Protocol):
+    """The ledger of shared data. Values that expired by ``now`` are in no answer."""
+
+    def get(self, name: str, key: str, now: datetime) -> SharedValue | None: ...
+
+    def find(
+        self, name: str, now: datetime, *, after: str | None = None, limit: int | None = None
+    ) -> Sequence[SharedValue]:
+        """The values of a name as of one moment, by key, behind a given key."""
+
+    def keys(self, name: str, now: datetime) -> Sequence[str]:
+        """The keys of a name, in their order."""
+
+    def names(self, now: datetime, name: str | None = None) -> Sequence[SharedName]:
+        """Every name that has a value, in order, or the one that is given."""
+
+    def changing(self, name: str, now: datetime) -> AbstractContextManager[SharedRows]:
+        """A transaction on one name that no other writer is in. What expired by ``now`` is pruned by the way."""
+
+    def prune(self, now: datetime) -> None:
+        """Forget what expired under every name."""
+
+
 class Store(Protocol):
-    """Port: the five ledgers. Methods may be called from any thread; failures raise StoreError."""
+    """Port: the six ledgers. Methods may be called from any thread; failures raise StoreError."""
 
     @property
     def runs(self) -> Runs: ...
@@ -280,5 +363,8 @@ class Store(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def shared(self) -> Shared: ...
 
     def close(self) -> None: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,8 @@ class Database:
         self._reader = self._engine.execution_options(writes=False)
         self._turn = threading.Lock()
         self._writer: Connection | None = None
+        self._glance_turn = threading.Lock()
+        self._glancer: sqlite3.Connection | None = None
         self._closed = False
 
     @contextmanager
@@ -57,9 +60,23 @@ class Database:
             with self._writer.begin():
                 yield self._writer
 
+    def glance(self, sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one small question, by the driver itself: a tenth of what ``reading`` costs.
+
+        For what hosts ask on their request paths; ``sql`` names its values ``:like_this``.
+        """
+        with self._glance_turn, self._telling_failures():
+            if self._glancer is None:
+                self._glancer = sqlite3.connect(self.file, timeout=BUSY_SECONDS, check_same_thread=False)
+            row: tuple[Any, ...] | None = self._glancer.execute(sql, values).fetchone()
+            return row
+
     def close(self) -> None:
-        with self._turn:
+        with self._turn, self._glance_turn:
             self._closed = True
+            if self._glancer is not None:
+                self._glancer.close()
+                self._glancer = None
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -71,10 +88,10 @@ class Database:
             raise StoreError(f"expected the history {self.file.name} to be open, it is closed")
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(self._explain(error)) from error
 
-    def _explain(self, error: SQLAlchemyError) -> str:
+    def _explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error)
         advice = next((advice for part, advice in _ADVICE.items() if part in cause), "see the log for the cause")
         return f"the history {self.file} cannot be used: {cause}; {advice}"

@@ -18,10 +18,21 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """An aware datetime as it is kept: microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(kept: int) -> datetime:
+    """The reverse, in UTC."""
+    return _EPOCH + kept * _MICROSECOND
 
 
 class Instant(TypeDecorator[datetime]):
@@ -31,10 +42,10 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else instant(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -173,4 +184,27 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Json, nullable=False),
+)
+
+shared_names = Table(
+    "shared_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key_count", Integer, nullable=False),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("lock_holder", Text),
+    Column("lock_until", Instant),
+)
+
+shared = Table(
+    "shared",
+    metadata,
+    Column("name", Text, ForeignKey("shared_names.name", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("byte_count", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Index("shared_by_expiry", "name", "expires_at", sqlite_where=text("expires_at IS NOT NULL")),
 )

@@ -11,9 +11,10 @@ from livegraft.store.database import Database
 from livegraft.store.decisions import SqlAudit, SqlRestraints
 from livegraft.store.releases import SqlReleases
 from livegraft.store.runs import SqlRuns
+from livegraft.store.shared import SqlShared
 from livegraft.store.slots import SqlSlots
 
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """The revision of the schema that this livegraft reads and writes (see ``migrations/versions``)."""
 
 
@@ -27,6 +28,7 @@ class SqliteStore:
         self.slots = SqlSlots(database)
         self.restraints = SqlRestraints(database)
         self.audit = SqlAudit(database)
+        self.shared = SqlShared(database)
 
     def close(self) -> None:
         self._database.close()

@@ -21,18 +21,20 @@ from livegraft.errors import (
     NotFoundError,
     NotRunnableError,
 )
+from livegraft.shared_data import SharedDataError
 from livegraft.supervisor import Supervisor
 from livegraft.web import session
 from livegraft.web.headers import SecurityHeaders
-from livegraft.web.pages import audit, failures, releases, run, runs, script, scripts, system
+from livegraft.web.pages import audit, failures, releases, run, runs, script, scripts, shared, system
 from livegraft.web.rendering import link, query, render
 from livegraft.web.static_files import StaticFilesByContent
 
-_SCREENS: Final = (scripts, script, runs, run, releases, failures, system, audit)
+_SCREENS: Final = (scripts, script, runs, run, releases, failures, system, shared, audit)
 
 _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ArgumentsError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SharedDataError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ConflictError: HTTPStatus.CONFLICT,
     NotRunnableError: HTTPStatus.CONFLICT,
     LoadError: HTTPStatus.CONFLICT,

@@ -18,6 +18,9 @@ from livegraft.store import (
     Restraint,
     RestraintKind,
     ScriptOutcome,
+    SharedLock,
+    SharedName,
+    SharedValue,
     SlotRecord,
     SlotState,
     Store,
@@ -210,3 +213,113 @@ def test_the_audit_is_read_page_by_page_newest_first(store: Store) -> None:
     newest = store.audit.find(limit=2)
     assert [(row.subject, row.detail) for row in newest] == [("script2", {"n": 2}), ("script1", {"n": 1})]
     assert [row.subject for row in store.audit.find(before=newest[-1].id)] == ["script0"]
+
+
+def test_shared_values_are_put_replaced_and_dropped_in_one_transaction(store: Store) -> None:
+    one, two = SharedValue("one", "1", NOW), SharedValue("two", '"zwei ü"', NOW, NOW + MINUTE)
+    with store.shared.changing("counters", NOW) as rows:
+        assert (rows.is_new, rows.key_count, rows.get("one"), rows.drop("one")) == (True, 0, None, False)
+        rows.put(one)
+        rows.put(two)
+        assert (rows.get("one"), rows.key_count) == (one, 2)
+        assert store.shared.get("counters", "one", NOW) is None
+    with store.shared.changing("counters", NOW + MINUTE / 2) as rows:
+        assert (rows.is_new, rows.key_count, rows.get("two")) == (False, 2, two)
+        rows.put(replace(one, text="11"))
+        assert rows.drop("two")
+
+    assert store.shared.get("counters", "one", NOW) == replace(one, text="11")
+    assert store.shared.get("counters", "two", NOW) is None
+    assert store.shared.names(NOW) == [SharedName("counters", 1, 2, NOW + MINUTE / 2)]
+    with store.shared.changing("counters", NOW) as rows:
+        rows.drop_all()
+        assert (rows.key_count, rows.get("one")) == (0, None)
+    assert store.shared.names(NOW) == []
+
+
+def test_a_change_of_shared_data_that_raises_leaves_nothing(store: Store) -> None:
+    with store.shared.changing("a", NOW) as rows:
+        rows.put(SharedValue("k", "1", NOW))
+
+    def fail() -> None:
+        with store.shared.changing("a", NOW) as rows:
+            rows.put(SharedValue("k", "2", NOW))
+            rows.lock = SharedLock("me", NOW + MINUTE)
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        fail()
+
+    assert store.shared.find("a", NOW) == [SharedValue("k", "1", NOW)]
+    with store.shared.changing("a", NOW) as rows:
+        assert rows.lock is None
+
+
+def test_shared_values_are_found_by_key_page_by_page(store: Store) -> None:
+    for name in ("a", "b"):
+        with store.shared.changing(name, NOW) as rows:
+            for key in ("z", "y", "x"):
+                rows.put(SharedValue(key, f'"{name}"', NOW))
+
+    assert store.shared.keys("a", NOW) == ["x", "y", "z"]
+    assert [each.key for each in store.shared.find("a", NOW, limit=2)] == ["x", "y"]
+    assert [each.key for each in store.shared.find("a", NOW, after="y", limit=2)] == ["z"]
+    assert [each.name for each in store.shared.names(NOW)] == ["a", "b"]
+    assert [each.name for each in store.shared.names(NOW, "b")] == ["b"]
+
+
+def test_expired_shared_values_are_in_no_answer_and_are_pruned(store: Store) -> None:
+    with store.shared.changing("a", NOW) as rows:
+        rows.put(SharedValue("brief", "123", NOW, NOW + MINUTE))
+        rows.put(SharedValue("long", "1", NOW, NOW + 3 * MINUTE))
+    with store.shared.changing("b", NOW) as rows:
+        rows.put(SharedValue("brief", "1", NOW, NOW + MINUTE))
+    then = NOW + MINUTE
+
+    assert store.shared.get("a", "brief", then) is None
+    assert (store.shared.keys("a", then), store.shared.keys("b", then)) == (["long"], [])
+    assert [each.key for each in store.shared.find("a", then)] == ["long"]
+    assert store.shared.names(then) == [SharedName("a", 1, 1, NOW)]
+    with store.shared.changing("a", then) as rows:
+        assert (rows.key_count, rows.get("brief"), rows.drop("brief"), rows.name_count()) == (1, None, False, 2)
+    assert store.shared.keys("a", NOW) == ["long"]
+
+    store.shared.prune(then)
+
+    with store.shared.changing("a", NOW) as rows:
+        assert (rows.key_count, rows.name_count()) == (1, 1)
+
+
+def test_a_lock_stays_with_its_name_until_it_is_taken_off(store: Store) -> None:
+    lock = SharedLock("1:2:boot/3/4", NOW + MINUTE)
+    with store.shared.changing("a", NOW) as rows:
+        rows.lock = lock
+    with store.shared.changing("a", NOW) as rows:
+        assert (rows.lock, rows.is_new, rows.key_count) == (lock, False, 0)
+        rows.put(SharedValue("k", "1", NOW))
+    store.shared.prune(NOW)
+    with store.shared.changing("a", NOW) as rows:
+        assert rows.lock == lock
+        rows.lock = None
+        rows.drop("k")
+
+    with store.shared.changing("a", NOW) as rows:
+        assert (rows.lock, rows.is_new) == (None, True)
+
+
+def test_of_many_that_change_a_name_each_sees_what_the_one_before_kept(store: Store) -> None:
+    gate = threading.Barrier(8)
+
+    def add() -> None:
+        gate.wait()
+        with store.shared.changing("a", NOW) as rows:
+            before = rows.get("n")
+            rows.put(SharedValue("n", str(int(before.text) + 1 if before else 1), NOW))
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert store.shared.find("a", NOW) == [SharedValue("n", "8", NOW)]

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
 from livegraft import process
 from livegraft.errors import StoreError
 from livegraft.run import RunState
-from livegraft.store import Store
+from livegraft.store import SharedValue, Store, migrations
 from livegraft.store.database import Database
 from livegraft.store.schema import metadata
 from livegraft.store.sqlite import SqliteStore, open_store
@@ -73,11 +75,45 @@ def test_a_history_of_a_newer_livegraft_is_refused(file: Path) -> None:
         open_store(file)
 
 
+def test_a_history_of_the_first_schema_is_migrated_with_all_that_is_in_it(file: Path) -> None:
+    database = Database(file)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    database.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "INSERT INTO runs VALUES ('r1', 'daily', 'k', 'c', 'api', 'dana', '{}', 'succeeded', '1:2:3',"
+            " 1, 2, 3, NULL, NULL, 0)"
+        )
+        connection.execute("INSERT INTO audit VALUES (1, 1, 'dana', 'pin', 'daily', '{}')")
+        connection.commit()
+
+    store = open_store(file)
+
+    run = store.runs.get("r1")
+    assert run is not None
+    assert run.state is RunState.SUCCEEDED
+    assert [each.action for each in store.audit.find()] == ["pin"]
+    with store.shared.changing("counters", NOW) as rows:
+        rows.put(SharedValue("seen", "1", NOW))
+    assert store.shared.keys("counters", NOW) == ["seen"]
+    store.close()
+
+
 def test_a_closed_history_says_so(store: SqliteStore) -> None:
     store.close()
 
     with pytest.raises(StoreError, match="it is closed"):
         store.runs.get("x")
+
+
+def change_shared(store: Store) -> None:
+    for _ in range(2):
+        with store.shared.changing("a", NOW) as rows:
+            rows.put(SharedValue("k", "1", NOW, NOW))
 
 
 QUESTIONS: dict[str, Callable[[Store], Any]] = {
@@ -97,6 +133,12 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
     "slots": lambda store: store.slots.find(),
     "slots of a script": lambda store: store.slots.find(script="a"),
     "audit": lambda store: store.audit.find(),
+    "a shared value": lambda store: store.shared.get("a", "k", NOW),
+    "shared values": lambda store: store.shared.find("a", NOW, after="k"),
+    "keys of shared data": lambda store: store.shared.keys("a", NOW),
+    "names of shared data": lambda store: store.shared.names(NOW),
+    "changing shared data": lambda store: change_shared(store),
+    "pruning shared data": lambda store: store.shared.prune(NOW),
     "ending": lambda store: store.runs.end("x", RunState.FAILED, NOW),
 }
 
@@ -116,7 +158,7 @@ def test_every_question_is_answered_by_an_index(store: SqliteStore, question: Ca
             if statement.startswith(("SELECT", "UPDATE")):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
                 scanned = {step.split()[1] for step in plan if step.startswith("SCAN") and "USING" not in step}
-                assert scanned & {"runs", "output", "slots", "versions"} == set(), statement
+                assert scanned & {"runs", "output", "slots", "versions", "shared"} == set(), statement
 
 
 def test_a_process_is_known_by_more_than_its_number() -> None:
