@@ -88,6 +88,36 @@ class LoadError(LivegraftError):
         return {"path": self.path, "line": self.line, "traceback": self.text}
 
 
+class ContractError(LoadError):
+    """A version lacks what the host requires of it, or has it with a signature that does not fit.
+
+    ``expected`` and ``found`` are for people; ``revision`` and ``author`` tell whose commit it is.
+    """
+
+    code = "contract"
+
+    def __init__(
+        self, path: str, line: int, expected: str, found: str, why: str = "", revision: str = "", author: str = ""
+    ) -> None:
+        self.expected, self.found, self.why, self.revision, self.author = expected, found, why, revision, author
+        reason = f"expected {expected}, as the host requires, got: {found}{f'; {why}' if why else ''}"
+        super().__init__(path, line, f"{reason} (in {revision[:8]} by {author})" if revision else reason)
+
+    def again(self) -> ContractError:
+        return ContractError(self.path, self.line, self.expected, self.found, self.why, self.revision, self.author)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        facts = {name: getattr(self, name) for name in ("expected", "found", "revision", "author")}
+        return {**super().details, **facts}
+
+
+class NotLiveError(LivegraftError, AttributeError):
+    """What was read through ``live`` does not exist in the live release, or no release is live yet."""
+
+    code = "not_live"
+
+
 class UnloadedVersionError(LivegraftError):
     """Code of a version that has left the process was asked to do something."""
 

@@ -58,7 +58,9 @@ class Overview:
     def _script(self, release: Release, name: str) -> ScriptStatus:
         script = release.scripts.get(name)
         quarantine = self._decisions.quarantines.get(name)
-        state = ScriptState.LIVE if script else ScriptState.FAILED
+        # A module that the host requires may have failed here too; it serves the host, if not as a script.
+        serving = script.version if script else release.modules.get(name.replace("/", "."))
+        state = ScriptState.LIVE if serving else ScriptState.FAILED
         return ScriptStatus(
             name=name,
             state=ScriptState.QUARANTINED if quarantine else state,
@@ -66,7 +68,7 @@ class Overview:
             owner=script.header.owner if script else "",
             tags=script.header.tags if script else (),
             schedules=self._schedules(script) if script else (),
-            version=_live_version(script) if script else None,
+            version=_live_version(serving) if serving else None,
             error=release.failures.get(name),
             quarantine=quarantine,
             pin=self._decisions.pins.get(name),
@@ -92,8 +94,7 @@ class Overview:
         return users
 
 
-def _live_version(script: LiveScript) -> LiveVersion:
-    version = script.version
+def _live_version(version: Version) -> LiveVersion:
     return LiveVersion(version.key, version.revision, version.loaded_at or version.since)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from livegraft.catalog import ScriptFailure
 from livegraft.clock import Clock
+from livegraft.contract import Requirement, Requirements, first_problem
 from livegraft.dependencies import Dependencies, DependenciesError
-from livegraft.errors import LivegraftError, LoadError, SourceError
+from livegraft.errors import ContractError, LivegraftError, LoadError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.header import Header, read_header
 from livegraft.installed import Installed
@@ -51,9 +53,9 @@ class LiveScript:
 class Release:
     """What is live, switched as one. Immutable but for ``modules`` and ``namespace``, which grow.
 
-    ``scripts`` are by name; ``failures`` say why the newest version of a script is not among them;
-    ``modules`` are other modules that the host called, by dotted name; ``namespace`` holds what was
-    read through ``supervisor.live`` so far.
+    ``scripts`` are by name; ``failures`` say why the newest version of a script, or of a module that the
+    host requires, is not live, by path without ``.py``; ``modules`` are other modules that the host called
+    or requires, by dotted name; ``namespace`` holds what was read through ``supervisor.live`` so far.
     """
 
     revision: Revision
@@ -88,6 +90,9 @@ class _Build:
         self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
         self.failures: dict[str, ScriptFailure] = dict(before.failures) if before else {}
         self.outcomes: list[ScriptOutcome] = []
+        self.modules: dict[str, Version] = {}
+        # (name, key) of what breaks the host's requirements -> how: whoever imports it is refused too.
+        self.refused: dict[tuple[str, str], ScriptFailure] = {}
 
     def names(self, whole: bool) -> Collection[str]:
         """The modules to look at, by dotted name."""
@@ -107,6 +112,45 @@ class _Build:
         if kept is not None:
             self.scripts[name] = kept
 
+    def serving(self, name: str) -> Version | None:
+        """The version of a module, or of a script by this dotted name, that the release before has."""
+        if self.before is None:
+            return None
+        script = self.before.scripts.get(name.replace(".", "/"))
+        return script.version if script is not None else self.before.modules.get(name)
+
+    def put_module(self, name: str, version: Version) -> None:
+        """A module that the host requires is as it must be."""
+        script, before = name.replace(".", "/"), self.serving(name)
+        self.modules[name] = version
+        self.scripts.pop(script, None)  # it may have been one
+        if self.failures.pop(script, None) is not None or before is not version:
+            self.outcomes.append(ScriptOutcome(script, Outcome.LOADED, version.key))
+
+    def fail_module(self, name: str, failure: ScriptFailure, kept: Version | None) -> None:
+        script = name.replace(".", "/")
+        self.failures[script] = failure
+        self.outcomes.append(ScriptOutcome(script, Outcome.FAILED, failure.key, failure.failure))
+        self.keep_module(name, kept)
+
+    def keep_module(self, name: str, kept: Version | None) -> None:
+        """Go on serving the host's calls; as a script it is gone if the repository says so."""
+        self.scripts.pop(name.replace(".", "/"), None)
+        if kept is not None:
+            self.modules[name] = kept
+
+    def refuse(self, name: str, failure: ScriptFailure) -> None:
+        """Let nothing go live that imports this, if it loads but breaks what the host requires."""
+        if failure.failure.type == ContractError.code:
+            self.refused[name, failure.key] = failure
+
+    def refusal(self, module: PlannedModule) -> ScriptFailure | None:
+        """Why a module must not go live although it may load: something that it comes to is refused."""
+        if not self.refused:
+            return None
+        found = (self.refused.get((each.name, each.key)) for each in module.reach().values())
+        return next((replace(failure, key=module.key) for failure in found if failure is not None), None)
+
     def remove(self, name: str) -> None:
         was_live, had_failed = self.scripts.pop(name, None), self.failures.pop(name, None)
         if was_live is not None or had_failed is not None:
@@ -116,8 +160,9 @@ class _Build:
 class ReleaseBuilder:
     """Makes the release of a plan: loads the keys that are new, keeps the last good version of what fails.
 
-    ``last_good`` gives the version of a script that was live last, of an earlier process perhaps; ``were_live`` tells
-    which versions of scripts were live once. ``probe`` is asked about what is new before it is loaded.
+    ``requirements`` are the host's. ``last_good`` gives the version of a script, or of a required module, that was
+    live last, of an earlier process perhaps; ``were_live`` tells which versions of scripts were live once. ``probe``
+    is asked about what is new before it is loaded.
     """
 
     def __init__(
@@ -127,6 +172,7 @@ class ReleaseBuilder:
         load_thread: LoadThread,
         planner: Planner,
         resources: Resources,
+        requirements: Requirements,
         clock: Clock,
         installed: Installed,
         last_good: Callable[[str], VersionRecord | None],
@@ -137,6 +183,7 @@ class ReleaseBuilder:
         self._load_thread = load_thread
         self._planner = planner
         self._resources = resources
+        self._requirements = requirements
         self._clock = clock
         self._installed = installed
         self._dependencies = Dependencies(installed)
@@ -153,14 +200,18 @@ class ReleaseBuilder:
         asked for because pins changed.
         """
         work = _Build(plan, before, pins)
-        names = work.names(whole)
+        names, required = work.names(whole), self._requirements.modules
         # Verdicts come while modules that have one are loaded already.
         with closing(self._probe.begin(plan, self._unproven(names, work))) as work.probing:
+            for name in required:
+                self._place_required(name, work)
             for name in names:
-                self._place(name, work)
-            modules = self._reload_modules(work)
+                planned = plan.modules.get(name)
+                if name not in required or (planned is not None and planned.is_script):
+                    self._place(name, work)
+            self._reload_modules(work)
         self._loader.forget_failed(plan)
-        release = Release(plan.revision, plan, work.scripts, work.failures, modules)
+        release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
         return Candidate(release, tuple(work.outcomes))
 
     def _unproven(self, names: Collection[str], work: _Build) -> Sequence[PlannedModule]:
@@ -169,7 +220,8 @@ class ReleaseBuilder:
         scripts = [module for name in names if (module := modules.get(name)) and self._is_coming(module, work)]
         were_live = self._were_live((module.script, module.key) for module in scripts)
         fresh = {module.name: module for module in scripts if (module.script, module.key) not in were_live}
-        fresh |= {name: modules[name] for name in (work.before.modules if work.before else ()) if name in modules}
+        called = {*self._requirements.modules, *(work.before.modules if work.before else ())}
+        fresh |= {name: modules[name] for name in called if name in modules}
         return [module for module in fresh.values() if not self._is_here(module) and _can_be_read(module)]
 
     def _is_coming(self, module: PlannedModule, work: _Build) -> bool:
@@ -190,6 +242,51 @@ class ReleaseBuilder:
         version = self._loader.find(module.name, module.key)
         return version is not None and version.loaded_at is not None
 
+    def _place_required(self, name: str, work: _Build) -> None:
+        """See whether a module is as the host requires, before anything that imports it is loaded.
+
+        One that is a script is placed as such afterwards: here it is only learnt whether its code may go live.
+        """
+        module, live = work.plan.modules.get(name), work.serving(name)
+        key = module.key if module is not None else ""
+        is_script = module is not None and module.is_script
+        failed = work.failures.get(name.replace(".", "/"))
+        if failed is not None and failed.key == key:  # it is not tried again until the key changes
+            work.refuse(name, failed)
+            if not is_script:
+                work.keep_module(name, live)
+            return
+        try:
+            version = live if live is not None and live.key == key else self._load_required(name, module, work)
+        except LivegraftError as error:
+            failed = self._failure(name, module, work.plan.revision, error)
+            work.refuse(name, failed)
+            if not is_script:
+                work.fail_module(name, failed, live or self._last_good_module(name, key))
+        else:
+            if not is_script:
+                work.put_module(name, version)
+
+    def _load_required(self, name: str, module: PlannedModule | None, work: _Build) -> Version:
+        if module is None:
+            raise self._requirements.absent(name, work.plan.revision)
+        return self._load_module(module, work.plan, work.probing)
+
+    def check_live(self, requirements: Sequence[Requirement], release: Release) -> None:
+        """See whether what is live is as the host begins to require; load it if it is not here.
+
+        Raises ContractError and LoadError; then nothing is required.
+        """
+        for requirement in requirements:
+            name = requirement.module
+            script, planned = release.scripts.get(name.replace(".", "/")), release.plan.modules.get(name)
+            version = script.version if script is not None else release.modules.get(name)
+            if version is None:
+                if planned is None:
+                    raise requirement.absent(release.revision)
+                version = release.modules[name] = self.load_module(planned, release.plan)
+            self._load_thread.call(partial(_check, (requirement,), version, release.revision), version.path)
+
     def _place(self, name: str, work: _Build) -> None:
         """Decide which version of a script the release has, and load it if it is not here."""
         module = work.plan.modules.get(name)
@@ -201,13 +298,14 @@ class ReleaseBuilder:
         if live is not None and live.version.key == (pin.key if pin else module.key):
             work.failures.pop(script, None)
             return
+        failed = work.refusal(module) or failed if pin is None else failed
         if failed is None or failed.key != module.key or self._may_load_now(failed):
             # Else it is not tried again until the key changes.
             try:
                 work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan, work.probing))
                 return
             except LivegraftError as error:
-                failed = self._failure(module, work.plan.revision, error)
+                failed = self._failure(name, module, work.plan.revision, error)
         work.fail(script, failed, live or self._load_last_good(script, module))
 
     def may_mend(self, release: Release) -> bool:
@@ -221,14 +319,20 @@ class ReleaseBuilder:
         return failed.generation is not None and failed.generation != self._installed.generation
 
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
-        """Load a module that the host calls. Raises LoadError."""
+        """Load a module that the host calls. Raises LoadError, ContractError if it is not as the host requires."""
         unproven = [] if self._is_here(module) or not _can_be_read(module) else [module]
         with closing(self._probe.begin(plan, unproven)) as probing:
             return self._load_module(module, plan, probing)
 
     def _load_module(self, module: PlannedModule, plan: Plan, probing: Probing) -> Version:
         _check_probed(module, probing)
-        return self._load_thread.call(lambda: self._loader.load(module, plan), module.path)
+
+        def load() -> Version:
+            version = self._loader.load(module, plan)
+            _check(self._requirements.of(module.name), version, plan.revision)
+            return version
+
+        return self._load_thread.call(load, module.path)
 
     def _load(self, module: PlannedModule, plan: Plan, probing: Probing = NOTHING_PROBED) -> LiveScript:
         header = self._admitted(module)
@@ -244,6 +348,7 @@ class ReleaseBuilder:
 
     def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
         version = self._loader.load(module, plan)
+        _check(self._requirements.of(module.name), version, plan.revision)
         function = getattr(version.executed_module, "run", None)
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
@@ -271,23 +376,45 @@ class ReleaseBuilder:
         except LivegraftError:
             return None
 
-    def _reload_modules(self, work: _Build) -> dict[str, Version]:
+    def _last_good_module(self, name: str, key: str) -> Version | None:
+        """As ``_load_last_good``, for a module that the host requires."""
+        good = self._last_good(name.replace(".", "/"))
+        if good is None or good.key == key:
+            return None
+        try:
+            plan = self._planner.at(good.revision)
+            planned = plan.modules.get(name)
+            if planned is None or planned.key != good.key:
+                return None
+            return self._load_module(planned, plan, NOTHING_PROBED)
+        except LivegraftError:
+            return None
+
+    def _reload_modules(self, work: _Build) -> None:
         """The modules that the host called, at this plan; one that fails stays as it was."""
-        modules = {}
         for name, version in work.before.modules.items() if work.before else ():
             planned = work.plan.modules.get(name)
-            if planned is not None:
-                try:
-                    is_same = planned.key == version.key
-                    modules[name] = version if is_same else self._load_module(planned, work.plan, work.probing)
-                except LoadError:
-                    modules[name] = version
-        return modules
+            if planned is None or planned.is_script or name in work.modules:
+                continue
+            work.modules[name] = version
+            if planned.key != version.key and work.refusal(planned) is None:
+                with suppress(LoadError):
+                    work.modules[name] = self._load_module(planned, work.plan, work.probing)
 
-    def _failure(self, module: PlannedModule, revision: Revision, error: LivegraftError) -> ScriptFailure:
-        failure = run_failure(error, module.path)
+    def _failure(
+        self, name: str, module: PlannedModule | None, revision: Revision, error: LivegraftError
+    ) -> ScriptFailure:
+        path = module.path if module is not None else f"{name.replace('.', '/')}.py"
+        key = module.key if module is not None else ""
         generation = self._installed.generation if isinstance(error, DependenciesError) else None
-        return ScriptFailure(revision.id, revision.author, self._clock.now(), failure, module.key, generation)
+        return ScriptFailure(revision.id, revision.author, self._clock.now(), run_failure(error, path), key, generation)
+
+
+def _check(requirements: Sequence[Requirement], version: Version, revision: Revision) -> None:
+    """Raise ContractError if a loaded module is not as the host requires. Runs on the loader thread."""
+    problem = first_problem(requirements, version.executed_module, revision, version.path)
+    if problem is not None:
+        raise problem
 
 
 def run_failure(error: LivegraftError, path: str) -> RunFailure:

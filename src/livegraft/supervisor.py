@@ -6,25 +6,28 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from inspect import Signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from livegraft import process
+from livegraft.calls import Calls
 from livegraft.catalog import ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.context import Progress
+from livegraft.contract import Requirements, Shape, requirements_of, split_target
 from livegraft.decisions import Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Drainer
-from livegraft.errors import ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
+from livegraft.errors import ConfigurationError, ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, Planner
+from livegraft.handout import Look
 from livegraft.installed import Installed, PackageChange
-from livegraft.live import Live, Namespace
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
 from livegraft.mirror import Mirror
@@ -114,7 +117,7 @@ class Supervisor:
             ledger=self.store.shared, clock=self.clock, process=process.identity(), is_alive=process.is_alive
         )
         self._release: Release | None = None
-        self.live = Live(self._find_live)
+        self._requirements = Requirements()
         planner = self._planner = Planner(
             read=self._mirror.read, snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision))
         )
@@ -139,12 +142,15 @@ class Supervisor:
             load_thread=self._load_thread,
             planner=planner,
             resources=Resources(provide),
+            requirements=self._requirements,
             clock=self.clock,
             installed=self._installed,
             last_good=lambda name: next(iter(self.store.releases.versions(name, limit=1)), None),
             were_live=self.store.releases.were_live,
             probe=self._probe,
         )
+        self._calls = Calls(release=lambda: self._release, builder=self._builder, drainer=self._drainer)
+        self.live = self._calls.live
         self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))
         self._syncer = Syncer(
             mirror=self._mirror,
@@ -216,6 +222,63 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    # -- live code for the host ------------------------------------------------------------
+
+    def require(self, target: str, signature: Shape | None = None) -> None:
+        """Refuse every commit after which live code would lack what this host calls.
+
+        ``target`` is ``MODULE:ATTRIBUTE``, as in ``"shop/pricing:quote"`` or ``"pricing:Cart.total"``. With a
+        ``signature`` (an ``inspect.Signature``, a function that has it, or its text) each call that it allows must be
+        accepted; with a ``typing.Protocol`` class ``target`` may be a module, and every member is required. A module
+        that breaks this, and the scripts that import it, keep their last good version, and the failure is shown.
+
+        Before the start it only declares. On a running supervisor it raises ContractError, or LoadError,
+        when the live release breaks it, and then nothing is required. Raises ConfigurationError for a
+        target or a signature that cannot be read.
+        """
+        requirements = requirements_of(target, signature)
+        failure: LoadError | None = None
+        with self._drainer.turn:
+            if self._release is not None:
+                try:
+                    self._builder.check_live(requirements, self._release)
+                except LoadError as error:
+                    failure = error.again()  # the first one's frames hold the version
+            if failure is None:
+                for requirement in requirements:
+                    self._requirements.add(requirement)
+        if failure is not None:
+            raise failure
+
+    def function(
+        self,
+        target: str,
+        *,
+        signature: Signature | Callable[..., Any] | None = None,
+        follow_signature: bool = False,
+    ) -> Callable[..., Any]:
+        """One callable to hand out for ``MODULE:ATTRIBUTE``: a route, a task, a callback that is registered once.
+
+        It has the exact signature of the live function, is a coroutine function where that is one, calls the newest
+        version, and keeps none alive. What it looks like is required from then on, as by ``require``: a
+        commit that changes it incompatibly is refused. With ``follow_signature`` such a commit is taken and the
+        callable changes too. With a ``signature`` it looks like that for good, and may be made before the start.
+
+        Raises NotLiveError (no release is live, or it has no such function), LoadError, ContractError and
+        ConfigurationError.
+        """
+        module, attribute = split_target(target)
+        if not attribute:
+            raise ConfigurationError(f"expected {target!r} to name a function, as in '{target}:quote'")
+        if signature is not None:
+            self.require(target, signature)
+            look = Look(signature, "plain", None) if isinstance(signature, Signature) else Look.of(signature)
+            return self._calls.hand_out(module, attribute, look)
+        function = self._calls.hand_out(module, attribute)
+        if not follow_signature:
+            self.require(target, function)
+        return function
 
     # -- scripts and releases --------------------------------------------------------------
 
@@ -475,47 +538,9 @@ class Supervisor:
 
     # -- wiring ----------------------------------------------------------------------------
 
-    def _switch(self, release: Release) -> None:
-        """Make a release live. Runs read ``_release``; calls of the host read the dictionary of ``live``."""
-        before, self._release = self._release, release
-        object.__setattr__(self.live, "__dict__", release.namespace)
-        if before is not None:
-            # Its namespaces find things through the release that holds them: a cycle that would keep its modules.
-            before.namespace.clear()
-
-    def _find_live(self, name: str) -> Any:
-        release = self._release
-        if release is None:
-            raise AttributeError(f"expected a release to be live before {name!r} is read, got none")
-        value = self._resolve_live(release, name)
-        release.namespace[name] = value
-        return value
-
-    def _resolve_live(self, release: Release, name: str) -> Any:
-        """A script, a module or a package of a release, by dotted name."""
-        script = release.scripts.get(name.replace(".", "/"))
-        if script is not None:
-            return script.version.executed_module
-        planned = release.plan.modules.get(name)
-        if planned is None:
-            near = get_close_matches(name, release.plan.modules, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise AttributeError(f"release {release.revision.short} has no module {name!r}{hint}")
-        if planned.is_package and not planned.blob:
-            return Namespace(lambda child: self._resolve_live(release, f"{name}.{child}"))
-        version = release.modules.get(name)
-        if version is None:
-            with self._drainer.turn:
-                version = release.modules[name] = self._builder.load_module(planned, release.plan)
-        if not planned.is_package:
-            return version.executed_module
-        return Namespace(lambda child: self._resolve_member(release, version, child))
-
-    def _resolve_member(self, release: Release, package: Version, name: str) -> Any:
-        try:
-            return getattr(package.executed_module, name)
-        except AttributeError:
-            return self._resolve_live(release, f"{package.name}.{name}")
+    def _switch(self, release: Release | None) -> None:
+        """Make a release live, in one step for runs, which read ``_release``, and for calls of the host."""
+        self._calls.switch(release, (self, "_release", release))
 
     def _work(self, name: str) -> Work:
         """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
@@ -583,8 +608,7 @@ class Supervisor:
                 self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure)
 
     def _unload_all(self) -> None:
-        self._release = None
-        object.__setattr__(self.live, "__dict__", {})
+        self._switch(None)
         self._syncer.forget()
         self._drainer.supersede((), lambda step, at: None)
         while self._drainer.look():

@@ -288,7 +288,7 @@ class Syncer:
 
     def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
         changed = candidate.outcomes
-        unchanged = len(candidate.release.scripts) - sum(each.outcome is not Outcome.REMOVED for each in changed)
+        unchanged = len(candidate.release.scripts.keys() - {outcome.script for outcome in changed})
         self._releases.update(id, state=ReleaseState.LIVE, steps=steps, scripts=changed, unchanged=unchanged)
         self._remember(candidate, steps["loaded"])
 

@@ -22,6 +22,8 @@ STATUS_OF_CODE: Final = {
     "source": HTTPStatus.CONFLICT,
     "header": HTTPStatus.CONFLICT,
     "load": HTTPStatus.CONFLICT,
+    "contract": HTTPStatus.CONFLICT,
+    "not_live": HTTPStatus.NOT_FOUND,
     "parameters": HTTPStatus.CONFLICT,
     "dependencies": HTTPStatus.CONFLICT,
     "restart_needed": HTTPStatus.CONFLICT,

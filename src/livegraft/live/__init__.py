@@ -6,7 +6,9 @@ that two keys of one path stand side by side in ``sys.modules`` and plain names 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import chain, starmap
 from typing import Any, Final
 
 PREFIX: Final = __name__ + "."
@@ -28,38 +30,61 @@ class Live:
     """The live code as attributes: ``live.pricing.quote(order)`` is the ``quote`` of the live release.
 
     Reading ``live.pricing`` gives the module of that moment, so two calls through one
-    ``pricing = live.pricing`` are of one version. A name is found once for each release and is an
-    ordinary attribute from then on: a call costs two attribute loads more than a direct one.
+    ``pricing = live.pricing`` are of one version, and two through one ``shop = live.shop`` (a package) of one
+    release. ``dir(live)`` lists what there is.
 
-    Raises AttributeError for what the release does not have.
+    Raises NotLiveError (an AttributeError) for what the release does not have, LoadError for what did not load.
     """
 
-    # The instance dictionary is exchanged with the release: that store is the switch for host calls.
-    __slots__ = ("__dict__", "_find")
-
-    def __init__(self, find: Callable[[str], Any]) -> None:
-        object.__setattr__(self, "_find", find)
+    # A name is found once and is an ordinary attribute of the instance from then on, which the interpreter
+    # reads without calling anything. For that its values must stand in the instance itself: a dictionary that is
+    # exchanged, a slot more or another class's names among the keys would each make a call dearer (ADR 5).
+    __slots__ = ("__dict__", "__weakref__")
+    _livegraft_find: Callable[[str], Any]
+    _livegraft_names: Callable[[], Iterable[str]]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._find(name)
+        return self._livegraft_find(name)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"live code is changed by commits, not by setting {name!r}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"live code is changed by commits, not by deleting {name!r}")
 
-class Namespace:
-    """A package of the live release: its submodules, and what its ``__init__`` defines."""
+    def __dir__(self) -> Iterable[str]:
+        return self._livegraft_names()
 
-    __slots__ = ("__dict__", "_find")
+    def __repr__(self) -> str:
+        return "<live code: dir() lists its modules>"
 
-    def __init__(self, find: Callable[[str], Any]) -> None:
-        self._find = find
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        value = self._find(name)
-        self.__dict__[name] = value
-        return value
+class Namespace(Live):
+    """A package of one release: its submodules, and what its ``__init__`` defines."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<package {type(self).__name__} of a release>"
+
+
+def live_kind(find: Callable[[str], Any], names: Callable[[], Iterable[str]]) -> type[Live]:
+    """The class of the ``live`` of one supervisor."""
+    return type("Live", (Live,), {"__slots__": (), "_livegraft_find": find, "_livegraft_names": names})
+
+
+def package_kind(name: str) -> type[Namespace]:
+    """The class of the namespaces of one package, for all releases."""
+    return type(name, (Namespace,), {"__slots__": ()})
+
+
+def store_all(stores: Iterable[tuple[object, str, object]], deletions: Iterable[tuple[object, str]]) -> None:
+    """Set and delete attributes so that no other thread sees some of it done and some not.
+
+    One call into C does all of them, and no Python code runs meanwhile, so the interpreter is not handed over. What
+    the attributes held before must be held by the caller: freeing it could run code.
+    """
+    stored, deleted = starmap(object.__setattr__, tuple(stores)), starmap(object.__delattr__, tuple(deletions))
+    deque(chain(stored, deleted), maxlen=0)
