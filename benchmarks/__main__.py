@@ -1,4 +1,4 @@
-"""Measure everything: ``python -m benchmarks [PART ...]`` with the parts loading and runs."""
+"""Measure everything: ``python -m benchmarks [PART ...]`` with the parts loading, runs and shared."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, loading, runs
+from benchmarks import figures, loading, runs, shared
 
-PARTS = {"loading": loading.measure, "runs": runs.measure}
+PARTS = {"loading": loading.measure, "runs": runs.measure, "shared": shared.measure}
 
 
 def main() -> None:

@@ -375,16 +375,31 @@ class Draft(MutableMapping[str, Any]):
         return self._data
 
 
+class _Nowhere(SharedSpace):
+    """Stands for a space where there is none: its data can be named, and not be used."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ConfigurationError(
+            "expected shared data to be used by a script that livegraft has loaded, there is no store outside of one; "
+            "hosts call supervisor.shared(name)"
+        )
+
+
+_NOWHERE: Final = _Nowhere()
+
+
 def shared(name: str) -> SharedData:
     """The shared data of a name, for scripts: plain values that outlive versions.
 
-    Version code that imports this gets the one of its own supervisor in its place. Raises ConfigurationError
-    for anybody else.
+    Version code that imports this gets the one of its own supervisor in its place. Elsewhere, as where a
+    script is imported by a test or a probe, the data can be named; using it raises ConfigurationError.
     """
-    raise ConfigurationError(
-        f"expected `from livegraft import shared` in a script of a repository, got it outside of one; "
-        f"hosts call supervisor.shared({name!r})"
-    )
+    return _NOWHERE(name)
 
 
 def checked_name(name: str) -> str:

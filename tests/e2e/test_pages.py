@@ -170,7 +170,49 @@ def test_a_script_is_quarantined_with_a_reason_and_released(site: Site) -> None:
     expect(page.get_by_text("it is too slow")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/releases", "/failures", "/system", "/audit", "/scripts/slow"])
+HOSTILE = "<img src=x onerror=alert(1)>"
+KEEPS = f"""
+    from datetime import timedelta
+    from livegraft import shared
+
+    def run():
+        shared("counters").add("seen", 41)
+        shared("counters").put("{HOSTILE}", "{HOSTILE}", expires_in=timedelta(hours=1))
+        shared("reports/daily")["long"] = "x" * 5000
+    """
+
+
+def test_shared_data_is_shown_as_it_is_and_deleted_key_by_key_and_as_a_whole(site: Site) -> None:
+    site.repository.commit_files({"keeps.py": KEEPS})
+    site.server.sync()
+    site.server.run("keeps")
+    page = site.open("/system")
+    page.get_by_role("link", name="Shared data").click()
+    page.get_by_role("link", name="reports/daily").click()
+    expect(page.get_by_text("and 4002 more characters")).to_be_visible()
+
+    page = site.open("/shared/counters")
+    expect(page.get_by_role("row", name="seen").locator("code")).to_have_text("41")
+    hostile = page.get_by_role("row").filter(has_text=HOSTILE)
+    expect(hostile.locator("code")).to_have_text(f'"{HOSTILE}"')
+    expect(page.locator("main img")).to_have_count(0)
+
+    hostile.get_by_text("Delete", exact=True).click()
+    hostile.get_by_role("button", name="Delete this key").click()
+    expect(page.get_by_text(HOSTILE)).to_have_count(0)
+    assert [each["key"] for each in site.server.get("/shared/counters")["values"]] == ["seen"]
+
+    page.get_by_text("Delete all").click()
+    page.get_by_role("button", name="Delete every key").click()
+    expect(page.get_by_role("link", name="reports/daily")).to_be_visible()
+    assert [each["name"] for each in site.server.get("/shared")["shared"]] == ["reports/daily"]
+    audit = site.server.get("/audit")["audit"]
+    assert [each["detail"] for each in audit if each["action"] == "delete shared data"] == [{}, {"key": HOSTILE}]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/releases", "/failures", "/system", "/shared", "/audit", "/scripts/slow"]
+)
 def test_every_page_needs_a_session_and_allows_no_inline_script(site: Site, path: str) -> None:
     answer = httpx.get(site.server.url + path)
 
@@ -186,7 +228,13 @@ def test_a_change_asked_for_by_another_site_is_refused(site: Site) -> None:
     cookies = {cookie["name"]: cookie["value"] for cookie in site.page.context.cookies()}
     headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 
-    for path in ("/scripts/slow/run", "/api/v1/sync", "/api/v1/scripts/slow/runs"):
+    for path in (
+        "/scripts/slow/run",
+        "/shared/counters/clear",
+        "/shared/counters/delete",
+        "/api/v1/sync",
+        "/api/v1/scripts/slow/runs",
+    ):
         answer = httpx.post(site.server.url + path, cookies=cookies, headers=headers)
         assert answer.status_code in (403, 404, 405), path
     assert site.server.get("/runs")["runs"] == []

@@ -166,3 +166,29 @@ def test_the_token_is_found_in_the_folder_where_the_server_was_started(server: S
     )  # fmt: skip
 
     assert "dir/greet" in done.stdout
+
+
+def test_shared_lists_names_and_shows_what_is_kept_under_one(server: Server, repository: Repository) -> None:
+    keeps = """
+        from datetime import timedelta
+        from livegraft import shared
+        def run():
+            shared("reports/daily").put("day", {"n": 1}, expires_in=timedelta(hours=1))
+            with shared("many").update() as draft:
+                draft.update({f"key{n:03}": n for n in range(501)})
+        """
+    repository.commit_files({"keeps.py": keeps})
+    server.sync()
+    assert server.run("keeps")["state"] == "succeeded"
+
+    assert {line.split()[0]: line.split()[1] for line in server.cli("shared").splitlines()[1:]} == {
+        "many": "501",
+        "reports/daily": "1",
+    }
+    assert '{"n": 1}' in server.cli("shared", "reports/daily")
+    many = json.loads(server.cli("shared", "many", "--json"))
+    assert [(many["values"][n]["key"], many["values"][n]["value"]) for n in (0, 500)] == [
+        ("key000", 0),
+        ("key500", 500),
+    ]
+    assert "did you mean 'many'?" in server.cli("shared", "man", expect=3)

@@ -207,9 +207,12 @@ class TestWhatIsRefused:
         shared("one-more")["k"] = 1
         assert [each.name for each in shared.names()] == ["name0", "name2", "one-more"]
 
-    def test_shared_data_outside_of_a_script(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"hosts call supervisor.shared\('counters'\)"):
-            livegraft.shared("counters")
+    def test_shared_data_outside_of_a_script_can_be_named_and_not_be_used(self) -> None:
+        data = livegraft.shared("counters")
+
+        for use in (lambda: data["a"], lambda: data.add("a"), lambda: list(data), lambda: len(data)):
+            with pytest.raises(ConfigurationError, match=r"hosts call supervisor.shared\(name\)"):
+                use()
 
 
 class TestExpiry:
