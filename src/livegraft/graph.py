@@ -130,7 +130,8 @@ class Planner:
             extensions = self._plan.extensions
         else:
             extensions = dict(_extensions(snapshot.files))
-        skipped = (*snapshot.skipped, *(Skipped(path, NEVER_LOADED) for path in extensions.values()))
+        compiled = (Skipped(path, NEVER_LOADED) for path in extensions.values())
+        skipped = (*snapshot.skipped, *compiled, *_hidden(files))
         self._plan = Plan(snapshot.revision, modules, tops, touched, follows, skipped, extensions)
         return self._plan
 
@@ -379,6 +380,16 @@ def _tops(files: Mapping[str, _File]) -> frozenset[str]:
     bare folder where a real package of that name is installed (Python prefers that one as well)."""
     tops = {name.partition(".")[0] for name in files} - sys.stdlib_module_names
     return frozenset(top for top in tops if files[top].blob or not _is_installed(top))
+
+
+def _hidden(files: Mapping[str, _File]) -> Iterator[Skipped]:
+    """What stands at the root under a name of the standard library: imports get the standard module."""
+    for name in sorted(files.keys() & sys.stdlib_module_names):
+        yield Skipped(
+            files[name].path,
+            f"expected a name that the standard library does not have, got: {name!r}; `import {name}` means the"
+            " standard module, rename this one",
+        )
 
 
 def _is_installed(top: str) -> bool:

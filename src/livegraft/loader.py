@@ -14,22 +14,18 @@ import os
 import sys
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Final
 
 from livegraft import live
 from livegraft.clock import Clock
 from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
+from livegraft.origins import Origins
 from livegraft.revision import SHORT
 from livegraft.version import Token, Version, VersionState, closed_group
-
-_KEPT_REVISIONS: Final = 20_000
-"""For how many keys a file name of a traceback still finds its revision."""
 
 
 class FailedImport(ImportError):
@@ -41,7 +37,7 @@ class Loader:
 
     ``read`` gives the content of a blob; ``folder`` takes the sources; ``planner`` resolves imports
     that the syntax tree did not show; ``offered`` are objects of the supervisor that version code imports
-    from ``livegraft``, by name.
+    from ``livegraft``, by name; ``space`` is the suffix of module names, if another process chose it.
     """
 
     _spaces = itertools.count()
@@ -54,6 +50,7 @@ class Loader:
         clock: Clock,
         describe: Callable[[BaseException, Version], LoadError],
         offered: Mapping[str, object] | None = None,
+        space: str | None = None,
     ) -> None:
         self._planner = planner
         self._folder = folder.absolute()
@@ -61,13 +58,15 @@ class Loader:
         self._describe = describe
         self._versions: dict[tuple[str, str], Version] = {}
         self._by_module: dict[str, Version] = {}
-        self._revisions: OrderedDict[str, str] = OrderedDict()
+        self.origins = Origins(self._folder / "origins")
         # Guards the registries and the waiting; never held while code executes.
         self._lock = threading.Lock()
         self._waiting: dict[int, Version] = {}
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
-        number = next(self._spaces)
-        self._space = f"+{number}" if number else ""
+        if space is None:
+            number = next(self._spaces)
+            space = f"+{number}" if number else ""
+        self.space = space
         self._offered = dict(offered or {})
         self._builtins = Imports(self, self._offered).builtins
 
@@ -173,7 +172,7 @@ class Loader:
             key, _, path = Path(file).relative_to(self._folder).as_posix().partition("/")
         except ValueError:
             return None
-        return (path, self._revisions.get(key, key)[:SHORT]) if path else None
+        return (path, (self.origins.get(key) or key)[:SHORT]) if path else None
 
     def _learn(self, importer: Version, name: str) -> PlannedModule | None:
         planned = self._planner.at(importer.revision).modules.get(name)
@@ -223,7 +222,7 @@ class Loader:
     def _register(self, planned: PlannedModule, revision: str, tops: frozenset[str]) -> Version:
         version = Version(
             planned,
-            module_name=live.module_name(planned.name, planned.key) + self._space,
+            module_name=live.module_name(planned.name, planned.key) + self.space,
             revision=revision,
             tops=tops,
             since=self._clock.now(),
@@ -231,9 +230,7 @@ class Loader:
         version.move(VersionState.LOADING, self._clock.now())
         self._versions[planned.name, planned.key] = version
         self._by_module[version.module_name] = version
-        self._revisions[planned.key] = revision
-        if len(self._revisions) > _KEPT_REVISIONS:
-            self._revisions.popitem(last=False)
+        self.origins.add(planned.key, revision)
         return version
 
     def _execute(self, version: Version) -> None:

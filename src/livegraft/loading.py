@@ -42,7 +42,7 @@ class LoadThread:
         Raises what it raises, and LoadError naming the place when it does not end in time; ``path`` is
         the file on whose behalf it is done. Called on the loader thread itself it just does it.
         """
-        if threading.current_thread() is self._thread:
+        if self.is_current():
             return work()
         with self._lock:
             thread = self._ready_thread()
@@ -55,6 +55,10 @@ class LoadThread:
                     raise
                 failure = self._give_up(thread, path)
         raise failure
+
+    def is_current(self) -> bool:
+        """Whether this is called on the loader thread."""
+        return threading.current_thread() is self._thread
 
     def stop(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from livegraft import process
+from livegraft import archive, process
 from livegraft.calls import Calls
 from livegraft.catalog import ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
@@ -28,6 +28,7 @@ from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, Planner
 from livegraft.handout import Look
 from livegraft.installed import Installed, PackageChange
+from livegraft.live import finder
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
 from livegraft.mirror import Mirror
@@ -36,6 +37,7 @@ from livegraft.overview import Overview
 from livegraft.parameters import Resources
 from livegraft.probe import NoProbe, Probe
 from livegraft.probe.warm import WarmProbe
+from livegraft.recall import Recaller
 from livegraft.release import LiveScript, Release, ReleaseBuilder
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
@@ -137,6 +139,13 @@ class Supervisor:
             self._probe = WarmProbe(
                 folder=self.data / "sources", deadline_seconds=import_seconds, memory_bytes=probe_memory_bytes
             )
+        self._recaller = Recaller(
+            loader=self._loader,
+            load_thread=self._load_thread,
+            planner=planner,
+            drainer=self._drainer,
+            roots=lambda: self._release.roots() if self._release else (),
+        )
         self._builder = ReleaseBuilder(
             loader=self._loader,
             load_thread=self._load_thread,
@@ -187,6 +196,8 @@ class Supervisor:
                 return
             self._started = True
             self._probe.start()  # it gets ready while the first commit is fetched and planned
+            finder.add_resolver(self._recaller.recall)
+            archive.add_folder(self.data)
             self._mark_lost_runs()
             self._dispatcher.start()
             self._drainer.start()
@@ -200,6 +211,8 @@ class Supervisor:
             if not self._started:
                 return
             self._started = False
+            finder.remove_resolver(self._recaller.recall)
+            archive.remove_folder(self.data)
             self._ticker.stop()
             self._syncer.stop()
             self._dispatcher.stop(deadline_seconds)

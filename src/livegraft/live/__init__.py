@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain, starmap
-from typing import Any, Final
+from typing import Any, Final, Self
+
+from livegraft.live import finder
 
 PREFIX: Final = __name__ + "."
+
+finder.install(__name__)
 
 
 def module_name(name: str, key: str) -> str:
@@ -24,6 +29,21 @@ def plain_name(module_name: str) -> str:
     if not module_name.startswith(PREFIX):
         return module_name
     return module_name[len(PREFIX) :].partition("@")[0].replace("/", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionName:
+    """A module's name taken apart: the natural dotted name, the key, and the supervisor's suffix ("" for the first)."""
+
+    name: str
+    key: str
+    space: str
+
+    @classmethod
+    def parse(cls, module_name: str) -> Self:
+        natural, _, rest = module_name.removeprefix(PREFIX).partition("@")
+        key, plus, number = rest.partition("+")
+        return cls(natural.replace("/", "."), key, plus + number)
 
 
 class Live:

@@ -181,3 +181,18 @@ def test_case_26_a_traceback_of_an_old_version_shows_its_own_lines(host: Host) -
     assert "the new line" in printed(host.live.s)
     place = host.supervisor._loader.locate(old.run.__code__.co_filename)
     assert place == ("s.py", first[:8])
+
+
+def test_case_25_a_file_named_as_a_standard_module_hides_nothing_and_is_warned_of(host: Host) -> None:
+    host.take(
+        {
+            "calendar.py": "JANUARY = 'mine'\ndef run(): return JANUARY",
+            "types/shapes.py": "V = 1",
+            "s.py": "import calendar, types\ndef run(): return calendar.month_name[1], types.ModuleType.__name__",
+        }
+    )
+
+    assert host.live.s.run() == ("January", "module")
+    assert host.live.calendar.run() == "mine"
+    assert [skipped.path for skipped in host.supervisor.skipped] == ["calendar.py", "types"]
+    assert "`import calendar` means the standard module" in host.supervisor.skipped[0].reason
