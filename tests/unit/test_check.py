@@ -53,6 +53,14 @@ def test_what_is_not_committed_yet_counts(tree: Repository) -> None:
     assert [fault.path for fault in faults] == ["a.py"]
 
 
+def test_a_script_that_ends_its_process_does_not_end_the_check(tree: Repository) -> None:
+    tree.write({"a.py": "import os\nos._exit(0)\ndef run(): ...", "b.py": "1 / 0\ndef run(): ..."})
+
+    _, faults = check_tree(tree.path, {})
+
+    assert [(fault.path, fault.line) for fault in faults] == [("a.py", 2), ("b.py", 1)]
+
+
 def test_a_tree_that_git_cannot_read_is_not_taken_for_a_good_one(tree: Repository) -> None:
     tree.write({"a.py": "def run(: pass\n"})
     (tree.path / ".git" / "HEAD").unlink()

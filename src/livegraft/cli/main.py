@@ -80,6 +80,7 @@ def serve(
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8787",
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the repository.")] = 5.0,
     accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
+    probe: Annotated[bool, typer.Option(help="Import new versions in a child process first.")] = True,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -93,6 +94,7 @@ def serve(
         listen=listen,
         poll=poll,
         accept_rewritten=accept_rewritten,
+        probe=probe,
         provide=provide or [],
         as_json=as_json,
     )

@@ -47,7 +47,8 @@ def run_here(words: Sequence[str]) -> int:
     """Run a script of a work tree; the exit status."""
     call = _read(words, flags={"--json"}, values={"--path", "--provide"})
     folder = Path(call.one("--path") or "").resolve()
-    with supervised_tree(folder, resources(call.ours.get("--provide", []))) as supervisor:
+    # A process for one run has nothing to protect.
+    with supervised_tree(folder, resources(call.ours.get("--provide", [])), probe=False) as supervisor:
         status = supervisor.script(call.name)
         if call.wants_help:
             return _show_usage(call.name, status.description, status.parameters)

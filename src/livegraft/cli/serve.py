@@ -31,6 +31,7 @@ def serve(
     listen: str,
     poll: float,
     accept_rewritten: bool,
+    probe: bool,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -47,6 +48,7 @@ def serve(
         provide=resources(provide),
         poll_seconds=poll,
         accept_rewritten=accept_rewritten,
+        probe=probe,
     )
     with address, supervisor:
         server = uvicorn.Server(_config(supervisor.web))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -40,14 +39,16 @@ class Zygote:
     """A process that forks children on demand.
 
     ``folder`` takes the sources; each child may use ``memory_bytes`` beyond what the zygote has. Raises ZygoteError
-    when there is no such process to be had; one that does not come to work shows in its children.
+    when there is no such process to be had; one that does not come to work shows in its children. ``has_started`` is
+    set by whoever hears of a first child.
     """
 
     def __init__(self, *, folder: Path, memory_bytes: int) -> None:
         self.fork_count = 0
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(_SEND_SECONDS)
+        self.has_started = False
         settings = {"path": sys.path, "folder": str(folder), "memory_bytes": memory_bytes}
+        self._control, theirs = _pair()
+        self._control.settimeout(_SEND_SECONDS)
         with theirs:
             try:
                 self._process = subprocess.Popen(
@@ -96,13 +97,12 @@ class Zygote:
         return said.rpartition("\n")[2]
 
     def close(self) -> None:
-        """It ends with its socket, and its children with it."""
+        """It ends with its socket, and its children with it; it is not awaited before its first child is there."""
         self._control.close()
         try:
-            self._process.wait(_END_SECONDS)
+            self._process.wait(_END_SECONDS if self.has_started else 0)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
         self._process.stderr.close()
@@ -113,8 +113,13 @@ class Child:
 
     def __init__(self, zygote: Zygote) -> None:
         self.zygote = zygote
-        self._channel, self._channel_end = socket.socketpair()
-        self._status, self._status_end = socket.socketpair()
+        self._channel, self._channel_end = _pair()
+        try:
+            self._status, self._status_end = _pair()
+        except ZygoteError:
+            self._channel.close()
+            self._channel_end.close()
+            raise
         self._outgoing = bytearray()
         self._received = {self._channel: bytearray(), self._status: bytearray()}
         self._is_silent = False
@@ -194,6 +199,13 @@ class Child:
         received[:] = rest if len(rest) < _LINE_BYTES else b""
         lines = [line for text in whole if isinstance(line := _json(text), list)]
         return None if is_over and not lines else lines
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise ZygoteError(f"no socket is to be had: {error}") from error
 
 
 def _json(text: bytes) -> object:

@@ -101,9 +101,10 @@ class WarmProbe:
             child, self._warm = self._warm, None
             return child
 
-    def is_ready(self) -> None:
+    def is_ready(self, child: Child) -> None:
         """A child started: what its zygote preloaded does no harm."""
         with self._lock:
+            child.zygote.has_started = True
             self._suspects.clear()
 
     def works(self) -> None:
@@ -269,7 +270,7 @@ class _Probing:
     def _hear(self, child: Child, line: list[Any]) -> None:
         match line:
             case ["ready"]:
-                self._probe.is_ready()
+                self._probe.is_ready(child)
             case ["begin", str(name), str(key)]:
                 if not self._begun:
                     self._until = time.monotonic() + self._probe.deadline_seconds

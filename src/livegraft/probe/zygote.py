@@ -65,7 +65,10 @@ def main(settings: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):  # should memory run out, these processes go before all others
         Path("/proc/self/oom_score_adj").write_text(_LIKELY_VICTIM, encoding="ascii")
     gc.freeze()
-    _Zygote(control, Settings(**settings)).serve()
+    try:
+        _Zygote(control, Settings(**settings)).serve()
+    finally:
+        os._exit(0)  # what was preloaded has nothing to say at its end
 
 
 class _Zygote:
@@ -88,14 +91,16 @@ class _Zygote:
     def serve(self) -> None:
         try:
             while os.getppid() == self._host:
-                for descriptor, _ in self._poller.poll(HOST_LOOK_SECONDS * 1000):
-                    if descriptor == self._control.fileno():
-                        if not self._obey():
-                            return
-                    elif descriptor == self._woken.fileno():
-                        self._reap()
-                    elif descriptor in self._children:  # else it ended in this very round
+                ready = {descriptor for descriptor, _ in self._poller.poll(HOST_LOOK_SECONDS * 1000)}
+                if self._woken.fileno() in ready:
+                    self._reap()
+                # The host lets go of a child before it asks for the next one: in this order no two are here without
+                # need, and what the first one left behind is told from the second one.
+                for descriptor in ready & self._children.keys():
+                    if descriptor in self._children:  # else it ended meanwhile
                         self._listen(self._children[descriptor])
+                if self._control.fileno() in ready and not self._obey():
+                    return
         finally:
             for child in self._children.values():
                 _kill(child.pid)
@@ -163,8 +168,6 @@ class _Zygote:
         """What the host wants of a child; that it does not ask any more means that it wants it gone."""
         try:
             asked = child.status.recv(STACK_BYTES)
-        except BlockingIOError:  # its descriptor had belonged to another child when this round began
-            return
         except ConnectionError:
             asked = b""
         if asked.endswith(b"abort\n"):
@@ -173,6 +176,8 @@ class _Zygote:
         else:
             self._poller.unregister(child.status)
             _kill(child.pid)
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            self._reap()
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):

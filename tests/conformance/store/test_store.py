@@ -153,6 +153,16 @@ def test_a_version_that_comes_back_is_the_newest_again_at_its_first_revision(sto
     assert store.releases.version("a", "k3") is None
 
 
+def test_versions_that_were_live_once_are_found_by_script_and_key_however_many_are_asked_for(store: Store) -> None:
+    known = VersionRecord("a", "k1", "r1", "Dana", "first", NOW)
+    store.releases.add_versions([known, replace(known, script="b", key="k2")])
+    strangers = [("c", f"k{n}") for n in range(1_000)]
+
+    assert store.releases.were_live([]) == set()
+    assert store.releases.were_live([("a", "k2"), ("b", "k1")]) == set()
+    assert store.releases.were_live([("a", "k1"), *strangers, ("b", "k2")]) == {("a", "k1"), ("b", "k2")}
+
+
 def test_a_slot_is_claimed_once_with_its_run_in_the_same_step(store: Store) -> None:
     run, other = a_run(), a_run()
 
