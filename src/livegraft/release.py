@@ -215,14 +215,16 @@ class ReleaseBuilder:
         return Candidate(release, tuple(work.outcomes))
 
     def _unproven(self, names: Collection[str], work: _Build) -> Sequence[PlannedModule]:
-        """What is about to be loaded and never was, here or in an earlier process, in the order of loading."""
+        """What is about to be executed and never was, here or in an earlier process, in the order of loading."""
         modules = work.plan.modules
         scripts = [module for name in names if (module := modules.get(name)) and self._is_coming(module, work)]
         were_live = self._were_live((module.script, module.key) for module in scripts)
-        fresh = {module.name: module for module in scripts if (module.script, module.key) not in were_live}
-        called = {*self._requirements.modules, *(work.before.modules if work.before else ())}
-        fresh |= {name: modules[name] for name in called if name in modules}
-        return [module for module in fresh.values() if not self._is_here(module) and _can_be_read(module)]
+        fresh = [module.name for module in scripts if (module.script, module.key) not in were_live]
+        called = work.before.modules if work.before else ()
+        # A set in order: what the host requires is loaded first, what it called last.
+        wanted = dict.fromkeys([*self._requirements.modules, *fresh, *called])
+        coming = [modules[name] for name in wanted if name in modules]
+        return [module for module in coming if not self._is_known(module) and _can_be_read(module)]
 
     def _is_coming(self, module: PlannedModule, work: _Build) -> bool:
         """Whether ``_place`` is going to execute a script of this plan."""
@@ -238,9 +240,10 @@ class ReleaseBuilder:
                 return False
         return True
 
-    def _is_here(self, module: PlannedModule) -> bool:
+    def _is_known(self, module: PlannedModule) -> bool:
+        """Whether a module is here, or failed at this key: then it is not executed."""
         version = self._loader.find(module.name, module.key)
-        return version is not None and version.loaded_at is not None
+        return version is not None and (version.loaded_at is not None or version.failure is not None)
 
     def _place_required(self, name: str, work: _Build) -> None:
         """See whether a module is as the host requires, before anything that imports it is loaded.
@@ -320,7 +323,7 @@ class ReleaseBuilder:
 
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
         """Load a module that the host calls. Raises LoadError, ContractError if it is not as the host requires."""
-        unproven = [] if self._is_here(module) or not _can_be_read(module) else [module]
+        unproven = [] if self._is_known(module) or not _can_be_read(module) else [module]
         with closing(self._probe.begin(plan, unproven)) as probing:
             return self._load_module(module, plan, probing)
 
