@@ -58,7 +58,7 @@ def main() -> None:
     except OSError as error:
         options.exit(1, f"expected port {given.port} to be free, got: {error.strerror}; try make demo PORT=8001\n")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("alembic", "uvicorn", "watchfiles"):
+    for chatty in ("alembic", "httpx", "uvicorn", "watchfiles"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     folder: Path = given.folder.absolute()
     scripts = make_repository(folder / "scripts")

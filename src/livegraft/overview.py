@@ -78,7 +78,8 @@ class Overview:
         )
 
     def _schedules(self, script: LiveScript) -> tuple[ScheduleStatus, ...]:
-        due = dict(self._next_at(script.name))
+        # The slots of a quarantined script are skipped: none of them is the next that it runs at.
+        due = {} if script.name in self._decisions.quarantines else dict(self._next_at(script.name))
         return tuple(
             ScheduleStatus(schedule.cron, schedule.timezone, schedule.words(), due.get(schedule))
             for schedule in script.header.schedules

@@ -29,6 +29,21 @@ def test_a_quarantined_script_takes_no_runs_until_it_is_released(api: Api) -> No
     assert [row["action"] for row in api.get("/audit")["audit"]] == ["run", "lift quarantine", "quarantine"]
 
 
+def test_a_quarantined_script_has_no_next_time(api: Api) -> None:
+    api.host.take({"timed.py": "# cron: 0 7 * * *\ndef run(): ..."})
+
+    def next_at() -> str | None:
+        (schedule,) = api.get("/scripts/timed")["schedule"]
+        return schedule["next_at"]  # type: ignore[no-any-return]
+
+    assert next_at()
+    api.post("/scripts/timed/quarantine", {"reason": "wrong totals"})
+    assert next_at() is None
+
+    api.post("/scripts/timed/release")
+    assert next_at()
+
+
 def test_a_pin_rolls_back_and_stays_until_it_is_lifted(api: Api) -> None:
     first = api.host.key("job")
     api.host.take({"job.py": "def run(): return 'second'"})
