@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from livegraft.bytecode import Import
 from livegraft.revision import Revision
 from livegraft.snapshot import Skipped, Snapshot
-from livegraft.source import Import, Source, read_source
+from livegraft.source import Source, read_source
 
 KEY_DIGITS: Final = 20
 """Hex digits of a key: 80 bits, so that two keys of one repository never meet by accident."""

@@ -17,8 +17,10 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Final
 
 from livegraft import live
+from livegraft.bytecode import with_file
 from livegraft.clock import Clock
 from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
@@ -26,6 +28,9 @@ from livegraft.imports import Imports
 from livegraft.origins import Origins
 from livegraft.revision import SHORT
 from livegraft.version import Token, Version, VersionState, closed_group
+
+_EMPTY: Final = compile("", "<folder>", "exec", dont_inherit=True)
+"""The code of a folder without ``__init__.py``."""
 
 
 class FailedImport(ImportError):
@@ -289,10 +294,8 @@ class Loader:
 
     def _compile(self, version: Version) -> CodeType:
         source = version.planned.source
-        if source is not None and source.error is not None:
-            raise source.error.again()
-        text = source.text if source else ""
-        return compile(text, self._file(version), "exec", dont_inherit=True)
+        code = source.take_code() if source is not None else _EMPTY
+        return with_file(code, self._file(version))
 
     def _file(self, version: Version) -> str:
         path = version.path if version.planned.blob else f"{version.path}/__init__.py"
@@ -302,7 +305,7 @@ class Loader:
         """Put a source where its code object says it is; equal keys have equal content."""
         file = self._file(version)
         if version.planned.source is not None:
-            data = version.planned.source.text.encode()
+            data = version.planned.source.data
             try:
                 is_there = os.stat(file).st_size == len(data)  # shorter after a kill while it was written
             except OSError:

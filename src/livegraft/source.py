@@ -1,15 +1,17 @@
-"""What a Python file says about itself, read from its syntax tree without running it."""
+"""What a Python file says about itself, read from its compiled code without running it."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from types import CodeType
 from typing import Final
 
+from livegraft.bytecode import IS_KNOWN, Import, docstring_of, functions_named, imports_of
 from livegraft.errors import SourceError
 
 
@@ -20,59 +22,102 @@ class Entry(StrEnum):
     ASYNC = "async"
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """One import statement: ``from ..a.b import c, d`` is ``Import("a.b", ("c", "d"), 2)``."""
-
-    name: str
-    items: tuple[str, ...] = ()
-    level: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A module's text and what it tells.
+    """A module's file, what it tells, and its code until a version takes it.
 
     ``entry`` is None for a file without a top-level ``run``: a module, not a script. ``imports`` lists
-    every import statement, those in functions and conditions too. ``error`` is set when the file has
-    no syntax tree; ``entry`` is then a guess from the text, so that a broken script is known as one.
+    every import statement, those in functions and conditions too. ``error`` is set when the file cannot
+    be compiled; ``entry`` is then a guess from the text, so that a broken script is known as one.
     """
 
-    path: str
-    text: str
-    entry: Entry | None = None
-    imports: tuple[Import, ...] = ()
-    docstring: str = ""
-    error: SourceError | None = None
+    __slots__ = ("_code", "data", "docstring", "entry", "error", "imports", "path")
+
+    def __init__(
+        self,
+        path: str,
+        data: bytes,
+        entry: Entry | None = None,
+        imports: tuple[Import, ...] = (),
+        docstring: str = "",
+        *,
+        code: CodeType | None = None,
+        error: SourceError | None = None,
+    ) -> None:
+        self.path = path
+        self.data = data
+        self.entry = entry
+        self.imports = imports
+        self.docstring = docstring
+        self.error = error
+        self._code = code
+
+    @property
+    def text(self) -> str:
+        """The file as text; what cannot be decoded is replaced."""
+        return _decoded(self.data)
+
+    def take_code(self) -> CodeType:
+        """The module's code, for one version alone: its file name may be set. Raises SourceError.
+
+        The code that was compiled to read the file is given once; after that it is compiled anew.
+        """
+        if self.error is not None:
+            raise self.error.again()
+        code, self._code = self._code, None
+        return code if code is not None else compile(self.data, self.path, "exec", dont_inherit=True)
 
 
 _RUN: Final = re.compile(r"^(async[ \t]+)?def[ \t]+run\b", re.MULTILINE)
+_RUN_WITHIN: Final = re.compile(rb"\bdef[ \t]+run\b")
 
 
 def read_source(path: str, data: bytes) -> Source:
-    """Read a file; never raises for what stands in it (see ``Source.error``)."""
+    """Read a file; never raises for what stands in it (see ``Source.error``).
+
+    Warnings of the compiler name the path in the repository.
+    """
     try:
-        text = importlib.util.decode_source(data)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        text = data.decode("utf-8", "replace")
-        return Source(path, text, _guess_entry(text), error=SourceError(path, 0, f"cannot be decoded: {error}"))
-    try:
-        tree = ast.parse(text)
+        code = compile(data, path, "exec", dont_inherit=True)
     except SyntaxError as error:
-        reason = f"{type(error).__name__}: {error.msg}"
-        return Source(path, text, _guess_entry(text), error=SourceError(path, error.lineno or 0, reason))
+        return _broken(path, data, error.lineno or 0, f"{type(error).__name__}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
-        # NUL bytes (before 3.12), and expressions nested deeper than the parser's stack.
-        return Source(path, text, _guess_entry(text), error=SourceError(path, 0, f"cannot be parsed: {error}"))
-    return Source(path, text, _entry(tree), tuple(_imports(tree.body)), ast.get_docstring(tree) or "")
+        # NUL bytes (before 3.12), and expressions nested deeper than the compiler's stack.
+        return _broken(path, data, 0, f"cannot be parsed: {error}")
+    if not IS_KNOWN:
+        return _read_tree(path, data, code)
+    return Source(path, data, _entry(code, data), imports_of(code), docstring_of(code), code=code)
 
 
-def _entry(tree: ast.Module) -> Entry | None:
+def _broken(path: str, data: bytes, line: int, reason: str) -> Source:
+    try:
+        importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line, reason = 0, f"cannot be decoded: {error}"
+    return Source(path, data, _guess_entry(_decoded(data)), error=SourceError(path, line, reason))
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError):
+        return data.decode("utf-8", "replace")
+
+
+def _entry(code: CodeType, data: bytes) -> Entry | None:
+    """Whether the module itself defines ``run``: a function of that name whose first line is not indented."""
+    if _RUN_WITHIN.search(data) is None:
+        return None
+    text = _decoded(data)
+    if _RUN.search(text) is None:
+        return None
     entry = None
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "run":
-            entry = Entry.ASYNC if isinstance(node, ast.AsyncFunctionDef) else Entry.SYNC
-    return entry
+    lines = text.split("\n")
+    for function in functions_named(code, "run"):
+        if lines[function.co_firstlineno - 1][:1] in ("d", "a", "@"):
+            is_async = function.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+            entry = Entry.ASYNC if is_async else Entry.SYNC
+    # It stands in a string, or where the compiler saw that it is never reached: after an endless loop.
+    return entry or _tree_entry(ast.parse(data))
 
 
 def _guess_entry(text: str) -> Entry | None:
@@ -82,7 +127,24 @@ def _guess_entry(text: str) -> Entry | None:
     return Entry.ASYNC if found[1] else Entry.SYNC
 
 
-def _imports(body: Sequence[ast.stmt]) -> Iterator[Import]:
+# -- by the syntax tree, for a Python whose bytecode is not known --------------------------------
+
+
+def _read_tree(path: str, data: bytes, code: CodeType) -> Source:
+    tree = ast.parse(data)
+    docstring = ast.get_docstring(tree) or ""
+    return Source(path, data, _tree_entry(tree), tuple(_tree_imports(tree.body)), docstring, code=code)
+
+
+def _tree_entry(tree: ast.Module) -> Entry | None:
+    entry = None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "run":
+            entry = Entry.ASYNC if isinstance(node, ast.AsyncFunctionDef) else Entry.SYNC
+    return entry
+
+
+def _tree_imports(body: Sequence[ast.stmt]) -> Iterator[Import]:
     """Imports are statements, so only statement lists are walked: far fewer nodes than the whole tree."""
     pending: list[ast.AST] = list(reversed(body))
     while pending:
