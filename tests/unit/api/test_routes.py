@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from livegraft.api.app import MAX_OFFSET
 from tests.support import eventually
 from tests.support.api import Api
 
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -164,6 +167,21 @@ def test_versions_name_what_is_in_the_process(api: Api) -> None:
     assert found["key"] == api.host.key("dir/greet")
     assert {"revision", "since", "loaded_at", "objects", "scripts"} <= found.keys()
     assert found["error"] == ""
+
+
+def test_the_reference_shows_every_field_of_every_shape(api: Api) -> None:
+    told = [
+        json.loads(block)
+        for block in re.findall(r"^```json\n(.*?)^```", REFERENCE.read_text(), re.DOTALL | re.MULTILINE)
+    ]
+
+    answered = [
+        script(api, "dir/greet"),
+        api.run("dir/greet"),
+        api.get("/releases")["releases"][0],
+        api.get("/versions")["versions"][0],
+    ]
+    assert [shape.keys() for shape in told] == [shape.keys() for shape in answered]
 
 
 def test_health_is_ok_while_the_repository_can_be_read(api: Api) -> None:
