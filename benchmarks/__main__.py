@@ -1,4 +1,4 @@
-"""Measure everything: ``python -m benchmarks [PART ...]`` with the parts loading, runs and shared."""
+"""Measure everything: ``python -m benchmarks [PART ...]`` with the parts that ``PARTS`` names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, loading, runs, shared
+from benchmarks import figures, loading, peers, runs, shared
 
-PARTS = {"loading": loading.measure, "runs": runs.measure, "shared": shared.measure}
+PARTS = {"loading": loading.measure, "runs": runs.measure, "shared": shared.measure, "peers": peers.measure}
 
 
 def main() -> None:
