@@ -238,8 +238,11 @@ def experience(system: System) -> dict[str, float | None]:
 
     entered, leave = threading.Event(), threading.Event()
     under_way: list[Any] = []
-    slow = system.pricing().slow
-    thread = threading.Thread(target=lambda: under_way.append(slow(entered, leave)), daemon=True)
+
+    def go(slow: Callable[..., Any]) -> None:
+        under_way.append(slow(entered, leave))
+
+    thread = threading.Thread(target=go, args=(system.pricing().slow,), daemon=True)
     thread.start()
     entered.wait(GIVE_UP_SECONDS)
     n += 1
@@ -247,7 +250,7 @@ def experience(system: System) -> dict[str, float | None]:
     answers(system, lambda answer: answer == (n, n), GIVE_UP_SECONDS)
     leave.set()
     thread.join(GIVE_UP_SECONDS)
-    del slow, thread
+    del thread
     stays = bool(under_way) and under_way[0][0] == under_way[0][1]
     under_way.clear()
 
