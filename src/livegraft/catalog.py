@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from livegraft.run import RunFailure
-from livegraft.store import ReleaseState, Restraint, ScriptOutcome
+from livegraft.store import Outcome, ReleaseState, Restraint, ScriptOutcome
 from livegraft.version import VersionState
 
 
@@ -56,8 +56,41 @@ class ScriptFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The newest commit, while it is not live because not all of it loads (``release="whole"``).
+
+    ``scripts`` are those that failed, with modules that the host calls, and those that it would have changed;
+    ``failures`` are the scripts' only.
+    """
+
+    revision: str
+    failures: Mapping[str, ScriptFailure]
+    scripts: tuple[ScriptOutcome, ...]
+
+    @property
+    def reason(self) -> str:
+        count = sum(each.outcome is Outcome.FAILED for each in self.scripts)
+        return f"expected all of the commit to load, got: {count} {'failure' if count == 1 else 'failures'}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewerVersion:
+    """What the repository has of a script beyond the version that serves: it failed, or its commit was refused.
+
+    ``key`` is "" when the commit removes the script.
+    """
+
+    key: str
+    revision: str
+    error: ScriptFailure | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptStatus:
-    """A script as lists and pages show it. ``parameters`` is the JSON Schema of its arguments."""
+    """A script as lists and pages show it. ``parameters`` is the JSON Schema of its arguments.
+
+    ``newer`` is set while the version that serves is of an older commit than the newest.
+    """
 
     name: str
     state: ScriptState
@@ -72,7 +105,13 @@ class ScriptStatus:
     parameters: Mapping[str, Any]
     header: Mapping[str, object]
     is_async: bool
+    newer: NewerVersion | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The state as people are told: ``live (older commit)`` while a newer version does not serve."""
+        return f"{self.state.value} (older commit)" if self.newer and self.state is ScriptState.LIVE else self.state
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from livegraft.catalog import LiveVersion, ScheduleStatus, ScriptState, ScriptStatus, VersionStatus
+from livegraft.catalog import (
+    LiveVersion,
+    NewerVersion,
+    Refusal,
+    ScheduleStatus,
+    ScriptFailure,
+    ScriptState,
+    ScriptStatus,
+    VersionStatus,
+)
 from livegraft.decisions import Decisions
 from livegraft.drainer import Drainer
 from livegraft.loader import Loader
@@ -17,19 +27,34 @@ from livegraft.version import Version, VersionState
 _NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What serves, what failed, and what the repository has beyond what serves: of the release and of a refusal."""
+
+    scripts: Mapping[str, LiveScript]
+    modules: Mapping[str, Version]
+    failures: Mapping[str, ScriptFailure]
+    newer: Mapping[str, NewerVersion]
+
+
 class Overview:
-    """Answers from the release, the loader and the decisions in force. ``next_at`` asks the ticker."""
+    """Answers from the release, the loader and the decisions in force. ``next_at`` asks the ticker.
+
+    ``refusal`` is the newest commit while it is refused as a whole: its scripts are told beside those that serve.
+    """
 
     def __init__(
         self,
         *,
         release: Callable[[], Release | None],
+        refusal: Callable[[], Refusal | None],
         loader: Loader,
         drainer: Drainer,
         decisions: Decisions,
         next_at: Callable[[str], Iterable[tuple[Schedule, datetime]]],
     ) -> None:
         self._release = release
+        self._refusal = refusal
         self._loader = loader
         self._drainer = drainer
         self._decisions = decisions
@@ -37,16 +62,12 @@ class Overview:
 
     def scripts(self) -> Sequence[ScriptStatus]:
         """Every script of the release, by name; those that never loaded too."""
-        release = self._release()
-        if release is None:
-            return ()
-        return [self._script(release, name) for name in sorted({*release.scripts, *release.failures})]
+        now = self._now()
+        return [self._script(name, now) for name in sorted({*now.scripts, *now.failures})]
 
     def script(self, name: str) -> ScriptStatus | None:
-        release = self._release()
-        if release is None or (name not in release.scripts and name not in release.failures):
-            return None
-        return self._script(release, name)
+        now = self._now()
+        return self._script(name, now) if name in now.scripts or name in now.failures else None
 
     def versions(self) -> Sequence[VersionStatus]:
         """Every version in the process and those that left lately, newest change first."""
@@ -55,11 +76,21 @@ class Overview:
         versions.sort(key=lambda version: version.since, reverse=True)
         return [_version_status(version, users) for version in versions if version.planned.blob]
 
-    def _script(self, release: Release, name: str) -> ScriptStatus:
-        script = release.scripts.get(name)
+    def _now(self) -> _Now:
+        release, refusal = self._release(), self._refusal()
+        failures = release.failures if release else {}
+        newer = {name: NewerVersion(failed.key, failed.revision, failed) for name, failed in failures.items()}
+        if refusal is not None:
+            failures = {**failures, **refusal.failures}
+            for each in refusal.scripts:
+                newer[each.script] = NewerVersion(each.key, refusal.revision, refusal.failures.get(each.script))
+        return _Now(release.scripts if release else {}, release.modules if release else {}, failures, newer)
+
+    def _script(self, name: str, now: _Now) -> ScriptStatus:
+        script = now.scripts.get(name)
         quarantine = self._decisions.quarantines.get(name)
         # A module that the host requires may have failed here too; it serves the host, if not as a script.
-        serving = script.version if script else release.modules.get(name.replace("/", "."))
+        serving = script.version if script else now.modules.get(name.replace("/", "."))
         state = ScriptState.LIVE if serving else ScriptState.FAILED
         return ScriptStatus(
             name=name,
@@ -68,13 +99,14 @@ class Overview:
             owner=script.header.owner if script else "",
             tags=script.header.tags if script else (),
             schedules=self._schedules(script) if script else (),
-            version=_live_version(serving) if serving else None,
-            error=release.failures.get(name),
+            version=live_version(serving) if serving else None,
+            error=now.failures.get(name),
             quarantine=quarantine,
             pin=self._decisions.pins.get(name),
             parameters=script.parameters.schema if script else _NOTHING,
             header=script.header.given if script else {},
             is_async=script.is_async if script else False,
+            newer=now.newer.get(name),
         )
 
     def _schedules(self, script: LiveScript) -> tuple[ScheduleStatus, ...]:
@@ -95,7 +127,8 @@ class Overview:
         return users
 
 
-def _live_version(version: Version) -> LiveVersion:
+def live_version(version: Version) -> LiveVersion:
+    """A version that serves, for people."""
     return LiveVersion(version.key, version.revision, version.loaded_at or version.since)
 
 

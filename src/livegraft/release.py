@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,16 @@ from livegraft.run import RunFailure
 from livegraft.source import Entry
 from livegraft.store import Outcome, Restraint, ScriptOutcome, VersionRecord
 from livegraft.version import Version
+
+
+class ReleasePolicy(StrEnum):
+    """What becomes of a commit of which a script does not load.
+
+    ``each``: that script keeps its last good version, all others go live; ``whole``: nothing of the commit does.
+    """
+
+    EACH = "each"
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,22 +84,38 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed."""
+    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed.
+
+    ``module_failures`` are of modules that the host called and that do not load now, by path without ``.py``.
+    """
 
     release: Release
     outcomes: tuple[ScriptOutcome, ...]
+    module_failures: Mapping[str, ScriptFailure]
+
+    @property
+    def failures(self) -> Mapping[str, ScriptFailure]:
+        """Everything of the commit that does not load."""
+        return {**self.release.failures, **self.module_failures}
 
 
 class _Build:
     """A release in the making, beginning with the one before."""
 
-    def __init__(self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        before: Release | None,
+        pins: Mapping[str, Restraint],
+        failures: Mapping[str, ScriptFailure],
+    ) -> None:
         self.plan = plan
         self.before = before
         self.pins = pins
         self.probing: Probing = NOTHING_PROBED
         self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
-        self.failures: dict[str, ScriptFailure] = dict(before.failures) if before else {}
+        self.failures: dict[str, ScriptFailure] = dict(failures)
+        self.module_failures: dict[str, ScriptFailure] = {}
         self.outcomes: list[ScriptOutcome] = []
         self.modules: dict[str, Version] = {}
         # (name, key) of what breaks the host's requirements -> how: whoever imports it is refused too.
@@ -192,14 +219,23 @@ class ReleaseBuilder:
         self._probe = probe
 
     def build(
-        self, plan: Plan, before: Release | None, pins: Mapping[str, Restraint], *, whole: bool = False
+        self,
+        plan: Plan,
+        before: Release | None,
+        pins: Mapping[str, Restraint],
+        *,
+        failures: Mapping[str, ScriptFailure] | None = None,
+        whole: bool = False,
     ) -> Candidate:
         """Load what the plan has anew beside what is live; nothing is switched yet. Never raises for a script.
 
         Only what the plan changes is looked at, unless it does not follow the release before, or ``whole`` is
-        asked for because pins changed.
+        asked for because pins changed. ``failures`` are what is known not to load; default: those of the release
+        before.
         """
-        work = _Build(plan, before, pins)
+        if failures is None:
+            failures = before.failures if before else {}
+        work = _Build(plan, before, pins, failures)
         names, required = work.names(whole), self._requirements.modules
         # Verdicts come while modules that have one are loaded already.
         with closing(self._probe.begin(plan, self._unproven(names, work))) as work.probing:
@@ -212,7 +248,7 @@ class ReleaseBuilder:
             self._reload_modules(work)
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
-        return Candidate(release, tuple(work.outcomes))
+        return Candidate(release, tuple(work.outcomes), work.module_failures)
 
     def _unproven(self, names: Collection[str], work: _Build) -> Sequence[PlannedModule]:
         """What is about to be executed and never was, here or in an earlier process, in the order of loading."""
@@ -311,9 +347,9 @@ class ReleaseBuilder:
                 failed = self._failure(name, module, work.plan.revision, error)
         work.fail(script, failed, live or self._load_last_good(script, module))
 
-    def may_mend(self, release: Release) -> bool:
-        """Whether packages were installed or changed since a script of the release failed for want of them."""
-        waiting = [failed for failed in release.failures.values() if failed.generation is not None]
+    def may_mend(self, failures: Iterable[ScriptFailure]) -> bool:
+        """Whether packages were installed or changed since something failed for want of them."""
+        waiting = [failed for failed in failures if failed.generation is not None]
         if waiting:
             self._installed.look(at_once=True)
         return any(map(self._may_load_now, waiting))
@@ -401,8 +437,11 @@ class ReleaseBuilder:
                 continue
             work.modules[name] = version
             if planned.key != version.key and work.refusal(planned) is None:
-                with suppress(LoadError):
+                try:
                     work.modules[name] = self._load_module(planned, work.plan, work.probing)
+                except LoadError as error:
+                    failure = self._failure(name, planned, work.plan.revision, error)
+                    work.module_failures[name.replace(".", "/")] = failure
 
     def _failure(
         self, name: str, module: PlannedModule | None, revision: Revision, error: LivegraftError

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from livegraft import archive, process
 from livegraft.calls import Calls
-from livegraft.catalog import ScriptStatus, SyncReport, SyncStatus, VersionStatus
+from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.context import Progress
 from livegraft.contract import Requirements, Shape, requirements_of, split_target
@@ -33,12 +33,12 @@ from livegraft.loader import Loader
 from livegraft.loading import LoadThread
 from livegraft.mirror import Mirror
 from livegraft.mirror.git import GitMirror
-from livegraft.overview import Overview
+from livegraft.overview import Overview, live_version
 from livegraft.parameters import Resources
 from livegraft.probe import NoProbe, Probe
 from livegraft.probe.warm import WarmProbe
 from livegraft.recall import Recaller
-from livegraft.release import LiveScript, Release, ReleaseBuilder
+from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner.failure import describe
 from livegraft.runner.output import OutputChunk
@@ -73,6 +73,7 @@ class Supervisor:
     repository (default 5; a local one is watched as well). ``import_seconds`` bounds the import of
     a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
+    With ``release="whole"`` a commit goes live only if all of it loads (default ``"each"``: what loads goes live).
     With ``tick=False`` schedules are shown and do not fire. ``mirror`` takes the place of the repository.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
     an import may use there (default 1 GiB).
@@ -93,12 +94,14 @@ class Supervisor:
         import_seconds: float = 10.0,
         accept_rewritten: bool = False,
         git_token: str | None = None,
+        release: ReleasePolicy | str = ReleasePolicy.EACH,
         tick: bool = True,
         probe: bool = True,
         probe_memory_bytes: int = 1 << 30,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
+        policy = _policy(release)
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -176,9 +179,11 @@ class Supervisor:
             held=lambda: self._decisions.hold is not None,
             poll_seconds=poll_seconds,
             accept_rewritten=accept_rewritten,
+            policy=policy,
         )
         self._overview = Overview(
             release=lambda: self._release,
+            refusal=lambda: self._syncer.refusal,
             loader=self._loader,
             drainer=self._drainer,
             decisions=self._decisions,
@@ -301,6 +306,11 @@ class Supervisor:
         return self._release
 
     @property
+    def refusal(self) -> Refusal | None:
+        """The newest commit while it is not live because not all of it loads (``release="whole"``)."""
+        return self._syncer.refusal
+
+    @property
     def scripts(self) -> Sequence[ScriptStatus]:
         """Every script, by name."""
         return self._overview.scripts()
@@ -321,7 +331,9 @@ class Supervisor:
                 raise NotFoundError("version", f"{name}@{key}")
             snapshot = self._mirror.snapshot(self._mirror.revision(known.revision))
             return self._mirror.read(snapshot.files[f"{name}.py"]).decode("utf-8", "replace")
-        planned = release.plan.modules.get(name.replace("/", ".")) if release else None
+        # What never was live may stand in a commit that was refused as a whole.
+        plan = release.plan if release and name in release.scripts else self._syncer.newest_plan
+        planned = plan.modules.get(name.replace("/", ".")) if plan else None
         if planned is None or planned.source is None:
             raise self._no_script(name)
         return planned.source.text
@@ -345,6 +357,11 @@ class Supervisor:
         """Files of the live commit that were left out, and why."""
         release = self._release
         return release.plan.skipped if release else ()
+
+    def serving(self, name: str) -> LiveVersion | None:
+        """The version of a script that serves, if one does."""
+        script = self._release.scripts.get(name) if self._release else None
+        return live_version(script.version) if script else None
 
     def releases(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
         return self.store.releases.find(before=before, limit=limit)
@@ -530,11 +547,13 @@ class Supervisor:
         ``restart_needed`` tells which packages changed on disk under the process; that alone degrades nothing.
         """
         status, release = self.sync_status, self._release
-        failed = len(release.failures) if release else 0
+        refusal = self.refusal
+        failed = len({*(release.failures if release else ()), *(refusal.failures if refusal else ())})
         return {
             "status": "stopped" if not self._started else "ok" if status.state != "failing" and release else "degraded",
             "sync": status.state.value,
             "revision": status.revision,
+            "refused": refusal.revision if refusal else None,
             "scripts": len(release.scripts) if release else 0,
             "failed_scripts": failed,
             "open_runs": len(self._dispatcher.active()),
@@ -560,8 +579,9 @@ class Supervisor:
         release = self._release
         script = release.scripts.get(name) if release else None
         if script is None:
-            if release is not None and name in release.failures:
-                failure = release.failures[name].failure
+            status = self._overview.script(name)
+            if status is not None and status.error is not None:
+                failure = status.error.failure
                 raise NotRunnableError(f"{name} never loaded: {failure.path}:{failure.line}: {failure.message}")
             raise self._no_script(name)
         quarantine = self._decisions.quarantines.get(name)
@@ -626,6 +646,15 @@ class Supervisor:
         self._drainer.supersede((), lambda step, at: None)
         while self._drainer.look():
             pass
+
+
+def _policy(release: str) -> ReleasePolicy:
+    try:
+        return ReleasePolicy(release)
+    except ValueError:
+        raise ConfigurationError(
+            f"expected release to be one of {', '.join(ReleasePolicy)}, got: {release!r}"
+        ) from None
 
 
 class _Starter:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from livegraft.catalog import SyncReport, SyncState, SyncStatus
+from livegraft.catalog import Refusal, ScriptFailure, SyncReport, SyncState, SyncStatus
 from livegraft.clock import Clock
 from livegraft.drainer import Drainer
-from livegraft.errors import BusyError, LivegraftError, MirrorError
+from livegraft.errors import BusyError, LivegraftError, MirrorError, NotFoundError
 from livegraft.events import Events
 from livegraft.graph import Plan, Planner
 from livegraft.installed import Installed, PackageChange
 from livegraft.mirror import Mirror
-from livegraft.release import Candidate, Release, ReleaseBuilder
+from livegraft.release import Candidate, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.revision import Revision
 from livegraft.store import (
     Outcome,
@@ -34,12 +35,24 @@ logger = logging.getLogger(__name__)
 _LONGEST_BACKOFF_SECONDS: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A commit that was refused as a whole, to be tried again when packages or decisions change.
+
+    Nothing in here refers to what was loaded: that has to go.
+    """
+
+    id: int
+    plan: Plan
+    told: Refusal
+
+
 class Syncer:
     """One thread that fetches, plans, builds and switches; everything that changes the release happens on it.
 
     ``switch`` makes a release live, ``replan`` then has its schedules tick. ``pins`` and ``held`` are asked for
     people's standing decisions. ``accept_rewritten`` takes a rewritten history without asking; otherwise the live
-    code stays until a person accepts it.
+    code stays until a person accepts it. ``policy`` tells what becomes of a commit of which a script fails.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Syncer:
         held: Callable[[], bool],
         poll_seconds: float,
         accept_rewritten: bool,
+        policy: ReleasePolicy,
     ) -> None:
         self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
         self._releases, self._clock, self._events = releases, clock, events
@@ -66,6 +80,8 @@ class Syncer:
         self._switch, self._replan, self._pins, self._held = switch, replan, pins, held
         self._poll_seconds = poll_seconds
         self._accept_rewritten = accept_rewritten
+        self._policy = policy
+        self._refused: _Refused | None = None
         self._release: Release | None = None
         self._plan: Plan | None = None
         # What happened to scripts since somebody asked last: a commit may be live before it is asked for.
@@ -83,6 +99,16 @@ class Syncer:
     def status(self) -> SyncStatus:
         return self._status
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """The newest commit, if it was refused as a whole."""
+        return self._refused.told if self._refused else None
+
+    @property
+    def newest_plan(self) -> Plan | None:
+        """The plan of the newest commit that was looked at, live or refused."""
+        return self._plan
+
     def start(self) -> None:
         self._stopping = False
         self._thread = threading.Thread(target=self._follow, name="livegraft-syncer", daemon=True)
@@ -99,7 +125,7 @@ class Syncer:
 
     def forget(self) -> None:
         """Let go of the release, when the supervisor has stopped."""
-        self._release = self._plan = None
+        self._release = self._plan = self._refused = None
 
     def poke(self) -> None:
         """Look at the repository now; returns at once."""
@@ -122,19 +148,24 @@ class Syncer:
         self._ask(timeout, accept_rewritten=accept_rewritten)
         if self._error is not None:
             raise self._error.with_traceback(None)
-        release = self._release
-        if release is None:
+        release, refused = self._release, self._refused
+        if release is None and refused is None:
             raise BusyError("expected a release, got none: livegraft is stopping")
-        return self._told(release)
+        scripts = self._told(release) if release else {}
+        if refused is None:
+            assert release is not None  # noqa: S101 - one of both is there
+            error = "held: newer commits wait until somebody lets go" if self._held() else ""
+            return SyncReport(release.revision.id, ReleaseState.LIVE, error, tuple(scripts.values()))
+        scripts |= {outcome.script: outcome for outcome in refused.told.scripts}
+        return SyncReport(refused.told.revision, ReleaseState.REFUSED, refused.told.reason, tuple(scripts.values()))
 
-    def _told(self, release: Release) -> SyncReport:
+    def _told(self, release: Release) -> dict[str, ScriptOutcome]:
         """What happened to every script since this was told last."""
         with self._turn:
             untold, self._untold = self._untold, {}
         known = {name: _unchanged(name, release) for name in sorted({*release.scripts, *release.failures})}
         changed = {name: outcome for name, outcome in untold.items() if _is_news(outcome, release)}
-        error = "held: newer commits wait until somebody lets go" if self._held() else ""
-        return SyncReport(release.revision.id, ReleaseState.LIVE, error, tuple((known | changed).values()))
+        return known | changed
 
     def rebuild(self, timeout: float | None = None) -> None:
         """Make the release of the present commit again: a pin was set or lifted."""
@@ -210,17 +241,42 @@ class Syncer:
             raise
         fetched_at = self._clock.now()
         if self._plan is not None and self._plan.revision.id == revision.id:
-            if self._rebuild_asked:
-                self._build(self._plan)
-            elif self._release is not None and self._builder.may_mend(self._release):
-                self._mend(self._plan)
+            self._look_again(self._plan)
             return
+        self._begin(revision)
         if self._held() and self._release is not None:
             if self._rebuild_asked:
                 self._build(self._release.plan)
             return
         self._check_history(revision)
         self._take(revision, {"seen": seen_at, "fetched": fetched_at})
+
+    def _look_again(self, plan: Plan) -> None:
+        """The newest commit was taken or refused before: only packages and people's decisions can have changed."""
+        asked, refused = self._rebuild_asked, self._refused
+        if refused is not None:
+            if (asked or self._builder.may_mend(refused.told.failures.values())) and not self._held():
+                self._try(plan, refused.id, {}, whole=True)
+            if self._refused is None or self._release is None:
+                return
+            plan = self._release.plan
+        if asked:
+            self._build(plan, whole=True)
+        elif self._release is not None and self._builder.may_mend(self._release.failures.values()):
+            self._mend(plan)
+
+    def _begin(self, newest: Revision) -> None:
+        """Under ``whole`` a process starts with the release that was live last: the newest commit may be refused."""
+        if self._policy is ReleasePolicy.EACH or self._release is not None:
+            return
+        live = self._releases.live()
+        if live is None or live.revision == newest.id:
+            return
+        try:
+            snapshot = self._mirror.snapshot(self._mirror.revision(live.revision))
+        except NotFoundError:  # a mirror that was made anew from a rewritten history
+            return
+        self._build(self._planner.plan(snapshot))
 
     def _mend(self, plan: Plan) -> None:
         """Try again what failed for want of packages, and write what loads now into the commit's release."""
@@ -235,6 +291,7 @@ class Syncer:
     def _start_from_what_is_here(self, seen_at: datetime) -> None:
         tip = self._mirror.tip()
         if tip is not None:
+            self._begin(tip)
             self._take(tip, {"seen": seen_at, "fetched": seen_at})
 
     def _check_history(self, revision: Revision) -> None:
@@ -261,30 +318,81 @@ class Syncer:
             plan = self._planner.plan(self._mirror.snapshot(revision))
             self._plan = plan
             steps["planned"] = self._clock.now()
-            candidate = self._build(plan, id, steps)
+            self._try(plan, id, steps)
         except Exception as error:
             self._releases.update(id, state=ReleaseState.REFUSED, steps=steps, error=str(error))
             raise
-        self._record(id, candidate, steps)
-        self._events.emit("release", revision.id, state=ReleaseState.LIVE.value)
+
+    def _try(self, plan: Plan, id: int, steps: dict[str, datetime], *, whole: bool = False) -> None:
+        """Make the release of the newest commit live, or refuse it, and write down which."""
+        # What failed at a key is not tried again at the same one, though that commit is not the one that is live.
+        failures = self._refused.told.failures if self._refused else None
+        candidate = self._build(plan, id, steps, failures=failures, policy=self._policy_for(plan.revision), whole=whole)
+        if "live" in steps:
+            self._refused = None
+            self._record(id, candidate, steps)
+        else:
+            self._refuse(id, candidate, steps)
+        state = ReleaseState.LIVE if self._refused is None else ReleaseState.REFUSED
+        self._events.emit("release", plan.revision.id, state=state.value)
+
+    def _policy_for(self, revision: Revision) -> ReleasePolicy:
+        """A commit that was live in an earlier process was accepted: what fails now is the environment's fault."""
+        live = self._releases.live() if self._release is None and self._policy is ReleasePolicy.WHOLE else None
+        return ReleasePolicy.EACH if live is not None and live.revision == revision.id else self._policy
 
     def _build(
-        self, plan: Plan, id: int | None = None, steps: dict[str, datetime] | None = None, *, whole: bool = False
+        self,
+        plan: Plan,
+        id: int | None = None,
+        steps: dict[str, datetime] | None = None,
+        *,
+        failures: Mapping[str, ScriptFailure] | None = None,
+        policy: ReleasePolicy = ReleasePolicy.EACH,
+        whole: bool = False,
     ) -> Candidate:
+        """Build the release of a plan and switch to it, unless the policy refuses it: then no step ``live`` is set."""
         steps = {} if steps is None else steps
         whole, self._rebuild_asked = whole or self._rebuild_asked, False
         # The drainer keeps still meanwhile: what the release takes back must not be half gone.
         with self._drainer.turn:
-            candidate = self._builder.build(plan, self._release, self._pins(), whole=whole)
+            candidate = self._builder.build(plan, self._release, self._pins(), failures=failures, whole=whole)
             steps["loaded"] = self._clock.now()
-            self._switch(candidate.release)
-            steps["live"] = self._clock.now()
-            self._release = candidate.release
-            self._replan()
-            self._drainer.supersede(candidate.release.roots(), lambda step, at: self._finished(id, step, at))
-        with self._turn:
-            self._untold.update((outcome.script, outcome) for outcome in candidate.outcomes)
+            is_refused = policy is ReleasePolicy.WHOLE and bool(candidate.failures)
+            if not is_refused:
+                self._switch(candidate.release)
+                steps["live"] = self._clock.now()
+                self._release = candidate.release
+                self._replan()
+            roots = self._release.roots() if self._release else ()
+            self._drainer.supersede(roots, lambda step, at: self._finished(id, step, at))
+        if not is_refused:
+            with self._turn:
+                self._untold.update((outcome.script, outcome) for outcome in candidate.outcomes)
         return candidate
+
+    def _refuse(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
+        """Keep why a commit is not live, and what it would have changed."""
+        revision, plan = candidate.release.revision, candidate.release.plan
+        failed = [
+            ScriptOutcome(name, Outcome.FAILED, failure.key, failure.failure)
+            for name, failure in candidate.failures.items()
+        ]
+        withheld = [
+            ScriptOutcome(outcome.script, Outcome.WITHHELD, outcome.key)
+            for outcome in candidate.outcomes
+            if outcome.outcome is not Outcome.FAILED
+        ]
+        told = Refusal(
+            revision.id, candidate.release.failures, tuple(sorted([*failed, *withheld], key=lambda each: each.script))
+        )
+        self._refused = _Refused(id, plan, told)
+        serving = self._release.scripts if self._release else {}
+        unchanged = len(serving.keys() - {outcome.script for outcome in told.scripts})
+        self._releases.update(
+            id, state=ReleaseState.REFUSED, steps=steps, scripts=told.scripts, unchanged=unchanged, error=told.reason
+        )
+        self._tell_outcomes(revision, told.scripts)
 
     def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
         changed = candidate.outcomes
@@ -300,7 +408,10 @@ class Syncer:
             VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, loaded_at)
             for outcome in loaded
         )
-        for outcome in candidate.outcomes:
+        self._tell_outcomes(revision, candidate.outcomes)
+
+    def _tell_outcomes(self, revision: Revision, outcomes: Iterable[ScriptOutcome]) -> None:
+        for outcome in outcomes:
             self._events.emit("script", outcome.script, outcome=outcome.outcome.value)
             if outcome.failure is not None:
                 where = f"{outcome.failure.path}:{outcome.failure.line}"

@@ -179,10 +179,13 @@ def cancel(id: str, core: Core, actor: Caller) -> Json:
 
 @router.get("/releases")
 def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
-    """Commits that were taken, newest first."""
+    """Commits that were taken or refused, newest first; the very newest tells what serves in place of what failed."""
     found = core.releases(before=before, limit=limit)
+    shown = [shapes.release(each) for each in found]
+    if found and before is None:
+        shown[0] = shapes.newest_release(found[0], core.serving)
     return {
-        "releases": [shapes.release(each) for each in found],
+        "releases": shown,
         "next": found[-1].id if len(found) == limit else None,
     }
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from livegraft.catalog import ScriptFailure, ScriptStatus, SyncReport, VersionStatus
+from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.context import Progress
 from livegraft.run import RunFailure, RunRecord
 from livegraft.store import (
     AuditRecord,
+    Outcome,
     ReleaseRecord,
     Restraint,
     ScriptOutcome,
@@ -73,6 +74,8 @@ def script(status: ScriptStatus) -> Json:
     return {
         "name": status.name,
         "state": status.state.value,
+        "words": status.words,
+        "newer": status.newer and {"key": status.newer.key, "revision": status.newer.revision},
         "description": status.description,
         "owner": status.owner,
         "tags": list(status.tags),
@@ -80,7 +83,7 @@ def script(status: ScriptStatus) -> Json:
             {"cron": each.cron, "timezone": each.timezone, "words": each.words, "next_at": time(each.next_at)}
             for each in status.schedules
         ],
-        "version": version and {"key": version.key, "revision": version.revision, "loaded_at": time(version.loaded_at)},
+        "version": version and live_version(version),
         "error": status.error and script_failure(status.error),
         "quarantined": status.quarantine is not None,
         "quarantine": status.quarantine and restraint(status.quarantine),
@@ -91,6 +94,10 @@ def script(status: ScriptStatus) -> Json:
         "warnings": list(status.warnings),
         "parameters": dict(status.parameters),
     }
+
+
+def live_version(version: LiveVersion) -> Json:
+    return {"key": version.key, "revision": version.revision, "loaded_at": time(version.loaded_at)}
 
 
 def script_with_versions(status: ScriptStatus, versions: Iterable[VersionRecord]) -> Json:
@@ -153,6 +160,15 @@ def outcome(outcome: ScriptOutcome) -> Json:
         "key": outcome.key,
         "error": run_failure(outcome.failure) if outcome.failure else None,
     }
+
+
+def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion | None]) -> Json:
+    """The newest commit: beside each script of it that is not live, the version that serves in its place."""
+    shown = release(record)
+    for each in shown["scripts"]:
+        found = serving(each["script"]) if each["outcome"] in (Outcome.FAILED, Outcome.WITHHELD) else None
+        each["live"] = found and live_version(found)
+    return shown
 
 
 def release(release: ReleaseRecord) -> Json:

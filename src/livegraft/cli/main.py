@@ -81,6 +81,9 @@ def serve(
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the repository.")] = 5.0,
     accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
     probe: Annotated[bool, typer.Option(help="Import new versions in a child process first.")] = True,
+    release: Annotated[
+        str, typer.Option(help="Of a commit of which a script fails: `each` other goes live, or the `whole` waits.")
+    ] = "each",
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -95,6 +98,7 @@ def serve(
         poll=poll,
         accept_rewritten=accept_rewritten,
         probe=probe,
+        release=release,
         provide=provide or [],
         as_json=as_json,
     )
@@ -142,7 +146,7 @@ def list_scripts(url: Url = None, token: Token = None, as_json: Json = False) ->
         _print_json(answer)
         return
     rows = [
-        (each["name"], each["state"], _short(each["version"]), _next(each), _first_line(each))
+        (each["name"], each["words"], _short(each["version"]), _next(each), _first_line(each))
         for each in answer["scripts"]
     ]
     _table(("script", "state", "version", "next", ""), rows)
@@ -159,11 +163,12 @@ def sync(
     answer = _client(url, token).post("/sync", {"accept_rewritten": accept_rewritten})
     if as_json:
         _print_json(answer)
-        return
-    print(f"{answer['revision'][:8]} {answer['state']} {answer['error']}".rstrip())
-    for each in answer["scripts"]:
-        if each["outcome"] != "unchanged":
-            print(f"  {each['outcome']:<9} {each['script']} {_problem(each['error'])}".rstrip())
+    else:
+        print(f"{answer['revision'][:8]} {answer['state']} {answer['error']}".rstrip())
+        for each in answer["scripts"]:
+            if each["outcome"] != "unchanged":
+                print(f"  {each['outcome']:<9} {each['script']} {_problem(each['error'])}".rstrip())
+    raise typer.Exit(1 if answer["state"] == "refused" else 0)
 
 
 @command()

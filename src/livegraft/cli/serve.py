@@ -32,6 +32,7 @@ def serve(
     poll: float,
     accept_rewritten: bool,
     probe: bool,
+    release: str,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -49,6 +50,7 @@ def serve(
         poll_seconds=poll,
         accept_rewritten=accept_rewritten,
         probe=probe,
+        release=release,
     )
     with address, supervisor:
         server = uvicorn.Server(_config(supervisor.web))

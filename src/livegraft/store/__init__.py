@@ -26,12 +26,13 @@ class ReleaseState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a commit did to one script."""
+    """What a commit did to one script; ``withheld``: it would have changed it, but was refused as a whole."""
 
     LOADED = "loaded"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     FAILED = "failed"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True, slots=True)
