@@ -189,7 +189,7 @@ def test_shared_data_is_shown_as_it_is_and_deleted_key_by_key_and_as_a_whole(sit
     page = site.open("/system")
     page.get_by_role("link", name="Shared data").click()
     page.get_by_role("link", name="reports/daily").click()
-    expect(page.get_by_text("and 4002 more characters")).to_be_visible()
+    expect(page.get_by_text("and 4602 more characters")).to_be_visible()
 
     page = site.open("/shared/counters")
     expect(page.get_by_role("row", name="seen").locator("code")).to_have_text("41")

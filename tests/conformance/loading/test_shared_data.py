@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ import pytest
 from livegraft.check import check_tree, supervised_tree
 from livegraft.version import VersionState
 from tests.support.host import Host, a_host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    # ``from livegraft import *`` imports all of it, in the probe's child too: on a loaded machine that takes a while.
+    with a_host(tmp_path, import_seconds=60.0) as host:
+        yield host
+
 
 COUNTING = """
     from livegraft import shared

@@ -14,7 +14,7 @@ router = APIRouter()
 
 PAGE_COUNT: Final = 100
 
-SHOWN_CHARACTERS: Final = 1_000
+SHOWN_CHARACTERS: Final = 400
 """How much of a value is shown; the API has all of it."""
 
 
