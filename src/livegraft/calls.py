@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import chain
 from types import FunctionType, ModuleType
@@ -186,7 +186,7 @@ class Calls:
             function = hand_out(self.live, module, attribute, look)
             with self._lock:
                 if self._release() is release:
-                    self._handed_out[function] = _Handed(module, attribute, _key(release, module))
+                    self._handed_out[function] = _Handed(module, attribute, look.kind, _key(release, module))
                     return function
 
     def find(self, release: Release, module: str, attribute: str) -> Any:
@@ -218,7 +218,8 @@ class Calls:
         if look is None:
             # Nothing of the version that goes may stay with it.
             look = Look.of(function).bare()
-        return list(stores(function, handed.module, handed.attribute, look))
+        # It stays the kind of function that whoever got it found: CPython exchanges no code for one of another kind.
+        return list(stores(function, handed.module, handed.attribute, replace(look, kind=handed.kind)))
 
 
 @dataclass(slots=True)
@@ -227,6 +228,7 @@ class _Handed:
 
     module: str
     attribute: str
+    kind: str
     key: str
 
 

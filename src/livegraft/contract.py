@@ -58,13 +58,12 @@ class Requirement:
                 return self._missing(owner, name, revision, path)
         found, line = _kind(owner), _line(owner)
         reason = ""
-        if self.signature is not None:
-            if not callable(owner):
-                reason = "it cannot be called"
-            elif self.is_async is not None and inspect.iscoroutinefunction(owner) is not self.is_async:
-                reason = "its caller awaits it" if self.is_async else "its caller does not await it"
-            else:
-                reason = unfit(self.signature, owner)
+        if (self.signature is not None or self.is_async is not None) and not callable(owner):
+            reason = "it cannot be called"
+        elif self.is_async is not None and inspect.iscoroutinefunction(owner) is not self.is_async:
+            reason = "its caller awaits it" if self.is_async else "its caller does not await it"
+        elif self.signature is not None:
+            reason = unfit(self.signature, owner)
         if not reason:
             return None
         return ContractError(path, line, self._expected, found, reason, revision.id, revision.author)
@@ -118,6 +117,12 @@ def first_problem(
     """The first thing that is wrong with a module, or None."""
     problems = (requirement.problem(module, revision, path) for requirement in requirements)
     return next((problem for problem in problems if problem is not None), None)
+
+
+def of_kind(target: str, *, is_async: bool) -> Requirement:
+    """That a function is there, whatever its parameters, and is async or is not."""
+    module, attribute = split_target(target)
+    return Requirement(module, attribute, None, is_async, f"{'an async' if is_async else 'a'} function")
 
 
 def split_target(target: str) -> tuple[str, str]:

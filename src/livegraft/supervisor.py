@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from inspect import Signature
+from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +19,7 @@ from livegraft.calls import Calls
 from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.context import Progress
-from livegraft.contract import Requirements, Shape, requirements_of, split_target
+from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.decisions import Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Drainer
@@ -255,7 +255,9 @@ class Supervisor:
         when the live release breaks it, and then nothing is required. Raises ConfigurationError for a
         target or a signature that cannot be read.
         """
-        requirements = requirements_of(target, signature)
+        self._require(requirements_of(target, signature))
+
+    def _require(self, requirements: Sequence[Requirement]) -> None:
         failure: LoadError | None = None
         with self._drainer.turn:
             if self._release is not None:
@@ -280,8 +282,9 @@ class Supervisor:
 
         It has the exact signature of the live function, is a coroutine function where that is one, calls the newest
         version, and keeps none alive. What it looks like is required from then on, as by ``require``: a
-        commit that changes it incompatibly is refused. With ``follow_signature`` such a commit is taken and the
-        callable changes too. With a ``signature`` it looks like that for good, and may be made before the start.
+        commit that changes it incompatibly is refused. With ``follow_signature`` the function must be there and stay
+        async or not; its parameters may change, and the callable's with them. With a ``signature`` it looks
+        like that for good, and may be made before the start.
 
         Raises NotLiveError (no release is live, or it has no such function), LoadError, ContractError and
         ConfigurationError.
@@ -294,7 +297,9 @@ class Supervisor:
             look = Look(signature, "plain", None) if isinstance(signature, Signature) else Look.of(signature)
             return self._calls.hand_out(module, attribute, look)
         function = self._calls.hand_out(module, attribute)
-        if not follow_signature:
+        if follow_signature:
+            self._require((of_kind(target, is_async=iscoroutinefunction(function)),))
+        else:
             self.require(target, function)
         return function
 
