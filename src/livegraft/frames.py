@@ -21,7 +21,7 @@ def frames_of_other_threads() -> dict[int, FrameType]:
     A frame that gets hold of itself is garbage that keeps its callers' frames, and with them every object
     that they look at, until the next collection.
     """
-    frames = _undisturbed(sys._current_frames)
+    frames = undisturbed(sys._current_frames)
     frames.pop(threading.get_ident(), None)
     return frames
 
@@ -30,7 +30,7 @@ def stack(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
     """A frame of any thread and its callers, innermost first, each with the line that it is at."""
     while frame is not None:
         yield frame, frame.f_lineno
-        frame = _undisturbed(partial(getattr, frame, "f_back"))
+        frame = undisturbed(partial(getattr, frame, "f_back"))
 
 
 def _without_collection(work: Callable[[], T]) -> T:
@@ -59,5 +59,5 @@ def _without_collection(work: Callable[[], T]) -> T:
     return found[0]
 
 
-_undisturbed: Final[Callable[[Callable[[], T]], T]] = _without_collection if sys.version_info < (3, 12) else call
+undisturbed: Final[Callable[[Callable[[], T]], T]] = _without_collection if sys.version_info < (3, 12) else call
 """From 3.12 on collections begin between two bytecodes only, never in an allocation."""

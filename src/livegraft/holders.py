@@ -1,27 +1,44 @@
-"""Names what holds objects of a version: the generator, list, module or frame that refers to them."""
+"""Names what holds objects of a version: the generator, list, module or frame that refers to them.
+
+Python can tell who refers to an object only by reading its whole heap in one go
+(``gc.get_referrers``): 90 ms with 3 million containers, in which no thread of the host runs. So this is done
+only while the heap is small. Always, and on a large heap alone, it goes the other way: from the host's
+modules through what they refer to, breadth first, a slice at a time, until it comes to the object. That never
+stops the host for long, finds what a person can act on (the list ``REGISTRY`` of module ``app``), and has a bound.
+
+What ``gc.get_referrers`` returns may be half made: a tuple that a thread of the host is filling has empty places, and
+cannot be resized while somebody else refers to it. Tuples are therefore left out, in the same call into C.
+"""
 
 from __future__ import annotations
 
 import gc
+import itertools
+import sys
 import types
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from livegraft.frames import frames_of_other_threads, stack
+from livegraft.frames import frames_of_other_threads, stack, undisturbed
 from livegraft.live import PREFIX
+from livegraft.suspended import SUSPENDED, frame_of, suspended_functions
 
+SMALL_HEAP_BLOCKS: int = 600_000
+"""Allocated blocks up to which the whole heap is read: about 15 ms at most."""
+
+SEARCHED: int = 200_000
+"""Objects that a search from the host's modules looks at, at most."""
+
+_DEPTH: Final = 8
 _MOST: Final = 10
 """How many holders are named: enough to find the code at fault."""
 
-_STEPS: Final = 12
-"""How many objects are asked who refers to them: enough for a frame of a traceback of an exception in a list."""
-
-_CONTAINERS: Final = (list, dict, set, tuple, deque)
-_ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell"})
-
-_SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_CHUNK: Final = 100
+_GIANT: Final = 20_000
+_ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell", "set", "deque"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +50,36 @@ class Holders:
     suspended: bool
 
 
-def find_holders(held: Sequence[tuple[Any, int]], ours: Collection[int]) -> Holders:
+def find_holders(
+    held: Sequence[tuple[Any, int]], ours: Collection[int], functions: Collection[types.FunctionType] = ()
+) -> Holders:
     """Look for who refers to objects that are held from outside; ``ours`` are ids of objects that do not count.
 
-    One pass over the heap for all of them. Holders in C (``atexit``, an executing frame's locals) do
-    not show: then the held object itself is named with the number of its references.
+    ``functions`` are those of the versions, to tell which are suspended. Holders in C (``atexit``, a local variable
+    of an executing frame) do not show: then the held object itself is named with the number of its references.
     """
     targets = [item for item, _ in held[:_MOST]]
-    skipped = {id(held), *map(id, held), *map(id, _running_frames()), *ours}
-    referrers = _referrers(targets, skipped)
-    places = [(_name(each, skipped), each) for each in referrers[:_MOST]]
-    # A tuple or list that nothing names is mostly one of the interpreter's own, on its way.
-    told = [(name, each) for name, each in places if name not in _ANONYMOUS] or places
-    names = [f"{name} -> {_describe_held(_pointed(each, targets))}" for name, each in told]
+    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *ours}
+    direct = _referrers(targets, skipped)
+    suspended = [each for each in direct if frame_of(each) is not None]
+    names = [f"{_kind(each)} -> {_describe(_pointed(each, targets))}" for each in suspended]
+    # One that nothing names is mostly one of the interpreter's own, on its way.
+    others = [each for each in direct if frame_of(each) is None][:_MOST]
+    named = set()
+    for path in _paths([*targets, *others], skipped):
+        holds = path[-1]
+        if any(holds is each for each in others):
+            named.add(id(holds))
+            path, holds = [*path, None], _pointed(holds, targets)
+        names.append(f"{_told(path)} -> {_describe(holds)}")
+    for each in others:
+        if id(each) not in named and _kind(each) not in _ANONYMOUS:
+            names.append(f"{_kind(each)} -> {_describe(_pointed(each, targets))}")
+    open_names = [] if suspended else suspended_functions(functions)
+    names += [f"suspended {name}, held where Python does not show it" for name in open_names]
     if not names:
-        names = [f"{_describe_held(item)}: {count} references that Python does not show" for item, count in held]
-    suspended = any(isinstance(each, _SUSPENDED) for each in referrers)
-    return Holders(tuple(dict.fromkeys(names[:_MOST])), suspended)
+        names = [f"{_describe(item)}: {count} references that Python does not show" for item, count in held]
+    return Holders(tuple(dict.fromkeys(names))[:_MOST], bool(suspended or open_names))
 
 
 def _running_frames() -> Iterator[types.FrameType]:
@@ -60,21 +90,119 @@ def _running_frames() -> Iterator[types.FrameType]:
 
 
 def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
-    """Who refers to these, but for what is skipped and for the frames that are looking.
-
-    Such a frame in a local of its own would be garbage that holds the very objects that are looked at.
-    """
-    found = gc.get_referrers(*targets)
+    """Who refers to these, on a small heap; without tuples, which may be half made, and what does not count."""
+    if sys.getallocatedblocks() > SMALL_HEAP_BLOCKS:
+        return []
+    referrers = itertools.chain.from_iterable(itertools.starmap(gc.get_referrers, [targets]))
+    found = undisturbed(partial(list, itertools.filterfalse(tuple.__instancecheck__, referrers)))
     try:
-        return [each for each in found if id(each) not in skipped and each is not targets and not _is_ours(each)]
+        return [each for each in found if id(each) not in skipped and not _is_ours(each)]
     finally:
+        # A frame of ours in a local of its own would be garbage that holds the very objects that are looked at.
         del found
 
 
 def _is_ours(holder: object) -> bool:
     """Whether it is the frame of one of the functions that are looking."""
-    name = holder.f_globals.get("__name__") if isinstance(holder, types.FrameType) else None
+    # By type: asking a proxy for its class would run code of the host.
+    name = holder.f_globals.get("__name__") if type(holder) is types.FrameType else None
     return isinstance(name, str) and name.startswith("livegraft.") and not name.startswith(PREFIX)
+
+
+def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[Any]]:
+    """Ways from a module of the host to one of the targets: the module, one of its values, ..., the target.
+
+    Level by level. Of each level the objects are kept, and for each the chunk of the level before in which
+    somebody refers to it: so a chunk is read by one call, and the way back is looked up only when there is one.
+    """
+    wanted = {id(item): item for item in targets}
+    seen = {id(sys.modules), id(wanted), id(targets), *skipped, *wanted}
+    levels: list[list[Any]] = [_host_modules()]
+    origins: list[list[int]] = [[]]
+    seen.update(map(id, levels[0]), (id(levels), id(origins), id(seen)))
+    count = 0
+    while levels[-1] and len(levels) < _DEPTH and count < SEARCHED:
+        last, after, origin = levels[-1], list[Any](), list[int]()
+        seen.update((id(last), id(after), id(origin)))
+        for number, begin in enumerate(range(0, len(last), _CHUNK)):
+            found = _referents(last[begin : begin + _CHUNK], wanted)
+            for identity in wanted.keys() & found.keys():
+                yield [*_way_back(levels, origins, number, wanted[identity]), wanted.pop(identity)]
+            fresh = [each for identity, each in found.items() if identity not in seen and gc.is_tracked(each)]
+            seen.update(map(id, fresh))
+            after += fresh
+            origin += itertools.repeat(number, len(fresh))
+            count += len(fresh)
+            if not wanted or count >= SEARCHED:
+                break
+        if not wanted:
+            return
+        levels.append(after)
+        origins.append(origin)
+
+
+def _host_modules() -> list[Any]:
+    """The modules of the process but for versions; those of the application before the standard library's."""
+    modules = [each for name, each in list(sys.modules.items()) if not name.startswith(PREFIX)]
+    return sorted(
+        (each for each in modules if issubclass(type(each), types.ModuleType)),
+        key=lambda module: module.__name__.partition(".")[0] in sys.stdlib_module_names,
+    )
+
+
+def _referents(chunk: Sequence[Any], wanted: Collection[int]) -> dict[int, Any]:
+    """What these objects refer to, by id; of a giant container only what is wanted."""
+    found = {id(each): each for each in gc.get_referents(*(each for each in chunk if not _is_giant(each)))}
+    for giant in filter(_is_giant, chunk):
+        found.update(_wanted_of(giant, wanted))
+    return found
+
+
+def _is_giant(item: Any) -> bool:
+    return type(item) in (list, dict, tuple, set, frozenset, deque) and len(item) > _GIANT
+
+
+def _wanted_of(giant: Any, wanted: Collection[int]) -> dict[int, Any]:
+    """Those of the wanted that a giant container holds, read a slice at a time."""
+    found: dict[int, Any] = {}
+    items = iter(giant.values() if isinstance(giant, dict) else giant)
+    try:
+        while part := list(itertools.islice(items, _GIANT)):
+            found.update((id(each), each) for each in part if id(each) in wanted)
+    except RuntimeError:  # it was changed meanwhile
+        pass
+    return found
+
+
+def _way_back(levels: Sequence[Sequence[Any]], origins: Sequence[Sequence[int]], number: int, item: Any) -> list[Any]:
+    """From an object in reach of a chunk of the last level back to the module where the way begins."""
+    way: list[Any] = []
+    for depth in range(len(levels) - 1, -1, -1):
+        begin = number * _CHUNK
+        for place in range(begin, min(begin + _CHUNK, len(levels[depth]))):
+            holder = levels[depth][place]
+            if id(item) in _referents([holder], {id(item)}):
+                way.append(holder)
+                item, number = holder, origins[depth][place] if depth else 0
+                break
+        else:
+            return way[::-1]  # it let go meanwhile
+    return way[::-1]
+
+
+def _told(path: Sequence[Any]) -> str:
+    """``list REGISTRY in module app``: the holder, what it is in, and the module's name for that."""
+    module, rest = path[0], list(path[1:-1])
+    if rest and rest[0] is getattr(module, "__dict__", None):
+        del rest[0]
+    if not issubclass(type(module), types.ModuleType):
+        return " in ".join(_kind(each) for each in reversed(path[:-1]))
+    first = rest[0] if rest else path[-1]
+    name = next((str(name) for name, value in list(vars(module).items()) if value is first), "a value")
+    if not rest:
+        return f"name {name} in module {module.__name__}"
+    kinds = [_kind(each) for each in reversed(rest)]
+    return f"{' in '.join(kinds)} {name} in module {module.__name__}"
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> object:
@@ -82,49 +210,30 @@ def _pointed(holder: object, targets: Sequence[Any]) -> object:
     return next((item for item in targets if id(item) in referents), None)
 
 
-def _name(holder: object, skipped: Collection[int]) -> str:
-    if isinstance(holder, _SUSPENDED):
-        frame = next(filter(None, (getattr(holder, f"{kind}_frame", None) for kind in ("gi", "cr", "ag"))), None)
+def _kind(holder: object) -> str:
+    kind = type(holder)
+    if kind in SUSPENDED:
+        frame = frame_of(holder)
         line = f" at line {frame.f_lineno}" if frame is not None else ""
-        return f"suspended {type(holder).__name__.replace('_', ' ')} {getattr(holder, '__qualname__', '')}{line}"
-    if isinstance(holder, dict) and isinstance(holder.get("__name__"), str) and "__builtins__" in holder:
-        return f"globals of module {holder['__name__']}"
-    what = f"frame of {holder.f_code.co_qualname}" if isinstance(holder, types.FrameType) else type(holder).__qualname__
-    return f"{what}{_owner(holder, skipped)}"
+        return f"suspended {kind.__name__.replace('_', ' ')} {getattr(holder, '__qualname__', '')}{line}"
+    if type(holder) is types.FrameType:
+        return f"frame of {holder.f_code.co_qualname}"
+    if type(holder) is types.FunctionType:
+        return f"function {holder.__qualname__}"
+    return f"class {_name(holder)}" if issubclass(kind, type) else _name(kind)
 
 
-def _owner(item: object, skipped: Collection[int]) -> str:
-    """Where an object stands: the module's global that it is, or is in, and what it is in.
-
-    Nearest first, through containers and instances, with a bound: each step reads the whole heap.
-    """
-    pending: deque[tuple[object, str]] = deque([(item, "")])
-    seen = {id(item), id(pending), *skipped}
-    for _ in range(_STEPS):
-        if not pending:
-            break
-        inner, way = pending.popleft()
-        for container in _referrers([inner], seen):
-            seen.add(id(container))
-            if isinstance(container, dict) and isinstance(container.get("__name__"), str):
-                name = next((str(key) for key, value in list(container.items()) if value is inner), None)
-                if name is not None:
-                    return f"{way} {name} in module {container['__name__']}"
-            elif isinstance(container, types.TracebackType | BaseException):
-                # These lead to whoever keeps an error; much else is only on its way through the interpreter.
-                pending.appendleft((container, f"{way} in {type(container).__qualname__}"))
-            elif isinstance(container, _CONTAINERS) or hasattr(container, "__dict__"):
-                pending.append((container, f"{way} in {type(container).__qualname__}"))
-    return ""
-
-
-def _describe_held(item: object) -> str:
-    if isinstance(item, types.FunctionType):
+def _describe(item: object) -> str:
+    if type(item) is types.FunctionType:
         return f"function {item.__qualname__}"
-    if isinstance(item, type):
-        return f"class {item.__qualname__}"
-    if isinstance(item, types.ModuleType):
+    if issubclass(type(item), type):
+        return f"class {_name(item)}"
+    if issubclass(type(item), types.ModuleType):
         return "the module"
-    if isinstance(item, dict) and "__builtins__" in item:
+    if type(item) is dict and "__builtins__" in item:
         return "the module's globals"
-    return f"{type(item).__qualname__} object"
+    return f"{_name(type(item))} object"
+
+
+def _name(kind: Any) -> str:
+    return str(type.__dict__["__qualname__"].__get__(kind))

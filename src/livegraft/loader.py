@@ -27,7 +27,7 @@ from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
 from livegraft.origins import Origins
 from livegraft.revision import SHORT
-from livegraft.version import Token, Version, VersionState, closed_group
+from livegraft.version import Version, VersionState, closed_group, new_token
 
 _EMPTY: Final = compile("", "<folder>", "exec", dont_inherit=True)
 """The code of a folder without ``__init__.py``."""
@@ -64,8 +64,11 @@ class Loader:
         self._versions: dict[tuple[str, str], Version] = {}
         self._by_module: dict[str, Version] = {}
         self.origins = Origins(self._folder / "origins")
-        # Guards the registries and the waiting; never held while code executes.
-        self._lock = threading.Lock()
+        # On their way out for good: no plan finds them, their own code does.
+        self._retired: set[Version] = set()
+        # Guards the registries and the waiting; never held while code executes. A collection may run finalizers of
+        # anybody wherever something is allocated, and these may import: so the holder may take it again.
+        self._lock = threading.RLock()
         self._waiting: dict[int, Version] = {}
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
         if space is None:
@@ -77,9 +80,9 @@ class Loader:
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """All versions that are known here, failed ones too."""
+        """All versions that are known here, failed and retired ones too."""
         with self._lock:
-            return tuple(self._versions.values())
+            return (*self._versions.values(), *self._retired)
 
     @property
     def beyond(self) -> tuple[object, ...]:
@@ -98,6 +101,11 @@ class Loader:
             planned = self._learn(importer, name)
         if planned is None:
             return None
+        if importer.is_retired:
+            # Plans do not find what is retired; its own code goes on with what it has used.
+            for used in (importer, *importer.used):
+                if (used.name, used.key) == (planned.name, planned.key):
+                    return used
         version = self._execute_once(planned, importer.revision, importer.tops)
         while version is not importer and version not in importer.used and not self._note_use(importer, version):
             # It was on its way out and is gone since: the importer gets it anew.
@@ -138,13 +146,46 @@ class Loader:
         with self._lock:
             return tuple(version for version in self._versions.values() if version.loading_thread == thread)
 
-    def drop(self, version: Version) -> None:
-        """Take a version's name out of the process; its code resolves imports until it is forgotten."""
-        sys.modules.pop(version.module_name, None)
+    def retire(self, version: Version) -> None:
+        """Let no plan find a version any more; its names stay for its own code."""
+        with self._lock:
+            if not version.is_retired:
+                version.is_retired = True
+                self._retired.add(version)
+                self._versions.pop((version.name, version.key), None)
 
-    def restore(self, version: Version) -> None:
-        """Put a dropped name back."""
-        sys.modules[version.module_name] = version.executed_module
+    def take_out(
+        self,
+        versions: Collection[Version],
+        find_free: Callable[[Mapping[Version, ModuleType]], Collection[Version]],
+    ) -> dict[Version, ModuleType]:
+        """Retire versions and take their names and modules away, but for those that turn out not to be free.
+
+        They are out of everybody's reach before ``find_free`` looks at them, and until it has looked nobody can link,
+        register or read one: whoever tries waits for the lock. So nobody can come in between the look and the
+        end. Those that a version which stays uses (again) stay too. Returns what was taken, with the modules.
+        """
+        with self._lock:
+            modules = {version: version.executed_module for version in closed_group(versions)}
+            for version in modules:
+                sys.modules.pop(version.module_name, None)
+                version.module = None
+            free: set[Version] = set()
+            try:
+                free = closed_group(find_free(modules))
+            finally:
+                for version in modules.keys() - free:
+                    version.module = sys.modules[version.module_name] = modules.pop(version)
+            for version in free:
+                self.retire(version)
+            return modules
+
+    def forget(self, version: Version) -> None:
+        """Take a retired version out of the registries: not even its own code finds it any more."""
+        with self._lock:
+            self._retired.discard(version)
+            self._by_module.pop(version.module_name, None)
+            self._unlink(version)
 
     def forget_failed(self, plan: Plan) -> None:
         """Drop what failed at keys that the plan does not have: nobody asks for these again."""
@@ -154,16 +195,6 @@ class Loader:
                 if planned is None or planned.key != version.key:
                     del self._versions[version.name, version.key]
                     self._by_module.pop(version.module_name, None)
-
-    def forget(self, versions: Collection[Version]) -> set[Version]:
-        """Take versions out of the registries, but for those that a version which stays uses (again)."""
-        with self._lock:
-            group = closed_group(versions)
-            for version in group:
-                del self._versions[version.name, version.key]
-                self._by_module.pop(version.module_name, None)
-                self._unlink(version)
-        return group
 
     @staticmethod
     def _unlink(version: Version) -> None:
@@ -225,12 +256,16 @@ class Loader:
             raise FailedImport(f"{version.name} failed to load: {version.failure}", name=version.name)
 
     def _register(self, planned: PlannedModule, revision: str, tops: frozenset[str]) -> Version:
+        name = live.module_name(planned.name, planned.key) + self.space
+        while name in self._by_module:  # a retired version of this key is still there
+            name += "~"
         version = Version(
             planned,
-            module_name=live.module_name(planned.name, planned.key) + self.space,
+            module_name=name,
             revision=revision,
             tops=tops,
             since=self._clock.now(),
+            registry=self._lock,
         )
         version.move(VersionState.LOADING, self._clock.now())
         self._versions[planned.name, planned.key] = version
@@ -272,13 +307,13 @@ class Loader:
 
     def _make_module(self, version: Version) -> ModuleType:
         module = ModuleType(version.module_name)
-        file = self._write(version)
+        file = version.file = self._write(version)
         loader = importlib.machinery.SourceFileLoader(version.module_name, file)
         spec = importlib.machinery.ModuleSpec(
             version.module_name, loader, origin=file, is_package=version.planned.is_package
         )
         spec.has_location = True
-        token = Token()
+        token = new_token()
         version.token = weakref.ref(token)
         module.__dict__.update(
             __builtins__=self._builtins,

@@ -6,9 +6,25 @@ many references come from within the region, and compare with its reference coun
 over comes from outside. An object that nothing outside refers to, and that no such object reaches,
 is free. The cost grows with the region, never with the host's heap.
 
-The region is all that the modules reach, up to a boundary: the host's modules and types, and
+**The region** is all that the modules reach, up to a boundary: the host's modules and types, and
 atoms. A boundary drawn too narrow makes an object look held (its inner references are not counted);
-it can never make a held object look free, so "free" is definite and "held" is looked at again.
+it can never make a held object look free, so "free" is definite and "held" is looked at again. Therefore
+it does not matter that the region is collected while the host's threads change it.
+
+**The look** must be of one instant. A thread of the host moves references while Python code looks: it holds a
+function, reads a class from its globals, lets go of the function. Counting the class before and the
+function after that would find neither held. So all reference counts and all edges of the region are read in one call
+into C, within which no other thread runs (``_look``). Whoever can reach the modules at that instant does so
+by a path; the last edge of this path that comes into the region is counted by the object it points at and by no
+object of the region, so that object is a root, and the rest of the path lies among the edges that were read.
+
+**Emptying** the modules of a free region returns its memory now, and not at the host's next full collection.
+Between the look and that, somebody could still come in by a weak reference. So it is not done where the host
+has weak references into the free part; and it happens in one call into C with a second look at all counts
+(``clear``): when one differs, nothing is emptied.
+
+**Bounds.** The one call must be short, so the region is at most ``LARGEST`` objects. A larger one is looked at
+again within a narrower boundary; if that does not settle it, the answer is "not verified" (``is_whole`` is False).
 
 Reference counts must be exact, so this does not hold on free-threaded builds.
 """
@@ -16,31 +32,64 @@ Reference counts must be exact, so this does not hold on free-threaded builds.
 from __future__ import annotations
 
 import gc
+import itertools
+import operator
 import sys
 import types
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-_ATOMS: Final = (
-    str,
-    bytes,
-    int,
-    float,
-    complex,
-    bool,
-    type(None),
-    type(Ellipsis),
-    type(NotImplemented),
-    range,
-    types.CodeType,
+from livegraft.frames import undisturbed
+
+LARGEST: int = 50_000
+"""Objects of a region at most. Reading their counts and edges at once takes about 12 ms on a usual machine."""
+
+_SLICE: Final = 1_000
+"""Objects whose referents are read by one call while the region grows."""
+
+_ATOMS: Final = frozenset(
+    {
+        str,
+        bytes,
+        int,
+        float,
+        complex,
+        bool,
+        type(None),
+        type(Ellipsis),
+        type(NotImplemented),
+        range,
+        types.CodeType,
+        types.MethodDescriptorType,
+        types.WrapperDescriptorType,
+        types.ClassMethodDescriptorType,
+    }
 )
-_C_LEVEL: Final = (
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.ClassMethodDescriptorType,
+_SIZED: Final = (list, dict, tuple, set, frozenset, deque)
+_PLAIN: Final = frozenset(
+    {
+        *_SIZED,
+        types.FunctionType,
+        types.MethodType,
+        types.CellType,
+        types.MappingProxyType,
+        types.GeneratorType,
+        types.CoroutineType,
+        types.AsyncGeneratorType,
+        property,
+        staticmethod,
+        classmethod,
+        partial,
+        weakref.ref,
+    }
 )
+"""What a version's code is made of: with the instances of its own classes, the region within the narrower boundary."""
+
+_SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _IMMORTAL: Final = 1 << 28
 """Counts from here on mark objects that are never freed (3.12 and later)."""
 
@@ -49,140 +98,257 @@ _IMMORTAL: Final = 1 << 28
 class Survey:
     """What a look at a region found.
 
-    ``held`` are the ids of the examined modules' dictionaries that something outside reaches;
+    ``held`` are the ids of the examined modules' dictionaries that something outside reaches, or reaches a class of;
     ``roots`` are the objects that this goes through: outside references point at them, with how many;
-    ``inside`` are the ids of all objects of the region;
-    ``has_finalizers`` tells whether freeing it would run code of its own (``__del__``, a suspended
-    generator's ``finally``).
+    ``inside`` are the ids of all objects of the region, ``object_count`` of them go with the modules. ``is_whole`` is
+    False when the region was too large: then ``held`` is no finding.
     """
 
     held: frozenset[int]
     roots: tuple[tuple[Any, int], ...]
-    inside: frozenset[int]
-    has_finalizers: bool
+    inside: Collection[int]
+    object_count: int
+    is_whole: bool = True
 
-    @property
-    def object_count(self) -> int:
-        return len(self.inside)
+
+class Region:
+    """The region of some modules, collected when it is made.
+
+    ``extra`` are further objects that belong to the modules, each with the places of the modules that it stands
+    for: who holds it holds them. ``known`` maps the id of an object to how many references to it are bookkeeping of
+    the caller (``sys.modules`` and the like; the two arguments themselves count here); ``beyond`` are objects at
+    which the region ends.
+
+    It keeps its objects: let go of it soon. Nothing of the caller may refer to one of them by another name while
+    it looks, or that counts as held.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[types.ModuleType],
+        *,
+        extra: Sequence[tuple[object, Sequence[int]]] = (),
+        known: Mapping[int, int],
+        beyond: Iterable[object] = (),
+    ) -> None:
+        self._dicts = [vars(module) for module in modules]
+        self._owners = {module.__name__: id(vars(module)) for module in modules}
+        self._names = self._owners.keys()
+        self._dict_ids = set(self._owners.values())
+        self._beyond = {id(sys.modules), *map(id, beyond)}
+        self._known = Counter(known)
+        self._begin: list[Any] = [*modules, *self._dicts, *(item for item, _ in extra)]
+        for ours in (modules, self._dicts, [item for item, _ in extra], self._begin):
+            self._known.update(map(id, ours))
+        self.is_narrow = False
+        self.is_whole = self._grow()
+        if not self.is_whole:
+            self.is_narrow = True
+            self.is_whole = self._grow()
+        self._stands_for = {
+            self._index[id(item)]: [self._index[id(self._dicts[place])] for place in those] for item, those in extra
+        }
+        self._counts: list[int] = []
+        self._arguments: tuple[Any, ...] = ()
+        # What nothing outside reaches: the part that goes with the modules. The rest is the host's.
+        self._free: list[Any] = []
+        self._free_counts: list[int] = []
+
+    def survey(self) -> Survey:
+        """Look who holds the modules."""
+        if not self.is_whole:
+            return Survey(frozenset(map(id, self._dicts)), (), frozenset(), 0, is_whole=False)
+        edges, inner = self._look()
+        for item, those in self._stands_for.items():
+            edges[item].extend(those)
+        roots = []
+        for place, (count, within) in enumerate(zip(self._counts, inner, strict=True)):
+            if count > within and count < _IMMORTAL:
+                outside = count - _OWN_REFERENCES - within - self._known.get(id(self._items[place]), 0)
+                if outside > 0:
+                    roots.append((place, outside))
+        reached = _closure((place for place, _ in roots), edges)
+        free = [place for place in range(len(self._items)) if place not in reached]
+        self._free = [self._items[place] for place in free]
+        self._free_counts = [self._counts[place] + 1 for place in free]  # that list refers to them too
+        kept = {place: owner for place in reached if (owner := self._owner(self._items[place])) is not None}
+        held = set(kept.values())
+        # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
+        guilty = self._leading_to(kept, edges) if held else set()
+        found = tuple((self._items[place], outside) for place, outside in roots if place in guilty)
+        is_settled = not (held and self.is_narrow)
+        return Survey(frozenset(held), found, self._index.keys(), len(free), is_whole=is_settled)
+
+    def _owner(self, item: Any) -> int | None:
+        """The id of the module's dictionary that an object is, or to which a class belongs.
+
+        A class without methods does not lead to its module, but it is the version's all the same.
+        """
+        if type(item) is dict:
+            return id(item) if id(item) in self._dict_ids else None
+        return self._owners.get(item.__module__) if issubclass(type(item), type) else None
+
+    def functions(self) -> list[types.FunctionType]:
+        """The functions among its objects whose globals are those of the modules."""
+        return [
+            item for item in self._items if type(item) is types.FunctionType and id(item.__globals__) in self._dict_ids
+        ]
+
+    def has_finalizers(self) -> bool:
+        """Whether freeing it runs code of its own: ``__del__``, the ``finally`` of a suspended generator."""
+        kinds = set(map(type, self._free))
+        return any(
+            issubclass(kind, _SUSPENDED) or any("__del__" in vars(base) for base in kind.__mro__) for kind in kinds
+        )
+
+    def is_seen_weakly(self) -> bool:
+        """Whether the host could come in by a weak reference of its own, or find a class by its base."""
+        for item in self._free:
+            if issubclass(type(item), type):
+                if any(id(base) not in self._index and not _is_standard(base) for base in item.__bases__):
+                    return True
+            elif weakref.getweakrefcount(item) and any(
+                id(each) not in self._index for each in weakref.getweakrefs(item)
+            ):
+                return True
+        return False
+
+    def clear(self) -> bool:
+        """Empty the dictionaries of the modules if nothing changed since the survey; False when something did.
+
+        One call into C: the comparison and the emptying come without another thread in between.
+        """
+        counts = map(list, [map(sys.getrefcount, self._free)])
+        is_same = map(operator.eq, counts, [self._free_counts])
+        emptied = map(list, itertools.compress([map(dict.clear, self._dicts)], is_same))
+        return bool(undisturbed(partial(list, emptied)))
+
+    def _grow(self) -> bool:
+        """Take in all that is reachable; False when that is too much."""
+        self._items: list[Any] = list(self._begin)
+        self._index: dict[int, int] = {id(item): place for place, item in enumerate(self._items)}
+        index, items, beyond = self._index, self._items, self._beyond
+        begin = 0
+        while begin < len(items):
+            part = items[begin : begin + _SLICE]
+            if any(map(_is_giant, part)):
+                return False
+            begin += len(part)
+            found = {id(each): each for each in gc.get_referents(*part)}
+            for identity, item in found.items():
+                if identity not in index and identity not in beyond and not self._is_beyond(item):
+                    index[identity] = len(items)
+                    items.append(item)
+            if len(items) > LARGEST:
+                return False
+        return True
+
+    def _is_beyond(self, item: object) -> bool:
+        kind = type(item)
+        if kind in _ATOMS:
+            return True
+        if kind is dict:
+            return _is_of_a_module(item)
+        if kind in _PLAIN:
+            return False
+        if issubclass(kind, type):
+            return not any(base.__module__ in self._names for base in item.__mro__)  # type: ignore[attr-defined]
+        if kind is types.BuiltinFunctionType:
+            owner = getattr(item, "__self__", None)
+            return owner is None or issubclass(type(owner), types.ModuleType)
+        if issubclass(kind, types.ModuleType):
+            return True
+        return self.is_narrow and kind.__module__ not in self._names
+
+    def _look(self) -> tuple[list[list[int]], list[int]]:
+        """Read all counts and all edges at one instant: for each object the places that it refers to, and how many
+        objects of the region refer to it.
+
+        A separator behind each object's referents tells them apart.
+        """
+        separator = (object(),)
+        arguments: list[Any] = [separator] * (2 * len(self._items) + 1)
+        arguments[0], arguments[1::2] = gc.get_referents, self._items
+        self._arguments = tuple(arguments)
+        del arguments
+        calls: list[tuple[Any, ...]] = [(list, map(sys.getrefcount, self._items)), self._arguments]
+        self._counts, referents = undisturbed(partial(list, itertools.starmap(operator.call, calls)))
+        identities = list(map(id, referents))
+        del referents
+        edges: list[list[int]] = []
+        inner = [0] * len(self._items)
+        row: list[int] = []
+        end, index = id(separator[0]), self._index
+        for identity in identities:
+            if identity == end:
+                edges.append(row)
+                row = []
+            elif (place := index.get(identity)) is not None:
+                inner[place] += 1
+                row.append(place)
+        return edges, inner
+
+    def _leading_to(self, targets: Iterable[int], edges: Sequence[Sequence[int]]) -> set[int]:
+        """The places from which one of the targets can be reached."""
+        back: list[list[int]] = [[] for _ in edges]
+        for place, row in enumerate(edges):
+            for referent in row:
+                back[referent].append(place)
+        return _closure(targets, back)
 
 
 def survey(
     modules: Sequence[types.ModuleType],
     *,
-    extra: Sequence[object] = (),
+    extra: Sequence[tuple[object, Sequence[int]]] = (),
     known: Mapping[int, int],
     beyond: Iterable[object] = (),
 ) -> Survey:
-    """Look at the region of some modules.
-
-    ``extra`` are further objects that belong to them; ``known`` maps the id of an object to how many
-    references to it are bookkeeping of the caller (``sys.modules`` and the like; the two sequences
-    count by themselves); ``beyond`` are objects at which the region ends.
-    """
-    region = _Region(modules, extra, beyond)
-    known = Counter(known)
-    known.update(id(item) for item in (*modules, *extra))
-    region.grow()
-    roots = region.held_from_outside(known)
-    reached = region.reached_from([item for item, _ in roots])
-    held = frozenset(id(vars(module)) for module in modules if id(vars(module)) in reached)
-    # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
-    guilty = region.leading_to(held) if held else set()
-    roots = [(item, count) for item, count in roots if id(item) in guilty]
-    return Survey(held, tuple(roots), frozenset(region.inner), region.has_finalizers())
+    """Look at the region of some modules; the arguments are those of ``Region``."""
+    return Region(modules, extra=extra, known=known, beyond=beyond).survey()
 
 
-class _Region:
-    def __init__(self, modules: Sequence[types.ModuleType], extra: Iterable[object], beyond: Iterable[object]) -> None:
-        self.names = {module.__name__ for module in modules}
-        self.beyond = {id(item) for item in beyond}
-        self.beyond.update(id(getattr(module, "__dict__", None)) for module in list(sys.modules.values()))
-        self.beyond.difference_update(id(vars(module)) for module in modules)
-        self.objects: dict[int, Any] = {id(item): item for item in (*modules, *extra)}
-        self.inner: dict[int, int] = dict.fromkeys(self.objects, 0)
-
-    def grow(self) -> None:
-        """Take in all that is reachable, counting the references from within."""
-        pending = list(self.objects.values())
-        own_tools = {id(self.objects), id(self.inner), id(pending), id(self.__dict__)}
-        while pending:
-            item = pending.pop()
-            for referent in gc.get_referents(item):
-                identity = id(referent)
-                if identity in self.inner:
-                    self.inner[identity] += 1
-                elif identity not in own_tools and not self._is_beyond(referent):
-                    self.objects[identity] = referent
-                    self.inner[identity] = 1
-                    pending.append(referent)
-
-    def _is_beyond(self, item: object) -> bool:
-        kind = type(item)
-        if kind in _ATOMS or kind in _C_LEVEL or id(item) in self.beyond:
-            return True
-        if isinstance(item, type):
-            return not any(base.__module__ in self.names for base in item.__mro__)
-        if kind is types.BuiltinFunctionType:
-            owner = getattr(item, "__self__", None)
-            return owner is None or isinstance(owner, types.ModuleType)
-        return isinstance(item, types.ModuleType)
-
-    def held_from_outside(self, known: Mapping[int, int]) -> list[tuple[Any, int]]:
-        """Objects with more references than the region and our bookkeeping explain."""
-        found = []
-        for identity in self.inner:
-            item = self.objects[identity]
-            count = sys.getrefcount(item)
-            if count < _IMMORTAL:
-                outside = count - _OWN_REFERENCES - self.inner[identity] - known.get(identity, 0)
-                if outside > 0:
-                    found.append((item, outside))
-        return found
-
-    def reached_from(self, roots: Iterable[object]) -> set[int]:
-        pending = list(roots)
-        reached = {id(item) for item in pending}
-        while pending:
-            for referent in gc.get_referents(pending.pop()):
-                if id(referent) in self.inner and id(referent) not in reached:
-                    reached.add(id(referent))
-                    pending.append(referent)
-        return reached
-
-    def leading_to(self, targets: Iterable[int]) -> set[int]:
-        """Ids of the objects from which one of the targets can be reached."""
-        referrers: dict[int, list[int]] = {}
-        for identity, item in self.objects.items():
-            for referent in gc.get_referents(item):
-                if id(referent) in self.inner:
-                    referrers.setdefault(id(referent), []).append(identity)
-        pending = list(targets)
-        leading = set(pending)
-        while pending:
-            for identity in referrers.get(pending.pop(), ()):
-                if identity not in leading:
-                    leading.add(identity)
-                    pending.append(identity)
-        return leading
-
-    def has_finalizers(self) -> bool:
-        return any(hasattr(type(item), "__del__") or _is_suspended(item) for item in self.objects.values())
+def _closure(begin: Iterable[int], edges: Sequence[Sequence[int]]) -> set[int]:
+    pending = list(begin)
+    reached = set(pending)
+    while pending:
+        for place in edges[pending.pop()]:
+            if place not in reached:
+                reached.add(place)
+                pending.append(place)
+    return reached
 
 
-def _is_suspended(item: object) -> bool:
-    return isinstance(item, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType)
+def _is_giant(item: Any) -> bool:
+    """Whether reading the referents of this alone takes too long."""
+    kind = type(item)
+    if kind in _ATOMS or not issubclass(kind, _SIZED):
+        return False
+    base = next(base for base in _SIZED if issubclass(kind, base))
+    return base.__len__(item) > LARGEST
+
+
+def _is_of_a_module(item: Any) -> bool:
+    """Whether a dictionary is the globals of a module that is registered."""
+    name = item.get("__name__")
+    module = sys.modules.get(name) if type(name) is str else None
+    return getattr(module, "__dict__", None) is item
+
+
+def _is_standard(kind: type) -> bool:
+    name = kind.__module__
+    return type(name) is str and name.partition(".")[0] in sys.stdlib_module_names
 
 
 def _measure_own_references() -> int:
-    """How many references ``held_from_outside`` itself adds to an object that nothing refers to."""
-    region = _Region((), (), ())
+    """How many references a look itself adds to an object that nothing refers to."""
+    region = Region((), known={})
     probe: Any = [object()]
-    region.objects[id(probe)] = probe
-    region.inner[id(probe)] = 0
+    region._index[id(probe)] = 0
+    region._items.append(probe)
     del probe
-    [(_, count)] = region.held_from_outside({})
-    return count
+    region._look()
+    return region._counts[0]
 
 
-_OWN_REFERENCES: int = 0
-_OWN_REFERENCES = _measure_own_references()
+_OWN_REFERENCES: int = _measure_own_references()

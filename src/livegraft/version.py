@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
-from types import ModuleType
-from typing import Final
+from types import CodeType, ModuleType
+from typing import Any, Final
 
 from livegraft.errors import LoadError, UnloadedVersionError
 from livegraft.graph import PlannedModule
@@ -51,10 +52,17 @@ TRANSITIONS: Final[Mapping[VersionState, frozenset[VersionState]]] = {
 """Every change of state that exists. Nothing else moves a version."""
 
 
-class Token:
-    """Stands in the globals of a version's module. It dies when no function, method or frame of it is left."""
+def new_token() -> CodeType:
+    """What stands in the globals of a version's module, so that a weak reference to it tells how long they last.
 
-    __slots__ = ("__weakref__",)
+    It is a code object because the collector does not track those: it clears weak references to tracked objects
+    before finalizers run, so those are dead even when a ``__del__`` brings the objects back to life. This one
+    dies with the globals that hold it, and at no other time.
+    """
+    return _TOKEN.replace(co_firstlineno=1)
+
+
+_TOKEN: Final = compile("", "<token>", "exec")
 
 
 class Version:
@@ -63,11 +71,22 @@ class Version:
     ``used`` are the versions whose modules its code imported so far, ``users`` the reverse. ``views``
     are the packages as it sees them, by dotted name. ``attachments`` are objects of ours that point
     into the module (a script's parameters): they go with it. ``loading_thread`` is the thread that
-    executes it now.
+    executes it now. ``file`` is where its source stands.
+
+    ``holders`` say what keeps it on its way out, a line each; ``stacks`` show the code under way in it; ``undone``
+    is what livegraft took back of what it had registered, ``remains`` what it cannot take back. A version of
+    which something was taken back is retired: no release gets it again. ``registry`` is the loader's lock.
     """
 
     def __init__(
-        self, planned: PlannedModule, *, module_name: str, revision: str, tops: frozenset[str], since: datetime
+        self,
+        planned: PlannedModule,
+        *,
+        module_name: str,
+        revision: str,
+        tops: frozenset[str],
+        since: datetime,
+        registry: AbstractContextManager[Any],
     ) -> None:
         self.planned = planned
         self.tops = tops
@@ -77,18 +96,24 @@ class Version:
         self.since = since
         self.loaded_at: datetime | None = None
         self.module: ModuleType | None = None
+        self.file = ""
         self.failure: LoadError | None = None
         self.reach: dict[str, PlannedModule] = planned.reach()
         self.used: set[Version] = set()
         self.users: set[Version] = set()
         self.views: dict[str, ModuleType] = {}
         self.attachments: list[object] = []
-        self.token: weakref.ref[Token] | None = None
+        self.token: weakref.ref[CodeType] | None = None
         self.classes: weakref.WeakSet[type] = weakref.WeakSet()
         self.loading_thread: int | None = None
         self.executed = threading.Event()
         self.object_count: int | None = None
         self.holders: tuple[str, ...] = ()
+        self.stacks: tuple[str, ...] = ()
+        self.undone: tuple[str, ...] = ()
+        self.remains: tuple[str, ...] = ()
+        self.is_retired = False
+        self._registry = registry
 
     @property
     def name(self) -> str:
@@ -103,11 +128,30 @@ class Version:
         return self.planned.key
 
     @property
+    def label(self) -> str:
+        """What people call it: ``reports/daily@9f2c1a7e``."""
+        return f"{self.name.replace('.', '/')}@{self.key[:8]}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its globals are in memory."""
+        return self.token is not None and self.token() is not None
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether its globals and all its classes are gone from memory."""
+        return not self.is_kept and not len(self.classes)
+
+    @property
     def executed_module(self) -> ModuleType:
         """The module, while its names are in the process (from the start of its execution to its unloading)."""
-        if self.module is None:
-            raise UnloadedVersionError(f"{self.name}@{self.key[:8]} is {self.state}")
-        return self.module
+        module = self.module
+        if module is None:
+            with self._registry:  # it may be out of reach for a moment, while it is looked at whether it can go
+                module = self.module
+        if module is None:
+            raise UnloadedVersionError(f"{self.label} is {self.state}")
+        return module
 
     def move(self, state: VersionState, at: datetime) -> None:
         """Change the state; a change that the table does not have is a fault of livegraft."""

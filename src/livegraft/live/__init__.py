@@ -42,7 +42,8 @@ class VersionName:
     @classmethod
     def parse(cls, module_name: str) -> Self:
         natural, _, rest = module_name.removeprefix(PREFIX).partition("@")
-        key, plus, number = rest.partition("+")
+        # A key that is loaded again while a retired version of it is still there gets a tilde.
+        key, plus, number = rest.rstrip("~").partition("+")
         return cls(natural.replace("/", "."), key, plus + number)
 
 

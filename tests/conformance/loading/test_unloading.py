@@ -81,7 +81,7 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
         kept(host, keep)
         host.take(at(2))
 
-        status = host.wait_for("s", key, VersionState.LEAKED)
+        status = host.wait_for("s", key, VersionState.LEAKED, timeout=60)
         assert any("KEPT in module tests.conformance.loading.test_unloading" in each for each in status.holders), (
             keep,
             status.holders,
@@ -89,7 +89,7 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
 
         KEPT.clear()
         host.supervisor._drainer.wake()
-        host.wait_for("s", key, VersionState.UNLOADED, timeout=20)
+        host.wait_for("s", key, VersionState.UNLOADED, timeout=60)
 
 
 def test_what_was_called_through_a_package_unloads_too(host: Host) -> None:

@@ -1,0 +1,42 @@
+"""The undoers of livegraft: one small function for each kind of registration, by name.
+
+``FORGETTERS`` drop what only costs memory, for each version that leaves. ``UNDOERS`` take back what makes the process
+hold a version, when something does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from livegraft.undo import Undoer
+from livegraft.undoers import caches, interpreter, registries, threads
+
+FORGETTERS: Final[tuple[Undoer, ...]] = (caches.lines, caches.loggers)
+
+UNDOERS: Final[tuple[Undoer, ...]] = (
+    interpreter.exit_functions,
+    interpreter.signal_handlers,
+    interpreter.hooks,
+    interpreter.builtins_names,
+    interpreter.gc_callbacks,
+    interpreter.import_hooks,
+    interpreter.monitoring,
+    interpreter.irremovable,
+    registries.log_handlers,
+    registries.log_factories,
+    registries.dispatch,
+    registries.pickling,
+    registries.sqlite_adapters,
+    registries.codec_searches,
+    registries.codec_errors,
+    registries.finalizers,
+    registries.process_finalizers,
+    registries.warning_filters,
+    caches.type_expressions,
+    caches.inspection,
+    caches.pointer_types,
+    caches.function_results,
+    threads.timers,
+    threads.loop_timers,
+)
+"""Run in this order."""
