@@ -13,7 +13,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from livegraft.drainer import Drainer
-from livegraft.errors import LoadError, NotLiveError
+from livegraft.errors import LoadError, NotLiveError, UnloadedVersionError
 from livegraft.handout import Look, Store, hand_out, stores
 from livegraft.live import Live, Namespace, live_kind, package_kind, store_all
 from livegraft.release import Release, ReleaseBuilder
@@ -77,7 +77,12 @@ class Calls:
             release = self._release()
             if release is None:
                 raise NotLiveError(f"expected a release to be live before {name!r} is read, got none: see sync_status")
-            value = self.resolve(release, name)
+            try:
+                value = self.resolve(release, name)
+            except UnloadedVersionError:
+                if self._release() is release:
+                    raise
+                continue  # it went while this thread slept: another release is live since
             with self._lock:
                 if self._release() is release:  # else a switch came between: what was found is of the one before
                     release.namespace[name] = value

@@ -119,7 +119,8 @@ class VersionStatus:
     """A version that is, or was lately, in this process.
 
     ``name`` is the dotted module name in the repository; ``holders`` says what keeps a draining or
-    leaked one; ``error`` why a failed one did not load, else ""; ``scripts`` are the live scripts that use it.
+    leaked one, ``stacks`` the code under way in it, ``undone`` what livegraft took back of what it had registered;
+    ``error`` why a failed one did not load, else ""; ``scripts`` are the live scripts that use it.
     """
 
     name: str
@@ -131,6 +132,8 @@ class VersionStatus:
     loaded_at: datetime | None
     object_count: int | None
     holders: tuple[str, ...]
+    stacks: tuple[str, ...]
+    undone: tuple[str, ...]
     error: str
     scripts: tuple[str, ...]
 

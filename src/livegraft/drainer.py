@@ -187,7 +187,7 @@ class Drainer:
             left = set()
             for version in self._loader.versions:
                 if version in reached:
-                    if version.state in _LEAVING and not version.is_retired:
+                    if version.is_leaving and not version.is_retired:
                         self._take_back(version, now)
                 elif version.state is VersionState.LIVE:
                     version.move(VersionState.DRAINING, now)
@@ -206,7 +206,7 @@ class Drainer:
     def look(self) -> bool:
         """One look at all versions that are on their way out; True when one of them came further."""
         with self.turn:
-            leaving = [version for version in self._loader.versions if version.state in _LEAVING]
+            leaving = [version for version in self._loader.versions if version.is_leaving]
             if not leaving:
                 self._settle()
                 return False
@@ -215,7 +215,7 @@ class Drainer:
             for version in leaving:
                 if not version.is_retired and any(user.state is VersionState.LIVE for user in version.users):
                     self._take_back(version, self._clock.now())  # by an import that no syntax tree shows
-            leaving = [version for version in leaving if version.state in _LEAVING]
+            leaving = [version for version in leaving if version.is_leaving]
             busy = self._busy(leaving)
             ready = _slice(closed_group(version for version in leaving if version not in busy))
             if ready:
@@ -227,7 +227,7 @@ class Drainer:
     def _watch(self) -> None:
         pause = _FIRST_LOOK_SECONDS
         while True:
-            leaving = any(version.state in _LEAVING for version in self._loader.versions)
+            leaving = any(version.is_leaving for version in self._loader.versions)
             woken = self._wake.wait(pause if leaving or self._batches else None)
             self._wake.clear()
             if self._stopping:
@@ -529,7 +529,7 @@ class Drainer:
         now = self._clock.now()
         for batch in list(self._batches):
             batch.draining = {version for version in batch.draining if version.state is VersionState.DRAINING}
-            batch.waiting = {version for version in batch.waiting if version.state in _LEAVING}
+            batch.waiting = {version for version in batch.waiting if version.is_leaving}
             if not batch.draining and not batch.drained:
                 batch.drained = True
                 batch.finished("drained", now)
@@ -539,9 +539,6 @@ class Drainer:
 
     def _tell(self, version: Version) -> None:
         self._events.emit("version", version.name, key=version.key, state=version.state.value)
-
-
-_LEAVING: Final = frozenset({VersionState.DRAINING, VersionState.DRAINED, VersionState.LEAKED})
 
 
 def _names_holders(look: int) -> bool:

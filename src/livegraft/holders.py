@@ -94,7 +94,7 @@ def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
     if sys.getallocatedblocks() > SMALL_HEAP_BLOCKS:
         return []
     referrers = itertools.chain.from_iterable(itertools.starmap(gc.get_referrers, [targets]))
-    found = undisturbed(partial(list, itertools.filterfalse(tuple.__instancecheck__, referrers)))
+    found: list[Any] = undisturbed(partial(list, itertools.filterfalse(tuple.__instancecheck__, referrers)))
     try:
         return [each for each in found if id(each) not in skipped and not _is_ours(each)]
     finally:

@@ -76,6 +76,9 @@ class Overview:
         versions.sort(key=lambda version: version.since, reverse=True)
         return [_version_status(version, users) for version in versions if version.planned.blob]
 
+    def version(self, version: Version) -> VersionStatus:
+        return _version_status(version, self._live_users())
+
     def _now(self) -> _Now:
         release, refusal = self._release(), self._refusal()
         failures = release.failures if release else {}
@@ -144,6 +147,8 @@ def _version_status(version: Version, users: Mapping[tuple[str, str], list[str]]
         loaded_at=version.loaded_at,
         object_count=version.object_count,
         holders=version.holders,
+        stacks=version.stacks,
+        undone=version.undone,
         error=str(version.failure or ""),
         scripts=() if gone else tuple(users.get((version.name, version.key), ())),
     )

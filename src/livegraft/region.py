@@ -272,6 +272,7 @@ class Region:
         self._arguments = tuple(arguments)
         del arguments
         calls: list[tuple[Any, ...]] = [(list, map(sys.getrefcount, self._items)), self._arguments]
+        referents: list[Any]
         self._counts, referents = undisturbed(partial(list, itertools.starmap(operator.call, calls)))
         identities = list(map(id, referents))
         del referents

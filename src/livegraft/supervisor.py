@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -22,7 +23,7 @@ from livegraft.context import Progress
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.decisions import Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
-from livegraft.drainer import Drainer
+from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.errors import ConfigurationError, ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, Planner
@@ -75,6 +76,8 @@ class Supervisor:
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
     With ``release="whole"`` a commit goes live only if all of it loads (default ``"each"``: what loads goes live).
     With ``tick=False`` schedules are shown and do not fire. ``mirror`` takes the place of the repository.
+    ``drain_seconds`` (default 300) after it was superseded, ``drain_policy`` decides about a version that is still
+    in use or held: ``wait`` (default), ``cancel`` its runs, tasks and threads, or ``scrub`` its globals as well.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
     an import may use there (default 1 GiB).
 
@@ -96,6 +99,8 @@ class Supervisor:
         git_token: str | None = None,
         release: ReleasePolicy | str = ReleasePolicy.EACH,
         tick: bool = True,
+        drain_seconds: float = 300.0,
+        drain_policy: DrainPolicy | str = DrainPolicy.WAIT,
         probe: bool = True,
         probe_memory_bytes: int = 1 << 30,
         mirror: Mirror | None = None,
@@ -136,7 +141,16 @@ class Supervisor:
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
-        self._drainer = Drainer(loader=self._loader, clock=self.clock, events=self.events, runs_of=self._runs_of)
+        self._drainer = Drainer(
+            loader=self._loader,
+            clock=self.clock,
+            events=self.events,
+            runs_of=self._runs_of,
+            cancel_run=self._cancel_superseded,
+            policy=_drain_policy(drain_policy),
+            deadline_seconds=drain_seconds,
+            decided=self._write_decision,
+        )
         self._probe: Probe = NoProbe()
         if probe:
             self._probe = WarmProbe(
@@ -457,6 +471,25 @@ class Supervisor:
 
     # -- people's decisions ----------------------------------------------------------------
 
+    def scrub(self, name: str, *, key: str, actor: str) -> VersionStatus:
+        """Turn the globals of a superseded version into tombstones, so that its memory returns whoever holds it.
+
+        ``name`` is its module's in the repository (``reports/daily`` or ``reports.daily``), ``key`` may be shortened.
+        Its runs, tasks and threads are asked to stop; what its code does from then on raises UnloadedVersionError.
+        Raises NotFoundError, and ConflictError when it has not been superseded.
+        """
+        dotted = name.replace("/", ".")
+        found = [each for each in self._loader.versions if each.name == dotted and key and each.key.startswith(key)]
+        version = next((each for each in found if each.is_leaving), found[0] if found else None)
+        if version is None:
+            raise NotFoundError("version", f"{name}@{key}")
+        if not version.is_leaving:
+            raise ConflictError(f"expected {version.label} to be superseded, it is {version.state}")
+        decision = self._drainer.scrub(version, f"{actor} scrubbed it")
+        detail = {"holders": list(decision.holders), "stopped": list(decision.stopped)}
+        self.store.audit.add(self.clock.now(), actor, "scrub", version.label, detail)
+        return self._overview.version(version)
+
     def quarantine(self, name: str, *, reason: str, actor: str) -> None:
         """Take a script out of service: no button, no schedule, no API; the host's own calls go on."""
         self.script(name)
@@ -620,6 +653,20 @@ class Supervisor:
         reason = f"quarantined by {quarantine.actor}: {quarantine.reason}" if quarantine else ""
         return Entry(header.schedules, header.overlap, header.missed, suspended_reason=reason)
 
+    def _cancel_superseded(self, run_id: str) -> None:
+        with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
+            self._dispatcher.cancel(run_id)
+
+    def _write_decision(self, decision: Decision) -> None:
+        """What the drain policy did stands beside what people do."""
+        detail = {
+            "holders": list(decision.holders),
+            "stacks": list(decision.stacks),
+            "stopped": list(decision.stopped),
+        }
+        action = f"drain deadline: {decision.policy.value}"
+        self.store.audit.add(self.clock.now(), "livegraft", action, decision.version.label, detail)
+
     def _runs_of(self, version: Version) -> Sequence[str]:
         return self._dispatcher.uses(version.key)
 
@@ -660,6 +707,14 @@ def _policy(release: str) -> ReleasePolicy:
         raise ConfigurationError(
             f"expected release to be one of {', '.join(ReleasePolicy)}, got: {release!r}"
         ) from None
+
+
+def _drain_policy(text: DrainPolicy | str) -> DrainPolicy:
+    try:
+        return DrainPolicy(text)
+    except ValueError:
+        known = ", ".join(DrainPolicy)
+        raise ConfigurationError(f"expected drain_policy to be one of {known}, got: {text!r}") from None
 
 
 class _Starter:

@@ -52,6 +52,10 @@ TRANSITIONS: Final[Mapping[VersionState, frozenset[VersionState]]] = {
 """Every change of state that exists. Nothing else moves a version."""
 
 
+LEAVING: Final = frozenset({_S.DRAINING, _S.DRAINED, _S.LEAKED})
+"""The states of a version that was superseded and is not gone yet."""
+
+
 def new_token() -> CodeType:
     """What stands in the globals of a version's module, so that a weak reference to it tells how long they last.
 
@@ -131,6 +135,11 @@ class Version:
     def label(self) -> str:
         """What people call it: ``reports/daily@9f2c1a7e``."""
         return f"{self.name.replace('.', '/')}@{self.key[:8]}"
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was superseded and is not gone yet."""
+        return self.state in LEAVING
 
     @property
     def is_kept(self) -> bool:

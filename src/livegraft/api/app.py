@@ -223,6 +223,12 @@ def versions(core: Core) -> Json:
     return {"versions": [shapes.version(each) for each in core.versions()]}
 
 
+@router.post("/versions/{name:path}/scrub")
+def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> Json:
+    """Turn the globals of a superseded version into tombstones, so that its memory returns whoever holds it."""
+    return shapes.version(core.scrub(name, key=body.key, actor=actor))
+
+
 @router.get("/slots")
 def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
     """Due times and what became of them, newest first."""

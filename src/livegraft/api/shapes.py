@@ -60,6 +60,10 @@ class PinBody(Body):
         return self
 
 
+class ScrubBody(Body):
+    key: str = Field(min_length=1, description="the version's key, or its first digits")
+
+
 class SyncBody(Body):
     accept_rewritten: bool = Field(False, description="take a branch whose history was rewritten")
 
@@ -206,6 +210,8 @@ def version(status: VersionStatus) -> Json:
         "loaded_at": time(status.loaded_at),
         "objects": status.object_count,
         "holders": list(status.holders),
+        "stacks": list(status.stacks),
+        "undone": list(status.undone),
         "error": status.error,
         "scripts": list(status.scripts),
     }

@@ -84,6 +84,10 @@ def serve(
     release: Annotated[
         str, typer.Option(help="Of a commit of which a script fails: `each` other goes live, or the `whole` waits.")
     ] = "each",
+    drain_seconds: Annotated[float, typer.Option(min=0, help="How long a superseded version may take to end.")] = 300.0,
+    drain_policy: Annotated[
+        str, typer.Option(help="What happens to it then: wait, cancel or scrub. See the settings.")
+    ] = "wait",
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -99,6 +103,8 @@ def serve(
         accept_rewritten=accept_rewritten,
         probe=probe,
         release=release,
+        drain_seconds=drain_seconds,
+        drain_policy=drain_policy,
         provide=provide or [],
         as_json=as_json,
     )
@@ -259,6 +265,18 @@ def pin(
 def unpin(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Let a pinned script follow the repository again."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/unpin")
+
+
+@command()
+def scrub(
+    name: Annotated[str, typer.Argument(help="The module's name: its path without .py.")],
+    version: Annotated[str, typer.Argument(help="The version's key, or its first digits.")],
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Turn the globals of a superseded version into tombstones, so that its memory returns whoever holds it."""
+    _decide(url, token, as_json, f"/versions/{quote(name)}/scrub", {"key": version})
 
 
 @command()

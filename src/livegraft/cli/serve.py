@@ -33,6 +33,8 @@ def serve(
     accept_rewritten: bool,
     probe: bool,
     release: str,
+    drain_seconds: float,
+    drain_policy: str,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -51,6 +53,8 @@ def serve(
         accept_rewritten=accept_rewritten,
         probe=probe,
         release=release,
+        drain_seconds=drain_seconds,
+        drain_policy=drain_policy,
     )
     with address, supervisor:
         server = uvicorn.Server(_config(supervisor.web))

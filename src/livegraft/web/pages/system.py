@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from livegraft.version import VersionState
 from livegraft.web.session import SignedIn
+from livegraft.web.visit import Sent
 
 router = APIRouter()
 
@@ -33,3 +34,9 @@ def system(visit: SignedIn, state: str = "") -> Response:
         address=supervisor.address,
         branch=supervisor.branch,
     )
+
+
+@router.post("/versions/{name:path}/scrub", name="scrub_version")
+def scrub_version(visit: SignedIn, name: str, sent: Sent) -> Response:
+    visit.supervisor.scrub(name, key=str(sent.get("key", "")), actor=visit.actor)
+    return visit.to("system")
