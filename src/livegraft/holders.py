@@ -63,6 +63,11 @@ def find_holders(
     direct = _referrers(targets, skipped)
     suspended = [each for each in direct if frame_of(each) is not None]
     names = [f"{_kind(each)} -> {_describe(_pointed(each, targets))}" for each in suspended]
+    names += [
+        f"sys.modules[{name!r}] -> the module"
+        for name, module in list(sys.modules.items())
+        if any(module is each for each in targets) and name != module.__name__
+    ]
     # One that nothing names is mostly one of the interpreter's own, on its way.
     others = [each for each in direct if frame_of(each) is None][:_MOST]
     named = set()
@@ -143,9 +148,9 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
 
 def _host_modules() -> list[Any]:
     """The modules of the process but for versions; those of the application before the standard library's."""
-    modules = [each for name, each in list(sys.modules.items()) if not name.startswith(PREFIX)]
+    modules = [each for each in list(sys.modules.values()) if issubclass(type(each), types.ModuleType)]
     return sorted(
-        (each for each in modules if issubclass(type(each), types.ModuleType)),
+        (each for each in modules if not str(each.__name__).startswith(PREFIX)),
         key=lambda module: module.__name__.partition(".")[0] in sys.stdlib_module_names,
     )
 

@@ -184,7 +184,8 @@ class Loader:
         """Take a retired version out of the registries: not even its own code finds it any more."""
         with self._lock:
             self._retired.discard(version)
-            self._by_module.pop(version.module_name, None)
+            if self._by_module.get(version.module_name) is version:
+                del self._by_module[version.module_name]
             self._unlink(version)
 
     def forget_failed(self, plan: Plan) -> None:
@@ -257,8 +258,8 @@ class Loader:
 
     def _register(self, planned: PlannedModule, revision: str, tops: frozenset[str]) -> Version:
         name = live.module_name(planned.name, planned.key) + self.space
-        while name in self._by_module:  # a retired version of this key is still there
-            name += "~"
+        while (known := self._by_module.get(name)) is not None and known.module is not None:
+            name += "~"  # a retired version of this key is still there
         version = Version(
             planned,
             module_name=name,
