@@ -12,11 +12,13 @@ import importlib.machinery
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from livegraft.bytecode import Import
+from livegraft.errors import SourceError
+from livegraft.pauses import Pauses
 from livegraft.revision import Revision
 from livegraft.snapshot import Skipped, Snapshot
 from livegraft.source import Source, read_source
@@ -35,7 +37,8 @@ class PlannedModule:
 
     ``name`` is dotted (``reports.daily``); ``source`` is None for a folder without ``__init__.py``
     (a namespace package), whose ``blob`` is "". ``imports`` maps the dotted names of the repository
-    that it imports to their modules in the same plan.
+    that it imports to their modules in the same plan. ``fault`` is why it cannot be loaded: its own file or one
+    that it reaches cannot be compiled.
     """
 
     name: str
@@ -45,6 +48,7 @@ class PlannedModule:
     source: Source | None
     key: str = ""
     imports: dict[str, PlannedModule] = field(default_factory=dict)
+    fault: SourceError | None = None
 
     @property
     def is_script(self) -> bool:
@@ -119,8 +123,10 @@ class Planner:
         blobs_before = self._blobs
         files, changed = self._compare(snapshot.files)
         modules = dict(before)
+        pause = Pauses()
         for name in changed:
             self._replace(name, files.get(name), modules)
+            pause()
         affected = self._importers(changed) & modules.keys()
         tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
         _Keys(modules, before, tops, self._learnt).compute(affected)
@@ -274,6 +280,16 @@ class _Keys:
             module = self._modules[name]
             module.key = key
             module.imports.update((imported, self._modules[imported]) for imported in imports[name])
+        self._mark_faults([self._modules[name] for name in members])
+
+    @staticmethod
+    def _mark_faults(members: Sequence[PlannedModule]) -> None:
+        """What one of a cycle cannot load, none of it can; all that is imported from outside has its mark."""
+        own = [each.source.error for each in members if each.source is not None and each.source.error is not None]
+        imported = (other.fault for each in members for other in each.imports.values() if other.fault is not None)
+        fault = own[0] if own else next(imported, None)
+        for member in members:
+            member.fault = fault
 
     def _key(self, members: list[str], imports: Mapping[str, list[str]]) -> str:
         digest = hashlib.sha256()

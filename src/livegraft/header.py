@@ -127,8 +127,9 @@ def read_header(path: str, text: str) -> Header:
     if not _may_have_header(text):
         return _DEFAULT
     lines = text.replace("\r\n", "\n").split("\n")
-    blocks = list(find_blocks(lines))
-    keys = _Keys(path, _script_block(path, lines, blocks))
+    has_block = "# ///" in text  # most scripts have cron lines alone: then no line need be looked at for blocks
+    blocks = list(find_blocks(lines)) if has_block else []
+    keys = _Keys(path, _script_block(path, lines, blocks) if has_block else None)
     return keys.header(list(_cron_lines(lines, blocks)))
 
 

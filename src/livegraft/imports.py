@@ -165,7 +165,7 @@ class Imports:
                 setattr(module, name, seen(self._linker, package, full))
 
     def _is_ours(self, importer: Version, full: str) -> bool:
-        if full in importer.reach:
+        if full in importer.planned.imports or full in importer.reach:
             return True
         top = full.partition(".")[0]
         if top not in importer.tops:

@@ -70,6 +70,7 @@ class Loader:
         # anybody wherever something is allocated, and these may import: so the holder may take it again.
         self._lock = threading.RLock()
         self._waiting: dict[int, Version] = {}
+        self._settled = threading.Condition(self._lock)
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
         if space is None:
             number = next(self._spaces)
@@ -96,7 +97,7 @@ class Loader:
         return self._by_module.get(module_name)
 
     def link(self, importer: Version, name: str) -> Version | None:
-        planned = importer.reach.get(name)
+        planned = importer.planned.imports.get(name) or importer.reach.get(name)
         if planned is None and name.partition(".")[0] in importer.tops:
             planned = self._learn(importer, name)
         if planned is None:
@@ -250,8 +251,8 @@ class Loader:
         return holder == thread
 
     def _await(self, version: Version, thread: int) -> None:
-        version.executed.wait()
-        with self._lock:
+        with self._settled:
+            self._settled.wait_for(lambda: version.loading_thread is None)
             self._waiting.pop(thread, None)
         if version.failure is not None:
             raise FailedImport(f"{version.name} failed to load: {version.failure}", name=version.name)
@@ -292,7 +293,7 @@ class Loader:
             version.loading_thread = None
             version.loaded_at = self._clock.now()
             version.move(VersionState.LIVE, version.loaded_at)
-        version.executed.set()
+            self._settle()
 
     def _fail(self, version: Version, failure: LoadError) -> None:
         if version.state is VersionState.FAILED:
@@ -304,7 +305,12 @@ class Loader:
         version.module = None
         version.views.clear()
         self._unlink(version)
-        version.executed.set()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wake the threads that wait for a version; called with the lock."""
+        if self._waiting:
+            self._settled.notify_all()
 
     def _make_module(self, version: Version) -> ModuleType:
         module = ModuleType(version.module_name)

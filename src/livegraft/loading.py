@@ -4,19 +4,75 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from livegraft.errors import LoadError
 from livegraft.frames import frames_of_other_threads, stack
 from livegraft.loader import Loader
+from livegraft.pauses import Pauses
 
 T = TypeVar("T")
 
-_Job = tuple[Callable[[], Any], "Future[Any]"]
+
+@dataclass(slots=True)
+class Ended(Generic[T]):
+    """How a piece of work ended: with a value, or with an error."""
+
+    value: T | None = None
+    error: BaseException | None = None
+
+    def result(self) -> T:
+        """The value; raises the error, and lets go of it."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+            return self.value  # type: ignore[return-value] # None only where T has it
+        finally:
+            del error
+
+
+class _Shift(Generic[T]):
+    """Pieces of work for one thread, and how those that ended did."""
+
+    def __init__(self, works: Sequence[tuple[Callable[[], T], str]]) -> None:
+        self._works = works
+        self.ended: list[Ended[T]] = []
+        self._began_at = time.monotonic()
+        self._given_up = False
+        self._turn = threading.Lock()
+        self._finished = threading.Event()
+
+    def work_off(self) -> None:
+        """Do one after the other; called on the loader thread."""
+        pause = Pauses()
+        for work, _ in self._works:
+            try:
+                ended = Ended(work())
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                ended = Ended[T](error=error)
+            with self._turn:
+                if self._given_up:
+                    return
+                self.ended.append(ended)
+                self._began_at = time.monotonic()
+            del ended, work
+            pause()
+        self._finished.set()
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for the end; the number of the piece that did not end in so many seconds, then given up."""
+        while not self._finished.wait(max(self._began_at + seconds - time.monotonic(), 0)):
+            with self._turn:
+                is_late = time.monotonic() >= self._began_at + seconds and len(self.ended) < len(self._works)
+                if is_late:
+                    self._given_up = True
+                    return len(self.ended)
+        return None
 
 
 class ImportAbandonedError(BaseException):
@@ -32,7 +88,7 @@ class LoadThread:
     def __init__(self, *, loader: Loader, deadline_seconds: float = 10.0) -> None:
         self._loader = loader
         self._deadline_seconds = deadline_seconds
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._shifts: SimpleQueue[_Shift[Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -44,17 +100,24 @@ class LoadThread:
         """
         if self.is_current():
             return work()
+        return self.call_each([(work, path)])[0].result()
+
+    def call_each(self, works: Sequence[tuple[Callable[[], T], str]]) -> list[Ended[T]]:
+        """Do several pieces of work, handed over at once; how each ended, in their order.
+
+        The deadline holds for each piece; one that is given up leaves the others to a new thread.
+        """
+        ended: list[Ended[T]] = []
         with self._lock:
-            thread = self._ready_thread()
-            future: Future[T] = Future()
-            self._jobs.put((work, future))
-            try:
-                return future.result(self._deadline_seconds)
-            except FutureTimeoutError:
-                if future.done():  # the work itself raised it
-                    raise
-                failure = self._give_up(thread, path)
-        raise failure
+            while len(ended) < len(works):
+                thread = self._ready_thread()
+                shift = _Shift(works[len(ended) :])
+                self._shifts.put(shift)
+                stuck = shift.wait(self._deadline_seconds)
+                ended += shift.ended
+                if stuck is not None:
+                    ended.append(Ended(error=self._give_up(thread, works[len(ended)][1])))
+        return ended
 
     def is_current(self) -> bool:
         """Whether this is called on the loader thread."""
@@ -63,14 +126,14 @@ class LoadThread:
     def stop(self) -> None:
         with self._lock:
             if self._thread is not None:
-                self._jobs.put(None)
+                self._shifts.put(None)
                 self._thread.join(self._deadline_seconds)
                 self._thread = None
 
     def _ready_thread(self) -> threading.Thread:
         if self._thread is None:
-            self._jobs = SimpleQueue()
-            self._thread = threading.Thread(target=_work, args=(self._jobs,), name="livegraft-loader", daemon=True)
+            self._shifts = SimpleQueue()
+            self._thread = threading.Thread(target=_work, args=(self._shifts,), name="livegraft-loader", daemon=True)
             self._thread.start()
         return self._thread
 
@@ -80,7 +143,7 @@ class LoadThread:
         failure = self._describe(thread.ident, path)
         for version in self._loader.loading(thread.ident):
             self._loader.abandon(version, failure.again())
-        self._jobs.put(None)  # should it ever come back
+        self._shifts.put(None)  # should it ever come back
         self._thread = None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(ImportAbandonedError))
         return failure
@@ -96,17 +159,8 @@ class LoadThread:
         return LoadError(path, line, reason, "\n".join(["still here:", *text]) if text else "")
 
 
-def _work(jobs: SimpleQueue[_Job | None]) -> None:
-    while (job := jobs.get()) is not None:
-        _do(*job)
+def _work(shifts: SimpleQueue[_Shift[Any] | None]) -> None:
+    while (shift := shifts.get()) is not None:
+        shift.work_off()
         # A name here would keep the last work, and with it a version, until the next one comes.
-        del job
-
-
-def _do(work: Callable[[], Any], future: Future[Any]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-        future.set_exception(error)
-    finally:
-        del work, future
+        del shift

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from livegraft.catalog import ScriptFailure
 from livegraft.clock import Clock
@@ -99,6 +99,20 @@ class Candidate:
         return {**self.release.failures, **self.module_failures}
 
 
+_AT_ONCE: Final = 64
+"""Scripts in one hand-over to the loader thread: one for each would cost more than loading most of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """A script of the plan whose version is to be loaded; ``live`` is kept if that fails."""
+
+    name: str
+    module: PlannedModule
+    live: LiveScript | None
+    load: Callable[[], LiveScript]
+
+
 class _Build:
     """A release in the making, beginning with the one before."""
 
@@ -117,6 +131,7 @@ class _Build:
         self.failures: dict[str, ScriptFailure] = dict(failures)
         self.module_failures: dict[str, ScriptFailure] = {}
         self.outcomes: list[ScriptOutcome] = []
+        self.arriving: list[_Arriving] = []
         self.modules: dict[str, Version] = {}
         # (name, key) of what breaks the host's requirements -> how: whoever imports it is refused too.
         self.refused: dict[tuple[str, str], ScriptFailure] = {}
@@ -173,6 +188,8 @@ class _Build:
 
     def refusal(self, module: PlannedModule) -> ScriptFailure | None:
         """Why a module must not go live although it may load: something that it comes to is refused."""
+        if not self.refused:
+            return None
         if not self.refused:
             return None
         found = (self.refused.get((each.name, each.key)) for each in module.reach().values())
@@ -245,6 +262,9 @@ class ReleaseBuilder:
                 planned = plan.modules.get(name)
                 if name not in required or (planned is not None and planned.is_script):
                     self._place(name, work)
+                if len(work.arriving) == _AT_ONCE:
+                    self._load_arriving(work)
+            self._load_arriving(work)
             self._reload_modules(work)
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
@@ -341,11 +361,27 @@ class ReleaseBuilder:
         if failed is None or failed.key != module.key or self._may_load_now(failed):
             # Else it is not tried again until the key changes.
             try:
-                work.put(self._load_pinned(module, pin) if pin else self._load(module, work.plan, work.probing))
+                planned, plan = self._pinned(module, pin) if pin else (module, work.plan)
+                header = self._admitted(planned)
+                if pin is None:
+                    _check_probed(module, work.probing)
+                work.arriving.append(_Arriving(name, module, live, partial(self._make, planned, plan, header)))
                 return
             except LivegraftError as error:
                 failed = self._failure(name, module, work.plan.revision, error)
         work.fail(script, failed, live or self._load_last_good(script, module))
+
+    def _load_arriving(self, work: _Build) -> None:
+        """Load the scripts that were found to be new, all in one hand-over to the loader thread."""
+        arriving, work.arriving = work.arriving, []
+        ended = self._load_thread.call_each([(each.load, each.module.path) for each in arriving])
+        for each, load in zip(arriving, ended, strict=True):
+            try:
+                work.put(load.result())
+            except LivegraftError as error:
+                failed = self._failure(each.name, each.module, work.plan.revision, error)
+                script = each.module.script
+                work.fail(script, failed, each.live or self._load_last_good(script, each.module))
 
     def may_mend(self, failures: Iterable[ScriptFailure]) -> bool:
         """Whether packages were installed or changed since something failed for want of them."""
@@ -373,9 +409,8 @@ class ReleaseBuilder:
 
         return self._load_thread.call(load, module.path)
 
-    def _load(self, module: PlannedModule, plan: Plan, probing: Probing = NOTHING_PROBED) -> LiveScript:
+    def _load(self, module: PlannedModule, plan: Plan) -> LiveScript:
         header = self._admitted(module)
-        _check_probed(module, probing)
         return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
 
     def _admitted(self, module: PlannedModule) -> Header:
@@ -396,12 +431,12 @@ class ReleaseBuilder:
         version.attachments[:] = [script]
         return script
 
-    def _load_pinned(self, module: PlannedModule, pin: Restraint) -> LiveScript:
+    def _pinned(self, module: PlannedModule, pin: Restraint) -> tuple[PlannedModule, Plan]:
         plan = self._planner.at(pin.revision)
         pinned = plan.modules.get(module.name)
         if pinned is None or pinned.key != pin.key:
             raise LoadError(module.path, 0, f"the pinned version {pin.key[:8]} cannot be made from {pin.revision[:8]}")
-        return self._load(pinned, plan)
+        return pinned, plan
 
     def _load_last_good(self, name: str, module: PlannedModule) -> LiveScript | None:
         """The version that an earlier process had live, when this one starts on a commit that broke it."""
@@ -469,7 +504,7 @@ def run_failure(error: LivegraftError, path: str) -> RunFailure:
 
 
 def _can_be_read(module: PlannedModule) -> bool:
-    return all(each.source is None or each.source.error is None for each in module.reach().values())
+    return module.fault is None
 
 
 def _check_probed(module: PlannedModule, probing: Probing) -> None:
@@ -482,7 +517,6 @@ def _check_probed(module: PlannedModule, probing: Probing) -> None:
 def _checked(module: PlannedModule) -> Header:
     """The header of a script all of whose files can be parsed; SourceError with the place otherwise."""
     assert module.source is not None  # noqa: S101 - a script has a source
-    for reached in module.reach().values():
-        if reached.source is not None and reached.source.error is not None:
-            raise reached.source.error.again()
+    if module.fault is not None:
+        raise module.fault.again()
     return read_header(module.path, module.source.text)

@@ -134,6 +134,7 @@ def _expression(name: str) -> str:
     return NAMED[name]
 
 
+@lru_cache(maxsize=1_000)  # what was fine once is fine again; an error is raised anew each time
 def _check_zone(name: str) -> None:
     try:
         _zone(name)
@@ -145,6 +146,7 @@ def _check_zone(name: str) -> None:
         raise ScheduleError(f"{expected}, got: {name!r}{hint}") from None
 
 
+@lru_cache(maxsize=20_000)
 def _check_cron(cron: str) -> None:
     if cron != " ".join(cron.split()) or cron.count(" ") != len(_FIELDS) - 1 or len(cron) > _MAX_LENGTH:
         raise ScheduleError(f"expected {_FORM}, got: {cron!r}")

@@ -69,6 +69,9 @@ def new_token() -> CodeType:
 _TOKEN: Final = compile("", "<token>", "exec")
 
 
+_making_classes: Final = threading.Lock()
+
+
 class Version:
     """One module of a plan in this process, and what livegraft itself holds of it.
 
@@ -102,15 +105,14 @@ class Version:
         self.module: ModuleType | None = None
         self.file = ""
         self.failure: LoadError | None = None
-        self.reach: dict[str, PlannedModule] = planned.reach()
+        self._reach: dict[str, PlannedModule] | None = None
         self.used: set[Version] = set()
         self.users: set[Version] = set()
         self.views: dict[str, ModuleType] = {}
         self.attachments: list[object] = []
         self.token: weakref.ref[CodeType] | None = None
-        self.classes: weakref.WeakSet[type] = weakref.WeakSet()
+        self._classes: weakref.WeakSet[type] | None = None
         self.loading_thread: int | None = None
-        self.executed = threading.Event()
         self.object_count: int | None = None
         self.holders: tuple[str, ...] = ()
         self.stacks: tuple[str, ...] = ()
@@ -131,6 +133,28 @@ class Version:
     def key(self) -> str:
         return self.planned.key
 
+    # Most versions of thousands define no class and are never asked for all that they reach: both are made when needed.
+
+    @property
+    def reach(self) -> dict[str, PlannedModule]:
+        """All modules that its code can come to by its plan, or by an import that was seen later, by name."""
+        if self._reach is None:
+            self._reach = self.planned.reach()
+        return self._reach
+
+    @reach.setter
+    def reach(self, reach: dict[str, PlannedModule]) -> None:
+        self._reach = reach
+
+    @property
+    def classes(self) -> weakref.WeakSet[type]:
+        """The classes that its code made."""
+        if self._classes is None:
+            with _making_classes:
+                if self._classes is None:
+                    self._classes = weakref.WeakSet()
+        return self._classes
+
     @property
     def label(self) -> str:
         """What people call it: ``reports/daily@9f2c1a7e``."""
@@ -149,7 +173,7 @@ class Version:
     @property
     def is_collected(self) -> bool:
         """Whether its globals and all its classes are gone from memory."""
-        return not self.is_kept and not len(self.classes)
+        return not self.is_kept and not self._classes
 
     @property
     def executed_module(self) -> ModuleType:
