@@ -132,6 +132,24 @@ def check(
     raise typer.Exit(1 if is_bad else 0)
 
 
+@command()
+def stubs(
+    path: Annotated[Path, typer.Argument(help="The work tree.")] = Path(),
+    out: Annotated[Path, typer.Option(help="The folder for the package of stubs.")] = Path("typings"),
+    as_json: Json = False,
+) -> None:
+    """Write type stubs of a work tree: a host's editor and type checker then know `supervisor.live`."""
+    from livegraft.stubs import write_stubs
+
+    written = write_stubs(path.resolve(), out)
+    if as_json:
+        _print_json({"folder": str(written.folder), "modules": written.modules, "unread": written.unread})
+        return
+    for unread in written.unread:
+        print(f"{unread}: cannot be parsed; its names are Any")
+    print(f"{len(written.modules)} modules in {written.folder}")
+
+
 @command(context_settings=_OPTIONS_OF_THE_SCRIPT)
 def run(context: typer.Context, name: Name = "") -> None:
     """Run a script of the work tree here, without a server: NAME [--parameter value ...].

@@ -1,0 +1,157 @@
+"""Type stubs: what the type checker of a host says of its calls of live code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from livegraft.stubs import write_stubs
+from tests.support import Repository
+
+TREE = {
+    "pricing.py": """
+        from __future__ import annotations
+        from dataclasses import dataclass, field
+        from decimal import Decimal
+        from typing import TYPE_CHECKING
+        import shop.carts
+        from shop.carts import Cart
+        from shop import carts as of_carts
+        if TYPE_CHECKING:
+            from collections.abc import AsyncIterator
+        VAT = 20
+        LIMITS = compute()
+        Money = Decimal | int
+
+        @dataclass
+        class Order:
+            product: int
+            notes: list[str] = field(default_factory=list)
+
+        def quote(order: Order, /, cart: Cart, *, currency: str = 'EUR') -> Decimal:
+            '''What it costs.'''
+            return sum(x for x in ())
+        async def refresh(cart: shop.carts.Cart, other: of_carts.Cart | None = None) -> Money: ...
+        async def stream(limit: int = 3) -> AsyncIterator[int]:
+            yield 1
+        def untyped(a, b=1): return a
+        """,
+    "shop/__init__.py": "def total() -> int: return 1\n",
+    "shop/carts.py": """
+        from .rules.base import Rule
+        class Cart:
+            '''What somebody wants to buy.'''
+            def __init__(self, owner: str, size=3) -> None:
+                self.owner = owner
+                self.count: int = 0
+            @property
+            def rule(self) -> Rule: ...
+        """,
+    "shop/rules/base.py": "class Rule: name: str = 'x'\n",
+    "broken.py": "def run(:\n",
+    "x-y.py": "",
+}
+
+HOST = """
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+from livegraft import Supervisor
+if TYPE_CHECKING:
+    from livegraft_live import Live
+
+supervisor = Supervisor("scripts")
+live = cast("Live", supervisor.live)
+cart = live.shop.carts.Cart("dana")
+price: Decimal = live.pricing.quote(live.pricing.Order(3, ["gift"]), cart, currency="USD")
+name: str = cart.owner + cart.rule.name + live.shop.rules.base.Rule().name
+count: int = cart.count + live.shop.total() + live.pricing.VAT
+live.broken.anything(1)
+live.pricing.untyped(1)
+
+async def use() -> None:
+    money: Decimal | int = await live.pricing.refresh(cart, other=cart)
+    async for number in live.pricing.stream(limit=2):
+        number + 1
+"""
+
+WRONG = {
+    "live.pricing.quote(1, cart)": 'Argument 1 has incompatible type "int"; expected "Order"',
+    "live.pricing.quote(live.pricing.Order(1), cart, money=1)": 'Unexpected keyword argument "money"',
+    "live.pricing.quotes": '"_pricing" has no attribute "quotes"',
+    "live.pricng": '"Live" has no attribute "pricng"',
+    "live.pricing.untyped()": 'Too few arguments',
+    "count = cart.owner": 'expression has type "str", variable has type "int"',
+}
+
+
+def mypy(folder: Path, text: str) -> str:
+    (folder / "host.py").write_text(text, encoding="utf-8")
+    (folder / "mypy.ini").write_text("[mypy]\nmypy_path = typings\nstrict = true\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "mypy", "host.py"], cwd=folder, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.timeout(400)
+def test_a_host_is_type_checked_against_the_live_code(tmp_path: Path) -> None:
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write(TREE)
+
+    written = write_stubs(tree.path, tmp_path / "typings")
+
+    assert written.unread == ("broken.py",)
+    assert mypy(tmp_path, HOST) == "Success: no issues found in 1 source file\n"
+    told = mypy(tmp_path, HOST + "\n".join(WRONG) + "\n")
+    first = HOST.count("\n") + 1
+    for place, (call, message) in enumerate(WRONG.items()):
+        assert [
+            line for line in told.splitlines() if line.startswith(f"host.py:{first + place}:") and message in line
+        ], (
+            call,
+            told,
+        )
+
+
+def test_docstrings_stay_for_editors_and_nothing_else_that_is_executed(tmp_path: Path) -> None:
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write(
+        {"m.py": "'''All of m.'''\nimport os\nos.abort()\ndef f(a: int = os.getpid()) -> int:\n    '''One.'''\n"}
+    )
+
+    write_stubs(tree.path, tmp_path)
+
+    assert (tmp_path / "livegraft_live" / "m.pyi").read_text().splitlines()[2:] == [
+        '"""All of m."""',
+        "import os",
+        "",
+        "def f(a: int=...) -> int:",
+        '    """One."""',
+        "    ...",
+    ]
+
+
+def test_stubs_of_modules_that_are_gone_are_removed_and_other_files_are_not(tmp_path: Path) -> None:
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write({"a.py": "", "b/c.py": ""})
+    folder = write_stubs(tree.path, tmp_path).folder
+    (folder / "mine.pyi").write_text("x: int\n")
+    (tree.path / "b/c.py").unlink()
+
+    write_stubs(tree.path, tmp_path)
+
+    assert sorted(file.name for file in folder.rglob("*.pyi")) == ["__init__.pyi", "a.pyi", "mine.pyi"]
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write({"a.py": "", "bad.py": "x = ="})
+    command = [sys.executable, "-m", "livegraft", "stubs", str(tree.path), "--out", "here"]
+
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    data = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert told.splitlines() == ["bad.py: cannot be parsed; its names are Any", "2 modules in here/livegraft_live"]
+    assert json.loads(data) == {"folder": "here/livegraft_live", "modules": ["a", "bad"], "unread": ["bad.py"]}
