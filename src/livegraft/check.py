@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from livegraft.catalog import SyncState
+from livegraft.difference import Difference, compare
 from livegraft.errors import MirrorError
 from livegraft.mirror.worktree import WorkTree
 from livegraft.supervisor import Supervisor
@@ -55,11 +57,33 @@ def check_tree(folder: Path, provide: Mapping[str, object]) -> tuple[int, Sequen
     ``supervised_tree`` does.
     """
     with supervised_tree(folder, provide) as supervisor:
-        faults = {
-            Fault(failure.path or f"{script.name}.py", failure.line, failure.message)
-            for script in supervisor.scripts
-            if script.error is not None
-            for failure in [script.error.failure]
-        }
-        faults |= {Fault(skipped.path, 0, skipped.reason, is_warning=True) for skipped in supervisor.skipped}
-        return len(supervisor.scripts), sorted(faults, key=lambda fault: (fault.path, fault.line, fault.message))
+        return len(supervisor.scripts), _faults(supervisor, frozenset())
+
+
+def check_against(
+    folder: Path, provide: Mapping[str, object], live: Sequence[Mapping[str, Any]]
+) -> tuple[int, Sequence[Fault], Difference]:
+    """As ``check_tree``, and what the next commit would do to a server; ``live`` are the scripts it answered with.
+
+    What serves there as it is and does not load here (a package is missing on this machine, perhaps) is no
+    fault of the commit: it becomes a warning.
+    """
+    with supervised_tree(folder, provide) as supervisor:
+        difference = compare(supervisor.scripts, live)
+        return len(supervisor.scripts), _faults(supervisor, difference.unchanged), difference
+
+
+def _faults(supervisor: Supervisor, serving: frozenset[str]) -> Sequence[Fault]:
+    """What is wrong with the scripts; a fault that only concerns those which serve elsewhere is a warning."""
+    faults: dict[tuple[str, int, str], bool] = {}
+    for script in supervisor.scripts:
+        if script.error is not None:
+            failure = script.error.failure
+            place = (failure.path or f"{script.name}.py", failure.line, failure.message)
+            faults[place] = faults.get(place, True) and script.name in serving
+    listed = [
+        Fault(path, line, f"{message} (serves there as it is)" if is_warning else message, is_warning)
+        for (path, line, message), is_warning in faults.items()
+    ]
+    listed += {Fault(skipped.path, 0, skipped.reason, is_warning=True) for skipped in supervisor.skipped}
+    return sorted(listed, key=lambda fault: (fault.path, fault.line, fault.message))

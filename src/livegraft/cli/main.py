@@ -114,22 +114,16 @@ def serve(
 def check(
     path: Annotated[Path, typer.Argument(help="The work tree.")] = Path(),
     provide: Provide = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="URL", help="Compare with a server: what would be added, changed, broken.")
+    ] = None,
+    token: Token = None,
     as_json: Json = False,
 ) -> None:
     """Check a work tree as its next commit would be: exit status 1 and every fault listed."""
-    from livegraft.check import check_tree
-    from livegraft.cli.resources import resources
+    from livegraft.cli.check import check as check_here
 
-    count, faults = check_tree(path.resolve(), resources(provide or [], placeholders=True))
-    is_bad = any(not fault.is_warning for fault in faults)
-    if as_json:
-        rows = [{"path": f.path, "line": f.line, "message": f.message, "warning": f.is_warning} for f in faults]
-        _print_json({"scripts": count, "faults": rows})
-    else:
-        for fault in faults:
-            print(fault)
-        print(f"{_counted(count, 'script')}, {_counted(sum(not fault.is_warning for fault in faults), 'fault')}")
-    raise typer.Exit(1 if is_bad else 0)
+    raise typer.Exit(check_here(path.resolve(), provide or [], against=against, token=token, as_json=as_json))
 
 
 @command()
@@ -399,10 +393,6 @@ def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         table.add_row(*(Text(cell) for cell in row))
     # A line is a row for the programs that read it; only a terminal has a width to keep to.
     Console(width=None if sys.stdout.isatty() else _UNWRAPPED).print(table)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _short(version: dict[str, str] | None) -> str:
