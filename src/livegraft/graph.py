@@ -13,11 +13,12 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from livegraft.bytecode import Import
-from livegraft.errors import SourceError
+from livegraft.data_files import MOST_FILES, Folders, package_data, patterns_of
+from livegraft.errors import HeaderError, SourceError
 from livegraft.pauses import Pauses
 from livegraft.revision import Revision
 from livegraft.snapshot import Skipped, Snapshot
@@ -38,7 +39,8 @@ class PlannedModule:
     ``name`` is dotted (``reports.daily``); ``source`` is None for a folder without ``__init__.py``
     (a namespace package), whose ``blob`` is "". ``imports`` maps the dotted names of the repository
     that it imports to their modules in the same plan. ``fault`` is why it cannot be loaded: its own file or one
-    that it reaches cannot be compiled.
+    that it reaches cannot be compiled, or names files that are not there. ``data`` maps the paths of the files that
+    stand beside its source to their blobs; ``unmatched`` are patterns of its header's ``files`` that mean no file.
     """
 
     name: str
@@ -49,6 +51,8 @@ class PlannedModule:
     key: str = ""
     imports: dict[str, PlannedModule] = field(default_factory=dict)
     fault: SourceError | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    unmatched: tuple[str, ...] = ()
 
     @property
     def is_script(self) -> bool:
@@ -95,6 +99,7 @@ class _File:
     path: str
     blob: str
     is_package: bool
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planner:
@@ -105,7 +110,7 @@ class Planner:
     """
 
     def __init__(self, *, read: Callable[[str], bytes], snapshot: Callable[[str], Snapshot]) -> None:
-        self._read = read
+        self.read = read
         self._snapshot = snapshot
         self._blobs: Mapping[str, str] = {}
         self._files: dict[str, _File] = {}
@@ -114,6 +119,10 @@ class Planner:
         # that appears or goes finds its importers.
         self._mentioned_by: dict[str, set[str]] = {}
         self._learnt: dict[tuple[str, str], dict[str, str]] = {}
+        # Modules whose header names files, with the patterns; paths of packages' data, with the modules of that folder.
+        self._patterns: dict[str, tuple[str, ...]] = {}
+        self._readers: dict[str, list[str]] = {}
+        self._too_many: list[Skipped] = []
         self._past: OrderedDict[str, Plan] = OrderedDict()
         self._past_lock = threading.Lock()
 
@@ -127,6 +136,7 @@ class Planner:
         for name in changed:
             self._replace(name, files.get(name), modules)
             pause()
+        changed |= self._match_patterns(snapshot.files, changed, modules)
         affected = self._importers(changed) & modules.keys()
         tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
         _Keys(modules, before, tops, self._learnt).compute(affected)
@@ -138,7 +148,7 @@ class Planner:
         else:
             extensions = dict(_extensions(snapshot.files))
         compiled = (Skipped(path, NEVER_LOADED) for path in extensions.values())
-        skipped = (*snapshot.skipped, *compiled, *_hidden(files))
+        skipped = (*snapshot.skipped, *compiled, *_hidden(files), *self._too_many)
         self._plan = Plan(snapshot.revision, modules, tops, touched, follows, skipped, extensions)
         return self._plan
 
@@ -149,7 +159,7 @@ class Planner:
         with self._past_lock:
             if revision not in self._past:
                 snapshot = self._snapshot(revision)
-                self._past[revision] = Planner(read=self._read, snapshot=self._snapshot).plan(snapshot)
+                self._past[revision] = Planner(read=self.read, snapshot=self._snapshot).plan(snapshot)
                 while len(self._past) > _KEPT_PLANS:
                     self._past.popitem(last=False)
             return self._past[revision]
@@ -165,17 +175,67 @@ class Planner:
     def _compare(self, blobs: Mapping[str, str]) -> tuple[dict[str, _File], set[str]]:
         """The files of a snapshot by module name, and the names that differ from the snapshot before."""
         if blobs.keys() != self._blobs.keys():
-            files = _modules(blobs)
+            files = self._with_data(_modules(blobs), blobs)
             names = files.keys() | self._files.keys()
             return files, {name for name in names if files.get(name) != self._files.get(name)}
         files, changed = dict(self._files), set()
         for path, blob in blobs.items():
-            if blob != self._blobs[path]:
-                name = module_name(path)
-                if name is not None and files[name].path == path:
-                    files[name] = _File(path, blob, files[name].is_package)
-                    changed.add(name)
+            if blob == self._blobs[path]:
+                continue
+            name = module_name(path)
+            if name is not None and files[name].path == path:
+                files[name] = replace(files[name], blob=blob)
+                changed.add(name)
+            for reader in self._readers.get(path, ()):
+                files[reader] = replace(files[reader], data={**files[reader].data, path: blob})
+                changed.add(reader)
         return files, changed
+
+    def _with_data(self, files: dict[str, _File], blobs: Mapping[str, str]) -> dict[str, _File]:
+        """Give the modules of each package the data files of its folder."""
+        data = package_data(blobs)
+        self._readers, self._too_many = {}, []
+        for folder in [folder for folder in data if len(data[folder]) > MOST_FILES]:
+            reason = f"expected at most {MOST_FILES:,} files that are no Python, got: {len(data.pop(folder)):,}"
+            self._too_many.append(Skipped(folder, f"{reason}; they are left out"))
+        for name, file in files.items() if data else ():
+            found = data.get(file.path.rpartition("/")[0]) if file.blob else None
+            if found:
+                files[name] = replace(file, data=found)
+                for path in found:
+                    self._readers.setdefault(path, []).append(name)
+        return files
+
+    def _match_patterns(
+        self, blobs: Mapping[str, str], changed: set[str], modules: dict[str, PlannedModule]
+    ) -> set[str]:
+        """Give the modules whose header names files what is there now; the names of those that get something else."""
+        for name in changed:
+            module = modules.get(name)
+            patterns = patterns_of(module.source) if module and module.source else ()
+            if patterns:
+                self._patterns[name] = patterns
+            else:
+                self._patterns.pop(name, None)
+        if not self._patterns or blobs == self._blobs:
+            return set()
+        folders = Folders(blobs)
+        found = set()
+        for name, patterns in self._patterns.items():
+            module = modules[name]
+            matched, unmatched = folders.matching(patterns, module.path)
+            data = {**(matched if len(matched) <= MOST_FILES else {}), **self._package_data_of(module, blobs)}
+            if len(matched) > MOST_FILES:
+                unmatched = (*unmatched, f"{len(matched):,} files, at most {MOST_FILES:,}")
+            if (data, unmatched) != (module.data, module.unmatched):
+                modules[name] = PlannedModule(
+                    name, module.path, module.blob, module.is_package, module.source, data=data, unmatched=unmatched
+                )
+                found.add(name)
+        return found
+
+    def _package_data_of(self, module: PlannedModule, blobs: Mapping[str, str]) -> dict[str, str]:
+        return {path: blobs[path] for path, readers in self._readers.items() if module.name in readers}
 
     def _replace(self, name: str, file: _File | None, modules: dict[str, PlannedModule]) -> None:
         gone = modules.pop(name, None)
@@ -183,8 +243,8 @@ class Planner:
             for mention in _mentions(gone):
                 self._mentioned_by[mention].discard(name)
         if file is not None:
-            source = read_source(file.path, self._read(file.blob)) if file.blob else None
-            modules[name] = PlannedModule(name, file.path, file.blob, file.is_package, source)
+            source = read_source(file.path, self.read(file.blob)) if file.blob else None
+            modules[name] = PlannedModule(name, file.path, file.blob, file.is_package, source, data=file.data)
             for mention in _mentions(modules[name]):
                 self._mentioned_by.setdefault(mention, set()).add(name)
 
@@ -224,7 +284,7 @@ class _Keys:
         for name in affected:
             module = self._modules[name]
             if module.key:  # an object of the plan before, which others may be using
-                module = PlannedModule(name, module.path, module.blob, module.is_package, module.source)
+                module = replace(module, key="", imports={})
                 self._modules[name] = module
             imports[name] = self._imports(module)
         for name in sorted(affected):
@@ -285,7 +345,7 @@ class _Keys:
     @staticmethod
     def _mark_faults(members: Sequence[PlannedModule]) -> None:
         """What one of a cycle cannot load, none of it can; all that is imported from outside has its mark."""
-        own = [each.source.error for each in members if each.source is not None and each.source.error is not None]
+        own = [fault for each in members if (fault := _own_fault(each)) is not None]
         imported = (other.fault for each in members for other in each.imports.values() if other.fault is not None)
         fault = own[0] if own else next(imported, None)
         for member in members:
@@ -297,6 +357,8 @@ class _Keys:
         for name in members:
             module = self._modules[name]
             digest.update(f"{module.path}\0{module.blob}\0".encode())
+            for path, blob in sorted(module.data.items()):
+                digest.update(f"data\0{path}\0{blob}\0".encode())
             learnt = self._learnt.get((module.path, module.blob), {})
             statements = _mentions(module, self._tops)
             for imported in imports[name]:
@@ -309,6 +371,15 @@ class _Keys:
         for imported, present in sorted(outside):
             digest.update(f"{imported}\0{present}\0".encode())
         return digest.hexdigest()[:KEY_DIGITS]
+
+
+def _own_fault(module: PlannedModule) -> SourceError | None:
+    if module.source is not None and module.source.error is not None:
+        return module.source.error
+    if module.unmatched:
+        told = ", ".join(map(repr, module.unmatched))
+        return HeaderError(module.path, 0, f"expected files to name files of the commit, got none for: {told}")
+    return None
 
 
 def module_name(path: str) -> str | None:

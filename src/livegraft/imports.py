@@ -9,7 +9,10 @@ other importer, gets Python's own import. Nothing of the host is changed.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
+import importlib.resources
+import pkgutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, ModuleType
@@ -92,7 +95,9 @@ class _Stand(ModuleType):
 
     def __init__(self, module: ModuleType, own: Mapping[str, object]) -> None:
         super().__init__(module.__name__, module.__doc__)
-        self.__dict__.update(own, __path__=module.__path__, __spec__=module.__spec__, _livegraft=module)
+        self.__dict__.update(own, __spec__=module.__spec__, _livegraft=module)
+        if hasattr(module, "__path__"):
+            self.__dict__["__path__"] = module.__path__
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_livegraft"], name)
@@ -108,8 +113,12 @@ class Imports:
         self._linker = linker
         ours = importlib.import_module(PREFIX.partition(".")[0])
         self._stands: dict[int, ModuleType] = {
-            id(importlib): _Stand(importlib, {"import_module": self._import_module}),
+            id(importlib): _Stand(
+                importlib, {"import_module": self._import_module, "resources": (resources := self._resources())}
+            ),
             id(ours): _Stand(ours, offered),
+            id(importlib.resources): resources,
+            id(pkgutil): _Stand(pkgutil, {"get_data": self._get_data}),
         }
         self.builtins: dict[str, Any] = {
             **vars(builtins),
@@ -150,10 +159,52 @@ class Imports:
         found = importlib.import_module(name, package)
         return self._stands.get(id(found), found)
 
+    def _resources(self) -> ModuleType:
+        """``importlib.resources``, whose functions take the plain name of a package as the version's own."""
+
+        def own(function: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(function)
+            def call(*arguments: Any, **keywords: Any) -> Any:
+                place = next((name for name in ("anchor", "package") if name in keywords), None)
+                given = keywords[place] if place else arguments[0] if arguments else None
+                importer = self._importer(None, sys._getframe(1))
+                if importer is not None:
+                    if given is None and function is importlib.resources.files:
+                        given = importer.name if importer.planned.is_package else importer.name.rpartition(".")[0]
+                    if isinstance(given, str) and given and self._is_ours(importer, given):
+                        given = self._executed(self._walk(importer, given))
+                    elif isinstance(given, View):
+                        given = given.package
+                    if place:
+                        keywords[place] = given
+                    elif given is not None:
+                        arguments = (given, *arguments[1:])
+                return function(*arguments, **keywords)
+
+            return call
+
+        names = ("files", "open_binary", "open_text", "read_binary", "read_text", "path", "is_resource", "contents")
+        with_package = {name: getattr(importlib.resources, name, None) for name in names}
+        return _Stand(importlib.resources, {name: own(function) for name, function in with_package.items() if function})
+
+    def _get_data(self, package: str, resource: str) -> bytes | None:
+        """``pkgutil.get_data`` for the plain name of a package of the version's own."""
+        importer = self._importer(None, sys._getframe(1))
+        if importer is not None and self._is_ours(importer, package):
+            package = self._executed(self._walk(importer, package)).__name__
+        return pkgutil.get_data(package, resource)
+
+    @staticmethod
+    def _executed(module: ModuleType) -> ModuleType:
+        return module.package if isinstance(module, View) else module
+
     def _walk(self, importer: Version, full: str) -> ModuleType:
         """Import a dotted name from its first part to its last, as Python does."""
         for part in prefixes(full):
             target = seen(self._linker, importer, part)
+            if importer.planned.is_package and part.rpartition(".")[0] == importer.name:
+                # Python makes a submodule an attribute of its package; others find it by their view of that.
+                setattr(importer.executed_module, part.rpartition(".")[2], target)
         return target
 
     def _own_submodules(self, package: Version, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -314,7 +315,7 @@ class Loader:
 
     def _make_module(self, version: Version) -> ModuleType:
         module = ModuleType(version.module_name)
-        file = version.file = self._write(version)
+        file = version.file = self._materialise(version.planned)
         loader = importlib.machinery.SourceFileLoader(version.module_name, file)
         spec = importlib.machinery.ModuleSpec(
             version.module_name, loader, origin=file, is_package=version.planned.is_package
@@ -337,23 +338,46 @@ class Loader:
     def _compile(self, version: Version) -> CodeType:
         source = version.planned.source
         code = source.take_code() if source is not None else _EMPTY
-        return with_file(code, self._file(version))
+        return with_file(code, self._file(version.planned))
 
-    def _file(self, version: Version) -> str:
-        path = version.path if version.planned.blob else f"{version.path}/__init__.py"
-        return f"{self._folder}/{version.key}/{path}"
+    def _file(self, planned: PlannedModule) -> str:
+        path = planned.path if planned.blob else f"{planned.path}/__init__.py"
+        return f"{self._folder}/{planned.key}/{path}"
 
-    def _write(self, version: Version) -> str:
-        """Put a source where its code object says it is; equal keys have equal content."""
-        file = self._file(version)
-        if version.planned.source is not None:
-            data = version.planned.source.data
-            try:
-                is_there = os.stat(file).st_size == len(data)  # shorter after a kill while it was written
-            except OSError:
-                is_there = False
-                os.makedirs(os.path.dirname(file), exist_ok=True)
-            if not is_there:
-                with open(file, "wb") as opened:
-                    opened.write(data)
+    def _materialise(self, planned: PlannedModule) -> str:
+        """Put a source where its code object says it is, its data files beside it; equal keys have equal content."""
+        file = self._file(planned)
+        if planned.source is not None:
+            _write(file, planned.source.data)
+        self.write_data(planned)
         return file
+
+    def write_data(self, planned: PlannedModule) -> None:
+        """Put a module's data files to where its source stands or will stand. Raises LivegraftError, OSError.
+
+        The modules of a package all have its files beside them: each blob is written once and linked.
+        """
+        for path, blob in planned.data.items():
+            file = f"{self._folder}/{planned.key}/{path}"
+            if os.path.exists(file):
+                continue
+            kept = f"{self._folder}/data/{blob}"
+            if not os.path.exists(kept):
+                coming = f"{kept}.{os.getpid()}.{threading.get_ident()}"
+                _write(coming, self._planner.read(blob))
+                os.chmod(coming, 0o444)  # they are shared: a script that writes to one must take a copy
+                os.replace(coming, kept)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            with suppress(FileExistsError):  # another process was there first
+                os.link(kept, file)
+
+
+def _write(file: str, data: bytes) -> None:
+    try:
+        is_there = os.stat(file).st_size == len(data)  # shorter after a kill while it was written
+    except OSError:
+        is_there = False
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+    if not is_there:
+        with open(file, "wb") as opened:
+            opened.write(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -255,7 +255,7 @@ class ReleaseBuilder:
         work = _Build(plan, before, pins, failures)
         names, required = work.names(whole), self._requirements.modules
         # Verdicts come while modules that have one are loaded already.
-        with closing(self._probe.begin(plan, self._unproven(names, work))) as work.probing:
+        with closing(self._begin_probe(plan, self._unproven(names, work))) as work.probing:
             for name in required:
                 self._place_required(name, work)
             for name in names:
@@ -269,6 +269,18 @@ class ReleaseBuilder:
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
         return Candidate(release, tuple(work.outcomes), work.module_failures)
+
+    def _begin_probe(self, plan: Plan, modules: Sequence[PlannedModule]) -> Probing:
+        # The child cannot read the mirror: what the code reads beside itself must be there before.
+        pending, seen = list(modules), set(modules)
+        while pending:
+            module = pending.pop()
+            with suppress(LivegraftError, OSError):  # the loader's own try will tell
+                self._loader.write_data(module)
+            fresh = [imported for imported in module.imports.values() if imported not in seen]
+            pending += fresh
+            seen.update(fresh)
+        return self._probe.begin(plan, modules)
 
     def _unproven(self, names: Collection[str], work: _Build) -> Sequence[PlannedModule]:
         """What is about to be executed and never was, here or in an earlier process, in the order of loading."""
@@ -396,7 +408,7 @@ class ReleaseBuilder:
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
         """Load a module that the host calls. Raises LoadError, ContractError if it is not as the host requires."""
         unproven = [] if self._is_known(module) or not _can_be_read(module) else [module]
-        with closing(self._probe.begin(plan, unproven)) as probing:
+        with closing(self._begin_probe(plan, unproven)) as probing:
             return self._load_module(module, plan, probing)
 
     def _load_module(self, module: PlannedModule, plan: Plan, probing: Probing) -> Version:

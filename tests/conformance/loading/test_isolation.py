@@ -99,6 +99,19 @@ def test_case_20_cycles_relative_imports_namespaces_and_star_behave_as_in_a_chec
     assert live.pack.script.run() == 10
 
 
+def test_case_20_a_submodule_that_a_package_imports_is_its_attribute(host: Host) -> None:
+    host.take(
+        {
+            "pack/__init__.py": "from .first import V\nimport pack.second\nSEEN = first.V, second.V\ndel first\n",
+            "pack/first.py": "V = 1",
+            "pack/second.py": "V = 2",
+            "s.py": "import pack\ndef run(): return pack.V, pack.SEEN, pack.second.V",
+        }
+    )
+
+    assert host.live.s.run() == (1, (1, 2), 2)
+
+
 def test_case_20_a_name_that_is_missing_says_so_as_python_does(host: Host) -> None:
     host.take(
         {
