@@ -301,7 +301,7 @@ class ReleaseBuilder:
         failed = work.failures.get(module.script)
         if failed is not None and failed.key == module.key and not self._may_load_now(failed):
             return False
-        if module.source is not None and "# /// script" in module.source.text:  # most have none: a header costs time
+        if module.source is not None and b"# /// script" in module.source.data:  # most have none: a header costs time
             try:
                 self._admitted(module)
             except LivegraftError:

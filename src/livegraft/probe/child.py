@@ -2,8 +2,8 @@
 
 The host sends lines of JSON, in order:
 
-* ``["module", name, key, path, blob, is package, text or null, is broken, [[name, key], ...]]`` describes a module of
-  the plan and what it imports; ``["deadly", name, key]`` forbids one that ended a child before;
+* ``["module", name, key, path, blob, is package, bytes or null, is broken, [[name, key], ...]]`` describes a module of
+  the plan, its file as Latin-1, and what it imports; ``["deadly", name, key]`` forbids one that ended a child before;
 * ``["load", name, key, revision]`` has one imported, with all that it imports;
 * ``["answer", is a top, key or null]`` answers ``["ask", name]``, the question for a module that no import statement
   showed.
@@ -39,6 +39,7 @@ from livegraft.errors import LoadError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.live import PREFIX
 from livegraft.loader import Loader
+from livegraft.origins import Origins
 from livegraft.revision import Revision
 from livegraft.source import Source
 from livegraft.version import Version
@@ -118,8 +119,8 @@ class _Child:
                 module = self._module(name, key)
                 module.path, module.blob, module.is_package = path, blob, is_package
                 if text is not None:
-                    error = SourceError(path, 0, "has no syntax tree") if is_broken else None
-                    module.source = Source(path, text, error=error)
+                    error = SourceError(path, 0, "cannot be compiled") if is_broken else None
+                    module.source = Source(path, text.encode("latin-1"), error=error)
                 module.imports = {imported: self._module(imported, its_key) for imported, its_key in imports}
             case ["deadly", name, key]:
                 self._deadly[name, key] = (name, key)
@@ -246,8 +247,12 @@ class _Loader(Loader):
 
     def __init__(self, child: _Child, folder: Path) -> None:
         super().__init__(
-            planner=cast(Planner, _HostsPlan(child)), folder=folder, clock=SystemClock(), describe=self._describe
+            planner=cast(Planner, _HostsPlan(child)),
+            folder=folder,
+            clock=SystemClock(),
+            describe=self._describe,
         )
+        self.origins = _NoOrigins(folder / "origins")
         self._child = child
 
     def link(self, importer: Version, name: str) -> Version | None:
@@ -265,6 +270,15 @@ class _Loader(Loader):
     def _describe(self, error: BaseException, version: Version) -> LoadError:
         self._child.note(error)
         return LoadError(version.path, 0, type(error).__name__)
+
+
+class _NoOrigins(Origins):
+    """What is only tried has no origin to be remembered; and the file may be long."""
+
+    def get(self, key: str) -> str | None:
+        return None
+
+    def add(self, key: str, revision: str) -> None: ...
 
 
 class _HostsPlan:

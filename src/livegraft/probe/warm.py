@@ -263,7 +263,9 @@ class _Probing:
                 continue
             self._described.add(_id(each))
             pending.extend(each.imports.values())
-            text, is_broken = (each.source.text, each.source.error is not None) if each.source else (None, False)
+            source = each.source
+            text = source.data.decode("latin-1") if source is not None else None
+            is_broken = source is not None and source.error is not None
             imports = [[name, imported.key] for name, imported in each.imports.items()]
             child.send(["module", each.name, each.key, each.path, each.blob, each.is_package, text, is_broken, imports])
 
