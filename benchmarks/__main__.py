@@ -6,9 +6,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, loading, peers, runs, shared
+from benchmarks import calls, figures, loading, peers, runs, shared
 
-PARTS = {"loading": loading.measure, "runs": runs.measure, "shared": shared.measure, "peers": peers.measure}
+PARTS = {
+    "loading": loading.measure,
+    "calls": calls.measure,
+    "runs": runs.measure,
+    "shared": shared.measure,
+    "peers": peers.measure,
+}
 
 
 def main() -> None:

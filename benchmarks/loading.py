@@ -7,8 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,8 +28,6 @@ def measure(folder: Path) -> Iterator[Figure]:
             yield from commit_to_live(folder / f"live{count}", count, goal)
     with told("cold start of 10,000 scripts"):
         yield from cold_start(folder / "cold", 10_000)
-    with told("live call"):
-        yield from live_call(folder / "call")
     with told(f"memory over {VERSIONS:,} versions"):
         yield from memory(folder / "memory")
 
@@ -91,48 +88,6 @@ def execute_bare(count: int) -> None:
         exec(compile(text, path, "exec", dont_inherit=True), {"__name__": path})
     for name in names:
         del sys.modules[name]
-
-
-def live_call(folder: Path) -> Iterator[Figure]:
-    """A call through ``live.script.function`` against a direct call of the same function, interleaved."""
-    text = "def empty(a, b): return a\ndef work(a, b):\n    for _ in range(24): a = b\n    return a\ndef run(): ...\n"
-    repository = repository_of(folder / "repository", 1)
-    commit_one(repository, "priced.py", text)
-    with Supervisor(repository.path, data=folder / "data", poll_seconds=600) as supervisor:
-        live = supervisor.live
-        for name, goal in (("empty", 1.2), ("work", 1.02)):
-            direct = getattr(live.priced, name)
-            through = {"empty": call_empty, "work": call_work}[name]
-            ratios, bare = [], []
-            for _ in range(25):
-                loop = seconds(partial(no_call, live, CALLS))
-                ours = seconds(partial(through, live, CALLS)) - loop
-                theirs = seconds(partial(call_direct, direct, CALLS)) - loop
-                ratios.append(ours / theirs)
-                bare.append(theirs / CALLS * 1e9)
-            wanted = goal if sys.version_info >= (3, 12) or name == "work" else None
-            yield Figure(f"direct call, {name} function", median(bare), "ns")
-            yield Figure(f"live call, {name} function, against direct", median(ratios), "x", wanted)
-
-
-def no_call(live: object, count: int) -> None:
-    for _ in range(count):
-        pass
-
-
-def call_empty(live: Supervisor, count: int) -> None:
-    for _ in range(count):
-        live.priced.empty(1, 2)  # type: ignore[attr-defined]
-
-
-def call_work(live: Supervisor, count: int) -> None:
-    for _ in range(count):
-        live.priced.work(1, 2)  # type: ignore[attr-defined]
-
-
-def call_direct(function: Callable[[int, int], int], count: int) -> None:
-    for _ in range(count):
-        function(1, 2)
 
 
 def memory(folder: Path) -> Iterator[Figure]:

@@ -20,3 +20,15 @@ def python_of(version: str) -> Path | None:
     if found:
         return found[-1]
     return Path(on_path) if on_path else None
+
+
+def environment_of(version: str) -> Path | None:
+    """An interpreter of a version with the packages that livegraft needs, or None.
+
+    This one; what ``BENCH_PYTHON_3_12`` and the like name; or the environment that ``tools/matrix.sh`` made.
+    """
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        return Path(sys.executable)
+    named = os.environ.get(f"BENCH_PYTHON_{version.replace('.', '_')}")
+    file = Path(named) if named else Path(__file__).parents[1] / f".venv-{version}" / "bin" / "python"
+    return file if file.exists() else None
