@@ -14,4 +14,4 @@ router = APIRouter()
 def failures(visit: SignedIn) -> Response:
     failing = [(script, script.error) for script in visit.supervisor.scripts if script.error]
     failing.sort(key=lambda pair: pair[1].at, reverse=True)
-    return visit.page("failures.html", failing=failing)
+    return visit.page("failures.html", failing=failing, refusal=visit.supervisor.refusal)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from livegraft.catalog import LiveVersion, NewerVersion
+from livegraft.supervisor import Supervisor
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent
 
@@ -16,6 +20,15 @@ PAGE_COUNT: Final = 30
 
 SYNC_SECONDS: Final = 20.0
 """How long the button waits for the newest commit; the sync goes on after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A script whose newest version is not live: what serves, if anything does, and what the repository has."""
+
+    script: str
+    live: LiveVersion | None
+    newer: NewerVersion
 
 
 @router.get("/releases", name="releases")
@@ -29,10 +42,22 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
         releases=shown,
         before=before,
         older=older,
+        beside=() if before else _beside(supervisor),
+        refusal=supervisor.refusal,
         held=supervisor.held,
         address=supervisor.address,
         branch=supervisor.branch,
     )
+
+
+def _beside(supervisor: Supervisor) -> Sequence[Beside]:
+    """By name; a new script that waits with its commit is no script of the release yet."""
+    found = {each.name: Beside(each.name, each.version, each.newer) for each in supervisor.scripts if each.newer}
+    refusal = supervisor.refusal
+    for each in refusal.scripts if refusal else ():
+        newer = NewerVersion(each.key, refusal.revision if refusal else "", None)
+        found.setdefault(each.script, Beside(each.script, None, newer))
+    return [found[name] for name in sorted(found)]
 
 
 @router.post("/releases/sync", name="sync")

@@ -63,6 +63,7 @@ def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
         counts=_counts(everything),
         found_count=len(found),
         restart_needed=supervisor.restart_needed,
+        refusal=supervisor.refusal,
         shown_count=len(shown),
         live=supervisor.store.releases.live(),
         open_runs=supervisor.find_runs(states=OPEN_STATES, limit=RUNNING_COUNT),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -29,7 +31,7 @@ def system(visit: SignedIn, state: str = "") -> Response:
         total_count=len(versions),
         counts=[(each, counts[each]) for each in _ORDER if counts[each]],
         state=state,
-        health={name: value for name, value in supervisor.health().items() if name != "restart_needed"},
+        health=_told(supervisor.health()),
         restart_needed=supervisor.restart_needed,
         address=supervisor.address,
         branch=supervisor.branch,
@@ -40,3 +42,8 @@ def system(visit: SignedIn, state: str = "") -> Response:
 def scrub_version(visit: SignedIn, name: str, sent: Sent) -> Response:
     visit.supervisor.scrub(name, key=str(sent.get("key", "")), actor=visit.actor)
     return visit.to("system")
+
+
+def _told(health: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts that have a value; what needs a restart has a place of its own."""
+    return {name: value for name, value in health.items() if value is not None and name != "restart_needed"}

@@ -1,0 +1,85 @@
+"""What people see while a commit is refused as a whole, and while packages changed under the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support import Repository
+from tests.support.browser import a_browser
+from tests.support.packages import Packages
+from tests.support.server import Server, a_server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+@contextmanager
+def a_page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A page of a signed-in person; its console stays clean."""
+    context = browser.new_context()
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(server.link)
+    yield page
+    assert complaints == []
+    context.close()
+
+
+def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    live = repository.commit_files({"one.py": "def run(): return 'A'", "two.py": "def run(): return 'A'"})
+    with a_server(repository.path, tmp_path, "--release", "whole") as server, a_page(browser, server) as page:
+        page.goto(f"{server.url}/releases")
+        refused = repository.commit_files({"one.py": "def run(): return 'B'", "two.py": "1 / 0\ndef run(): ..."})
+
+        assert "refused" in server.cli("sync", expect=1)
+        side_by_side = page.locator("#beside")
+        expect(side_by_side.locator("h2")).to_have_text(f"Commit {refused[:8]} is refused as a whole")
+        one, two = (page.locator(f"[id='beside-{name}'] td") for name in ("one", "two"))
+        expect(one.nth(1)).to_contain_text(live[:8])
+        expect(one.nth(2)).to_contain_text(f"{refused[:8]} version")
+        expect(two.nth(2)).to_contain_text("two.py:1 ZeroDivisionError: division by zero")
+
+        page.goto(f"{server.url}/failures")
+        expect(page.locator("[id='failure-two']")).to_contain_text(f"{live[:8]} still serves")
+        page.goto(server.url)
+        expect(page.locator("[id='script-one']")).to_contain_text("live (older commit)")
+        assert "live (older commit)" in server.cli("list")
+        newest = server.get("/releases")["releases"][0]
+        assert [(each["script"], each["live"]["revision"]) for each in newest["scripts"]] == [
+            ("one", live),
+            ("two", live),
+        ]
+
+        repository.commit_files({"two.py": "def run(): return 'C'"})
+        assert "live" in server.cli("sync")
+        expect(page.locator("[id='script-one']")).not_to_contain_text("older commit")
+
+
+def test_packages_that_change_under_the_server_are_shown_without_a_reload(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = Packages(tmp_path / "packages")
+    packages.install("grape", "13.7.1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(packages.folder), os.environ.get("PYTHONPATH", "")]))
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files({"one.py": "import grape\ndef run(): return grape.VERSION"})
+    with a_server(repository.path, tmp_path, "--poll", "0.3") as server, a_page(browser, server) as page:
+        expect(page.locator("[id='script-one']")).to_be_visible()
+
+        packages.install("grape", "14.0")
+
+        expect(page.locator("#restart-needed")).to_contain_text("grape 13.7.1 is loaded, 14.0 is installed")
+        page.goto(f"{server.url}/system")
+        expect(page.locator("#restart-needed")).to_be_visible()
+        assert server.get("/health")["restart_needed"] == ["grape 13.7.1 is loaded, 14.0 is installed"]
