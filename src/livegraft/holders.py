@@ -75,7 +75,8 @@ def find_holders(
         holds = path[-1]
         if any(holds is each for each in others):
             named.add(id(holds))
-            path, holds = [*path, None], _pointed(holds, targets)
+            holds = _pointed(holds, targets)
+            path = [*path, holds]
         names.append(f"{_told(path)} -> {_describe(holds)}")
     for each in others:
         if id(each) not in named and _kind(each) not in _ANONYMOUS:

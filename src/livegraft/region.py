@@ -70,24 +70,12 @@ _ATOMS: Final = frozenset(
     }
 )
 _SIZED: Final = (list, dict, tuple, set, frozenset, deque)
-_PLAIN: Final = frozenset(
-    {
-        *_SIZED,
-        types.FunctionType,
-        types.MethodType,
-        types.CellType,
-        types.MappingProxyType,
-        types.GeneratorType,
-        types.CoroutineType,
-        types.AsyncGeneratorType,
-        property,
-        staticmethod,
-        classmethod,
-        partial,
-        weakref.ref,
-    }
+_PLAIN: Final = frozenset({*_SIZED, types.FunctionType, types.MethodType, types.CellType})
+_MATERIAL: Final = frozenset(
+    {"builtins", "types", "functools", "collections", "weakref", "abc", "_abc", "typing", "dataclasses", "enum"}
 )
-"""What a version's code is made of: with the instances of its own classes, the region within the narrower boundary."""
+"""Where the types are from that code is made of: with these and the instances of its own classes, a version's region
+within the narrower boundary."""
 
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _IMMORTAL: Final = 1 << 28
@@ -131,6 +119,8 @@ class Region:
         known: Mapping[int, int],
         beyond: Iterable[object] = (),
     ) -> None:
+        # Both are kept: what refers to the objects must be the same for as long as this lives.
+        self._modules, self._extra = modules, extra
         self._dicts = [vars(module) for module in modules]
         self._owners = {module.__name__: id(vars(module)) for module in modules}
         self._names = self._owners.keys()
@@ -153,6 +143,7 @@ class Region:
         # What nothing outside reaches: the part that goes with the modules. The rest is the host's.
         self._free: list[Any] = []
         self._free_counts: list[int] = []
+        self._is_free = False
 
     def survey(self) -> Survey:
         """Look who holds the modules."""
@@ -168,13 +159,14 @@ class Region:
                 if outside > 0:
                     roots.append((place, outside))
         reached = _closure((place for place, _ in roots), edges)
-        free = [place for place in range(len(self._items)) if place not in reached]
+        free = [place for place, count in enumerate(self._counts) if place not in reached and count < _IMMORTAL]
         self._free = [self._items[place] for place in free]
         self._free_counts = [self._counts[place] + 1 for place in free]  # that list refers to them too
         kept = {place: owner for place in reached if (owner := self._owner(self._items[place])) is not None}
         held = set(kept.values())
         # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
         guilty = self._leading_to(kept, edges) if held else set()
+        self._is_free = not held
         found = tuple((self._items[place], outside) for place, outside in roots if place in guilty)
         is_settled = not (held and self.is_narrow)
         return Survey(frozenset(held), found, self._index.keys(), len(free), is_whole=is_settled)
@@ -214,10 +206,13 @@ class Region:
         return False
 
     def clear(self) -> bool:
-        """Empty the dictionaries of the modules if nothing changed since the survey; False when something did.
+        """Empty the dictionaries of the modules if the survey found them free and nothing changed since.
 
-        One call into C: the comparison and the emptying come without another thread in between.
+        One call into C: the comparison and the emptying come without another thread in between. False when
+        they are not empty now.
         """
+        if not self._is_free:
+            return False
         counts = map(list, [map(sys.getrefcount, self._free)])
         is_same = map(operator.eq, counts, [self._free_counts])
         emptied = map(list, itertools.compress([map(dict.clear, self._dicts)], is_same))
@@ -258,7 +253,7 @@ class Region:
             return owner is None or issubclass(type(owner), types.ModuleType)
         if issubclass(kind, types.ModuleType):
             return True
-        return self.is_narrow and kind.__module__ not in self._names
+        return self.is_narrow and kind.__module__ not in self._names and kind.__module__ not in _MATERIAL
 
     def _look(self) -> tuple[list[list[int]], list[int]]:
         """Read all counts and all edges at one instant: for each object the places that it refers to, and how many

@@ -9,7 +9,7 @@ import logging
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from livegraft.undo import Leaving, described
 
@@ -69,20 +69,22 @@ def function_results(leaving: Leaving) -> None:
     The cache is emptied, which only costs the host time. One that merely leads to the version through an object
     of the host (an engine with a listener) is left alone.
     """
-    held = {id(item) for item in leaving.held}
-    owned = {id(item): item for item in leaving.held if leaving.owns(item)}
-    if not owned:
-        return
     for function in _cached_functions():
+        if function.cache_info().currsize > _GIANT:
+            continue
         # One call into C tells of the whole table; its links and keys are one step further.
         near = gc.get_referents(function)
-        keys = [each for each in near if type(each).__name__ in ("_lru_list_elem", "_HashedSeq", "tuple", "dict")]
-        near = [*near, *gc.get_referents(*keys)]
-        near += gc.get_referents(*(each for each in near if type(each).__name__ in ("_HashedSeq", "tuple")))
-        hit = next((owned[id(each)] for each in near if id(each) in owned), None)
-        if hit is not None and id(hit) in held:
+        for _ in range(2):
+            near += gc.get_referents(*(each for each in near if type(each).__name__ in _PARTS))
+        hit = next((each for each in near if leaving.owns(each)), None)
+        if hit is not None:
             function.cache_clear()
             leaving.tell(hit, f"emptied the cache of {described(function)}")
+
+
+_PARTS: Final = frozenset({"_lru_list_elem", "_HashedSeq", "tuple", "dict"})
+_GIANT: Final = 20_000
+"""Results of a cache that are not looked through: it would take long."""
 
 
 def _cached_functions() -> Iterator[Any]:
