@@ -127,6 +127,8 @@ class Region:
         self._dict_ids = set(self._owners.values())
         self._beyond = {id(sys.modules), *map(id, beyond)}
         self._known = Counter(known)
+        # They are counted as holders below, so they must be there whenever it looks.
+        self._given = (modules, extra)
         self._begin: list[Any] = [*modules, *self._dicts, *(item for item, _ in extra)]
         for ours in (modules, self._dicts, [item for item, _ in extra], self._begin):
             self._known.update(map(id, ours))
