@@ -90,6 +90,9 @@ class ScriptStatus:
     """A script as lists and pages show it. ``parameters`` is the JSON Schema of its arguments.
 
     ``newer`` is set while the version that serves is of an older commit than the newest.
+
+    A module that the host requires is listed while its newest version fails: as failed, for it takes no runs,
+    with the version that serves the host's calls.
     """
 
     name: str

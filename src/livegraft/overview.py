@@ -92,9 +92,9 @@ class Overview:
     def _script(self, name: str, now: _Now) -> ScriptStatus:
         script = now.scripts.get(name)
         quarantine = self._decisions.quarantines.get(name)
-        # A module that the host requires may have failed here too; it serves the host, if not as a script.
+        # A module that the host requires may have failed too: it serves the host, and cannot be run.
         serving = script.version if script else now.modules.get(name.replace("/", "."))
-        state = ScriptState.LIVE if serving else ScriptState.FAILED
+        state = ScriptState.LIVE if script else ScriptState.FAILED
         return ScriptStatus(
             name=name,
             state=ScriptState.QUARANTINED if quarantine else state,

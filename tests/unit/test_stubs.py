@@ -83,7 +83,7 @@ WRONG = {
     "live.pricing.quote(live.pricing.Order(1), cart, money=1)": 'Unexpected keyword argument "money"',
     "live.pricing.quotes": '"_pricing" has no attribute "quotes"',
     "live.pricng": '"Live" has no attribute "pricng"',
-    "live.pricing.untyped()": 'Too few arguments',
+    "live.pricing.untyped()": "Too few arguments",
     "count = cart.owner": 'expression has type "str", variable has type "int"',
 }
 

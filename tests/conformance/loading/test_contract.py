@@ -10,7 +10,7 @@ import pytest
 
 from livegraft import Supervisor
 from livegraft.catalog import ScriptState
-from livegraft.errors import ConfigurationError, ContractError
+from livegraft.errors import ConfigurationError, ContractError, NotRunnableError
 from livegraft.store import Outcome, ScriptOutcome
 from livegraft.version import VersionState
 from tests.support import Repository
@@ -121,6 +121,11 @@ def test_case_12_a_file_that_is_removed_goes_on_serving_the_host_and_is_no_scrip
     assert host.live.pricing.quote(1) == ("old", 1, "EUR")
     assert host.supervisor.release is not None
     assert list(host.supervisor.release.scripts) == ["s"]
+    status = host.supervisor.script("pricing")
+    assert status.state is ScriptState.FAILED
+    assert status.version is not None  # it serves the host
+    with pytest.raises(NotRunnableError, match="expected pricing to be a script, it is a module"):
+        host.supervisor.run("pricing")
 
 
 def test_case_12_every_member_of_a_protocol_is_required(host: Host) -> None:
