@@ -154,7 +154,10 @@ class Supervisor:
         self._probe: Probe = NoProbe()
         if probe:
             self._probe = WarmProbe(
-                folder=self.data / "sources", deadline_seconds=import_seconds, memory_bytes=probe_memory_bytes
+                folder=self.data / "sources",
+                prepare=self._loader.write_data,
+                deadline_seconds=import_seconds,
+                memory_bytes=probe_memory_bytes,
             )
         self._recaller = Recaller(
             loader=self._loader,

@@ -8,11 +8,12 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from livegraft.errors import LoadError
+from livegraft.errors import LivegraftError, LoadError
 from livegraft.graph import Plan, PlannedModule
 from livegraft.probe import NOTHING_PROBED, Probing
 from livegraft.probe.child import Outcome
@@ -43,12 +44,15 @@ _Id = tuple[str, str]
 class WarmProbe:
     """See ``livegraft.probe.Probe``.
 
-    ``folder`` takes the sources, as the loader's does. ``deadline_seconds`` bounds each import, ``memory_bytes`` what
+    ``folder`` takes the sources, as the loader's does; ``prepare`` puts a module's other files there. ``deadline_seconds`` bounds each import, ``memory_bytes`` what
     it may use beyond what Python and the preloaded packages take.
     """
 
-    def __init__(self, *, folder: Path, deadline_seconds: float, memory_bytes: int) -> None:
+    def __init__(
+        self, *, folder: Path, prepare: Callable[[PlannedModule], None], deadline_seconds: float, memory_bytes: int
+    ) -> None:
         self.folder = folder.absolute()
+        self.prepare = prepare
         self.deadline_seconds = deadline_seconds
         self.memory_bytes = memory_bytes
         self._lock = threading.Lock()
@@ -266,6 +270,8 @@ class _Probing:
             source = each.source
             text = source.data.decode("latin-1") if source is not None else None
             is_broken = source is not None and source.error is not None
+            with suppress(LivegraftError, OSError):  # the host's own import tells it
+                self._probe.prepare(each)
             imports = [[name, imported.key] for name, imported in each.imports.items()]
             child.send(["module", each.name, each.key, each.path, each.blob, each.is_package, text, is_broken, imports])
 
