@@ -6,11 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, loading, peers, runs, shared
+from benchmarks import calls, figures, loading, peers, probing, runs, shared
 
 PARTS = {
     "loading": loading.measure,
     "calls": calls.measure,
+    "probing": probing.measure,
     "runs": runs.measure,
     "shared": shared.measure,
     "peers": peers.measure,

@@ -163,6 +163,14 @@ def test_an_import_that_no_statement_shows_is_resolved_in_the_child(host: Host) 
     assert host.live.s.run() == "good"
 
 
+def test_a_child_has_the_files_that_stand_beside_a_module(host: Host) -> None:
+    body = "from pathlib import Path\nimport os\nos._exit(int(Path(__file__).with_name('status.txt').read_text()))"
+
+    outcome = host.take({"s.py": "import pack\ndef run(): ...", "pack/__init__.py": body, "pack/status.txt": "9"})["s"]
+
+    assert "exit status 9" in refused(outcome).message
+
+
 def test_a_module_that_the_host_calls_is_probed_as_well(host: Host) -> None:
     host.take({"pricing.py": "def quote(): return 1"})
     assert host.live.pricing.quote() == 1

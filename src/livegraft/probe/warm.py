@@ -44,8 +44,9 @@ _Id = tuple[str, str]
 class WarmProbe:
     """See ``livegraft.probe.Probe``.
 
-    ``folder`` takes the sources, as the loader's does; ``prepare`` puts a module's other files there. ``deadline_seconds`` bounds each import, ``memory_bytes`` what
-    it may use beyond what Python and the preloaded packages take.
+    ``folder`` takes the sources, as the loader's does; ``prepare`` puts a module's other files there.
+    ``deadline_seconds`` bounds each import, ``memory_bytes`` what it may use beyond what Python and the preloaded
+    packages take.
     """
 
     def __init__(
