@@ -83,8 +83,9 @@ def test_case_11_a_helper_that_raises_half_way_leaves_nothing_behind(host: Host)
     ],
     ids=["endless loop", "blocked"],
 )
-def test_case_13_an_import_that_never_returns_is_given_up(tmp_path: Path, body: str, says: str) -> None:
-    with a_host(tmp_path, import_seconds=0.3) as host:
+@pytest.mark.parametrize("probe", [True, False], ids=["probed", "in the host"])
+def test_case_13_an_import_that_never_returns_is_given_up(tmp_path: Path, body: str, says: str, probe: bool) -> None:
+    with a_host(tmp_path, import_seconds=0.3, probe=probe) as host:
         host.take({"s.py": GOOD, "other.py": GOOD})
 
         done = host.take({"s.py": f"X = 1\n{body}\ndef run(): return 'never'", "other.py": "def run(): return 'new'"})
@@ -117,6 +118,19 @@ def test_case_14_whatever_is_raised_at_import_the_host_lives(host: Host, stateme
 
     assert failure(outcome).path == "s.py"
     assert host.live.s.run() == "good"
+
+
+@pytest.mark.parametrize(
+    "statement", ["import os; os._exit(0)", "import ctypes; ctypes.string_at(0)", "import os; os.abort()"]
+)
+def test_case_14_what_would_end_the_process_ends_its_probe(host: Host, statement: str) -> None:
+    host.take({"s.py": GOOD})
+
+    outcome = host.take({"s.py": f"X = 1\n{statement}\ndef run(): return 'bad'"})["s"]
+
+    assert (failure(outcome).path, failure(outcome).line) == ("s.py", 2)
+    assert host.live.s.run() == "good"
+    assert host.take({"s.py": "def run(): return 'mended'"})["s"].outcome is Outcome.LOADED
 
 
 def test_case_15_the_commit_that_mends_it_loads_without_a_restart(host: Host) -> None:
