@@ -493,6 +493,9 @@ class ReleaseBuilder:
     def _failure(
         self, name: str, module: PlannedModule | None, revision: Revision, error: LivegraftError
     ) -> ScriptFailure:
+        # Where it was raised a name may still stand for it: a cycle, which would keep every frame on the way here,
+        # and with them what else was loaded, until the host's next collection.
+        error.__traceback__ = None
         path = module.path if module is not None else f"{name.replace('.', '/')}.py"
         key = module.key if module is not None else ""
         generation = self._installed.generation if isinstance(error, DependenciesError) else None

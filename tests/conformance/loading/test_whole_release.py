@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,7 +92,15 @@ def test_candidate_and_live_are_told_side_by_side(host: Host) -> None:
     assert three.newer is None
 
 
-def test_what_the_refused_commit_loaded_is_let_go(host: Host) -> None:
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_what_the_refused_commit_loaded_is_let_go(host: Host, no_collections: None) -> None:
     host.take({"helper.py": "V = 'one B'", "one.py": "import helper\ndef run(): return helper.V\n", "two.py": BROKEN})
     refused = host.supervisor.releases()[0]
     key = next(each.key for each in refused.scripts if each.script == "one")
