@@ -53,6 +53,8 @@ class PlannedModule:
     fault: SourceError | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    mentions: Mapping[str, bool] = field(default_factory=dict)
+    """What its imports could mean in the repository, by dotted name; True if that needs no ``tops``: a relative one."""
 
     @property
     def is_script(self) -> bool:
@@ -106,11 +108,21 @@ class Planner:
     """Makes plans from snapshots; the work grows with what changed since the plan before.
 
     ``read`` gives the content of a blob; ``snapshot`` the tree of a revision that was planned before.
-    Plans are made by one thread; ``find`` and ``learn`` may be called from any.
+    ``read_many`` gives those of several, in their order. ``read_before`` are modules whose sources need not be read
+    again. Plans are made by one thread; ``find`` and ``learn`` may be called from any.
     """
 
-    def __init__(self, *, read: Callable[[str], bytes], snapshot: Callable[[str], Snapshot]) -> None:
+    def __init__(
+        self,
+        *,
+        read: Callable[[str], bytes],
+        snapshot: Callable[[str], Snapshot],
+        read_many: Callable[[Sequence[str]], Iterator[bytes]] | None = None,
+        read_before: Mapping[str, PlannedModule] | None = None,
+    ) -> None:
         self.read = read
+        self._read_many = read_many or (lambda blobs: map(read, blobs))
+        self._read_before = read_before or {}
         self._snapshot = snapshot
         self._blobs: Mapping[str, str] = {}
         self._files: dict[str, _File] = {}
@@ -133,8 +145,8 @@ class Planner:
         files, changed = self._compare(snapshot.files)
         modules = dict(before)
         pause = Pauses()
-        for name in changed:
-            self._replace(name, files.get(name), modules)
+        for name, source in self._sources({name: files.get(name) for name in changed}):
+            self._replace(name, files.get(name), source, modules)
             pause()
         changed |= self._match_patterns(snapshot.files, changed, modules)
         affected = self._importers(changed) & modules.keys()
@@ -159,10 +171,14 @@ class Planner:
         with self._past_lock:
             if revision not in self._past:
                 snapshot = self._snapshot(revision)
-                self._past[revision] = Planner(read=self.read, snapshot=self._snapshot).plan(snapshot)
+                self._past[revision] = self._afresh().plan(snapshot)
                 while len(self._past) > _KEPT_PLANS:
                     self._past.popitem(last=False)
             return self._past[revision]
+
+    def _afresh(self) -> Planner:
+        modules = self._plan.modules if self._plan else {}
+        return Planner(read=self.read, snapshot=self._snapshot, read_many=self._read_many, read_before=modules)
 
     def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
         """Remember an import that the syntax tree does not show: from now on it counts for the importer's key.
@@ -228,24 +244,40 @@ class Planner:
             if len(matched) > MOST_FILES:
                 unmatched = (*unmatched, f"{len(matched):,} files, at most {MOST_FILES:,}")
             if (data, unmatched) != (module.data, module.unmatched):
-                modules[name] = PlannedModule(
-                    name, module.path, module.blob, module.is_package, module.source, data=data, unmatched=unmatched
-                )
+                modules[name] = replace(module, key="", imports={}, fault=None, data=data, unmatched=unmatched)
                 found.add(name)
         return found
 
     def _package_data_of(self, module: PlannedModule, blobs: Mapping[str, str]) -> dict[str, str]:
         return {path: blobs[path] for path, readers in self._readers.items() if module.name in readers}
 
-    def _replace(self, name: str, file: _File | None, modules: dict[str, PlannedModule]) -> None:
+    def _sources(self, files: Mapping[str, _File | None]) -> Iterator[tuple[str, Source | None]]:
+        """Each name with its source: None for one that is gone, and for a folder."""
+        unread: list[tuple[str, _File]] = []
+        for name, file in files.items():
+            known = self._read_before.get(name)
+            if file is None or not file.blob:
+                yield name, None
+            elif known is not None and (known.path, known.blob) == (file.path, file.blob):
+                yield name, known.source
+            else:
+                unread.append((name, file))
+        contents = self._read_many([file.blob for _, file in unread])
+        for (name, file), data in zip(unread, contents, strict=True):
+            yield name, read_source(file.path, data)
+
+    def _replace(self, name: str, file: _File | None, source: Source | None, modules: dict[str, PlannedModule]) -> None:
         gone = modules.pop(name, None)
         if gone is not None:
-            for mention in _mentions(gone):
+            for mention in gone.mentions:
                 self._mentioned_by[mention].discard(name)
         if file is not None:
-            source = read_source(file.path, self.read(file.blob)) if file.blob else None
-            modules[name] = PlannedModule(name, file.path, file.blob, file.is_package, source, data=file.data)
-            for mention in _mentions(modules[name]):
+            mentions = _mentions(name, file.is_package, source) if source is not None else {}
+            module = PlannedModule(
+                name, file.path, file.blob, file.is_package, source, data=file.data, mentions=mentions
+            )
+            modules[name] = module
+            for mention in mentions:
                 self._mentioned_by.setdefault(mention, set()).add(name)
 
     def _importers(self, names: Iterable[str]) -> set[str]:
@@ -284,7 +316,7 @@ class _Keys:
         for name in affected:
             module = self._modules[name]
             if module.key:  # an object of the plan before, which others may be using
-                module = replace(module, key="", imports={})
+                module = replace(module, key="", imports={}, fault=None)
                 self._modules[name] = module
             imports[name] = self._imports(module)
         for name in sorted(affected):
@@ -292,9 +324,18 @@ class _Keys:
                 self._visit(name, affected, imports)
 
     def _imports(self, module: PlannedModule) -> list[str]:
-        statements = {name for name in _mentions(module, self._tops) if name in self._modules and name != module.name}
-        learnt = self._learnt.get((module.path, module.blob), {})
-        return sorted(statements.union(name for name in learnt if name in self._modules))
+        modules = self._modules
+        found = [name for name in module.mentions if name in modules and name != module.name]
+        found = [name for name in found if self._is_seen(module, name)]
+        learnt = self._learnt.get((module.path, module.blob))
+        if learnt:
+            found = list({*found, *(name for name in learnt if name in modules)})
+        return sorted(found)
+
+    def _is_seen(self, module: PlannedModule, name: str) -> bool:
+        """Whether the syntax of a module says that it imports this of the repository."""
+        is_relative = module.mentions.get(name)
+        return is_relative or (is_relative is not None and name.partition(".")[0] in self._tops)
 
     def _visit(self, root: str, affected: set[str], imports: Mapping[str, list[str]]) -> None:
         work = [(root, iter(imports[root]))]
@@ -360,13 +401,12 @@ class _Keys:
             for path, blob in sorted(module.data.items()):
                 digest.update(f"data\0{path}\0{blob}\0".encode())
             learnt = self._learnt.get((module.path, module.blob), {})
-            statements = _mentions(module, self._tops)
             for imported in imports[name]:
                 if imported in members:
                     continue
                 present = self._modules[imported].key
                 # A learnt import counts only once its target has changed: else learning would reload.
-                if imported in statements or present != learnt.get(imported):
+                if self._is_seen(module, imported) or present != learnt.get(imported):
                     outside.add((imported, present))
         for imported, present in sorted(outside):
             digest.update(f"{imported}\0{present}\0".encode())
@@ -412,22 +452,18 @@ def prefixes(name: str) -> list[str]:
     return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def _mentions(module: PlannedModule, tops: frozenset[str] | None = None) -> set[str]:
-    """Dotted names that a module's imports could mean in the repository (only below ``tops``, if given)."""
-    found: set[str] = set()
-    for statement in module.source.imports if module.source else ():
-        base = absolute_name(statement.name, statement.level, module.name, module.is_package)
-        if base is None:
+def _mentions(name: str, is_package: bool, source: Source) -> dict[str, bool]:
+    """Dotted names that the imports of a module could mean in the repository; True for those of relative imports."""
+    found: dict[str, bool] = {}
+    for statement in source.imports:
+        is_relative = bool(statement.level)
+        if not is_relative and statement.name.partition(".")[0] in sys.stdlib_module_names:
             continue
-        if not statement.level and not _may_be_ours(base, tops):
-            continue
-        found.update(_named(statement, base))
+        base = absolute_name(statement.name, statement.level, name, is_package)
+        if base is not None:
+            for each in _named(statement, base):
+                found[each] = is_relative or found.get(each, False)
     return found
-
-
-def _may_be_ours(name: str, tops: frozenset[str] | None) -> bool:
-    top = name.partition(".")[0]
-    return top not in sys.stdlib_module_names if tops is None else top in tops
 
 
 def _named(statement: Import, base: str) -> Iterator[str]:

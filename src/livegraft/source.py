@@ -67,8 +67,7 @@ class Source:
         return code if code is not None else compile(self.data, self.path, "exec", dont_inherit=True)
 
 
-_RUN: Final = re.compile(r"^(async[ \t]+)?def[ \t]+run\b", re.MULTILINE)
-_RUN_WITHIN: Final = re.compile(rb"\bdef[ \t]+run\b")
+_RUN: Final = re.compile(rb"^(async[ \t]+)?def[ \t]+run\b", re.MULTILINE)
 
 
 def read_source(path: str, data: bytes) -> Source:
@@ -93,7 +92,7 @@ def _broken(path: str, data: bytes, line: int, reason: str) -> Source:
         importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError) as error:
         line, reason = 0, f"cannot be decoded: {error}"
-    return Source(path, data, _guess_entry(_decoded(data)), error=SourceError(path, line, reason))
+    return Source(path, data, _guess_entry(data), error=SourceError(path, line, reason))
 
 
 def _decoded(data: bytes) -> str:
@@ -105,26 +104,28 @@ def _decoded(data: bytes) -> str:
 
 def _entry(code: CodeType, data: bytes) -> Entry | None:
     """Whether the module itself defines ``run``: a function of that name whose first line is not indented."""
-    if _RUN_WITHIN.search(data) is None:
-        return None
-    text = _decoded(data)
-    if _RUN.search(text) is None:
+    lines = _with_plain_ends(data)
+    if _RUN.search(lines) is None:
         return None
     entry = None
-    lines = text.split("\n")
     for function in functions_named(code, "run"):
-        if lines[function.co_firstlineno - 1][:1] in ("d", "a", "@"):
+        if lines.split(b"\n", function.co_firstlineno)[function.co_firstlineno - 1][:1] in (b"d", b"a", b"@"):
             is_async = function.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
             entry = Entry.ASYNC if is_async else Entry.SYNC
     # It stands in a string, or where the compiler saw that it is never reached: after an endless loop.
     return entry or _tree_entry(ast.parse(data))
 
 
-def _guess_entry(text: str) -> Entry | None:
-    found = _RUN.search(text)
+def _guess_entry(data: bytes) -> Entry | None:
+    found = _RUN.search(_with_plain_ends(data))
     if found is None:
         return None
     return Entry.ASYNC if found[1] else Entry.SYNC
+
+
+def _with_plain_ends(data: bytes) -> bytes:
+    """Each line ended by a newline; all encodings that Python reads leave ASCII as it is."""
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
 
 
 # -- by the syntax tree, for a Python whose bytecode is not known --------------------------------

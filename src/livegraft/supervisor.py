@@ -129,7 +129,9 @@ class Supervisor:
         self._release: Release | None = None
         self._requirements = Requirements()
         planner = self._planner = Planner(
-            read=self._mirror.read, snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision))
+            read=self._mirror.read,
+            read_many=self._mirror.read_many,
+            snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision)),
         )
         self._installed = Installed()
         self._loader = Loader(

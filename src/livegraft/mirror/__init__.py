@@ -6,7 +6,7 @@ files of a work tree for ``livegraft check`` and ``livegraft run``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from livegraft.revision import Revision
@@ -41,6 +41,9 @@ class Mirror(Protocol):
 
     def read(self, blob: str) -> bytes:
         """The content of one blob. Raises NotFoundError."""
+
+    def read_many(self, blobs: Sequence[str]) -> Iterator[bytes]:
+        """The contents of several blobs, in this order; raises as ``read`` when the turn of one comes."""
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether revision ``newer`` has ``older`` in its history (or is it)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from livegraft.errors import MirrorError, NotFoundError
@@ -116,6 +116,9 @@ class GitMirror:
 
     def read(self, blob: str) -> bytes:
         return self._objects.read(blob)
+
+    def read_many(self, blobs: Sequence[str]) -> Iterator[bytes]:
+        return self._objects.read_many(blobs)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether revision ``newer`` has ``older`` in its history (or is it). Raises NotFoundError, MirrorError."""

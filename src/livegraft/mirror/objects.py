@@ -7,10 +7,10 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from livegraft.errors import MirrorError, NotFoundError
-from livegraft.mirror.batch import Batch, BrokenAnswerError, TooBigError
+from livegraft.mirror.batch import Batch, BrokenAnswerError, ObjectFact, TooBigError
 from livegraft.mirror.command import Git
 from livegraft.mirror.commit import Commit, parse_commit
 from livegraft.mirror.folder import Folder, Walk
@@ -22,6 +22,7 @@ OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 COMMIT_BYTES = 1024 * 1024
 TREE_BYTES = 16 * 1024 * 1024
 REMEMBERED_ROOTS = 4
+BLOBS_AT_ONCE = 64
 
 
 class Objects:
@@ -70,6 +71,21 @@ class Objects:
             raise NotFoundError("file of the repository", blob)
         return found[1]
 
+    def read_many(self, blobs: Sequence[str]) -> Iterator[bytes]:
+        """The contents of blobs, in this order, asked for in groups: most of a single question is waiting.
+
+        Raises NotFoundError as ``read`` does, when the blob's turn comes.
+        """
+        for start in range(0, len(blobs), BLOBS_AT_ONCE):
+            group = blobs[start : start + BLOBS_AT_ONCE]
+            try:
+                found = self._contents.contents(group, self._limits.blob_bytes)
+            except (BrokenAnswerError, TooBigError):
+                found = [None] * len(group)  # asked for one by one, it is told which
+            for blob, answer in zip(group, found, strict=True):
+                content = self._checked(answer, "blob") if answer is not None else None
+                yield content[1] if content is not None and content[0] == blob else self.read(blob)
+
     def tree(self, id: str) -> bytes:
         """The content of a tree object. Raises TooBigError, MirrorError."""
         found = self._content(id, "tree", TREE_BYTES)
@@ -116,9 +132,13 @@ class Objects:
             found = self._contents.content(name, most_bytes)
         except BrokenAnswerError as error:
             raise self._damaged(str(error)) from error
-        if found is None or found[0].kind != kind:
-            return None
+        return self._checked(found, kind) if found is not None else None
+
+    def _checked(self, found: tuple[ObjectFact, bytes], kind: str) -> tuple[str, bytes] | None:
+        """An answer's id and content, None if it is of another kind. Raises MirrorError if they do not fit."""
         fact, data = found
+        if fact.kind != kind:
+            return None
         hasher = hashlib.sha1 if len(fact.id) == 40 else hashlib.sha256
         if hasher(f"{kind} {len(data)}\0".encode() + data).hexdigest() != fact.id:
             raise self._damaged(f"the content of {kind} {fact.id} does not fit its id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,6 +84,9 @@ class WorkTree:
         if data is None or blob_id(data) != blob:
             raise NotFoundError("file of the work tree", blob)
         return data
+
+    def read_many(self, blobs: Sequence[str]) -> Iterator[bytes]:
+        return map(self.read, blobs)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         self.revision(older)
