@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -78,7 +79,7 @@ class Dependencies:
                 self._known[asked] = tuple(self._problems(Requirement(asked), "", frozenset()))
             found[asked] = self._known[asked]
         if header.requires_python is not None:
-            found[header.requires_python] = tuple(_wrong_python(header.requires_python))
+            found[header.requires_python] = _wrong_python(header.requires_python)
         return found
 
     def _problems(self, asked: Requirement, because: str, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
@@ -134,10 +135,10 @@ def _contains(specifier: SpecifierSet, version: str) -> bool:
         return not specifier
 
 
-def _wrong_python(asked: str) -> Iterator[str]:
+@cache
+def _wrong_python(asked: str) -> tuple[str, ...]:
     present = ".".join(map(str, sys.version_info[:3]))
-    if not _contains(SpecifierSet(asked), present):
-        yield f"needs Python {asked}, this is {present}"
+    return () if _contains(SpecifierSet(asked), present) else (f"needs Python {asked}, this is {present}",)
 
 
 def _plain(asked: Requirement) -> str:

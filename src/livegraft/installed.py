@@ -90,6 +90,11 @@ class Installed:
         known = self._known.get(canonicalize_name(name))
         return known.version if known else _found_by_others(name, lambda other: other.version)
 
+    def known(self, name: str) -> str | None:
+        """As ``version``, by the last look alone: costs nothing."""
+        known = self._known.get(canonicalize_name(name))
+        return known.version if known else None
+
     def change(self, name: str) -> PackageChange | None:
         """Why a package needs a restart, if it does."""
         canonical = canonicalize_name(name)

@@ -32,6 +32,7 @@ from livegraft.installed import Installed, PackageChange
 from livegraft.live import finder
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
+from livegraft.locks import LockChange
 from livegraft.mirror import Mirror
 from livegraft.mirror.git import GitMirror
 from livegraft.overview import Overview, live_version
@@ -556,9 +557,9 @@ class Supervisor:
         return self.store.audit.find(before=before, limit=limit)
 
     @property
-    def restart_needed(self) -> Sequence[PackageChange]:
-        """Installed packages that are not on disk as they were when this process imported them."""
-        return self._installed.changes
+    def restart_needed(self) -> Sequence[PackageChange | LockChange]:
+        """Packages that are not on disk as they were imported, and what the newest commit locked at another version."""
+        return self._syncer.restart_needed
 
     # -- shared data -----------------------------------------------------------------------
 

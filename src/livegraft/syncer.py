@@ -17,6 +17,7 @@ from livegraft.errors import BusyError, LivegraftError, MirrorError, NotFoundErr
 from livegraft.events import Events
 from livegraft.graph import Plan, Planner
 from livegraft.installed import Installed, PackageChange
+from livegraft.locks import LockChange, Locks
 from livegraft.mirror import Mirror
 from livegraft.release import Candidate, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.revision import Revision
@@ -76,7 +77,8 @@ class Syncer:
     ) -> None:
         self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
         self._releases, self._clock, self._events = releases, clock, events
-        self._installed, self._restart_needed = installed, tuple[PackageChange, ...]()
+        self._installed, self._locks = installed, Locks(installed=installed, read=mirror.read)
+        self._restart_needed: tuple[PackageChange | LockChange, ...] = ()
         self._switch, self._replan, self._pins, self._held = switch, replan, pins, held
         self._poll_seconds = poll_seconds
         self._accept_rewritten = accept_rewritten
@@ -103,6 +105,11 @@ class Syncer:
     def refusal(self) -> Refusal | None:
         """The newest commit, if it was refused as a whole."""
         return self._refused.told if self._refused else None
+
+    @property
+    def restart_needed(self) -> tuple[PackageChange | LockChange, ...]:
+        """Why the process should be started again, as of the last look."""
+        return self._restart_needed
 
     @property
     def newest_plan(self) -> Plan | None:
@@ -198,6 +205,7 @@ class Syncer:
         try:
             self._look_at_packages()
             self._look()
+            self._tell_restart_needed()
             self._error = None
             self._failures_in_row = 0
             pause = self._poll_seconds
@@ -218,7 +226,11 @@ class Syncer:
 
     def _look_at_packages(self) -> None:
         self._installed.look()
-        before, self._restart_needed = self._restart_needed, self._installed.changes
+        self._tell_restart_needed()
+
+    def _tell_restart_needed(self) -> None:
+        before = self._restart_needed
+        self._restart_needed = (*self._installed.changes, *self._locks.changes)
         if self._restart_needed != before:
             told = [str(change) for change in self._restart_needed]
             self._events.emit("packages", "", restart_needed=told)
@@ -315,7 +327,9 @@ class Syncer:
             )
         )
         try:
-            plan = self._planner.plan(self._mirror.snapshot(revision))
+            snapshot = self._mirror.snapshot(revision)
+            self._locks.see(snapshot.files)
+            plan = self._planner.plan(snapshot)
             self._plan = plan
             steps["planned"] = self._clock.now()
             self._try(plan, id, steps)

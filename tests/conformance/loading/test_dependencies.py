@@ -182,3 +182,30 @@ def test_case_16_a_c_extension_of_the_repository_is_never_loaded_and_its_import_
     assert (refused.path, refused.line) == ("s.py", 1)
     assert host.live.s.run() == "old"
     assert [(each.path, each.reason) for each in host.supervisor.skipped] == [(path, never)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("uv.lock", 'version = 1\n[[package]]\nname = "grape"\nversion = "VERSION"\n'),
+        ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "Grape"\nversion = "VERSION"\n'),
+        ("requirements.txt", "# all of them\nabsent==1\ngrape[seed] == VERSION ; python_version > '3'\nother>=1\n"),
+    ],
+)
+def test_case_16_a_lock_file_that_asks_for_another_version_is_told_and_the_scripts_stay(
+    host: Host, packages: Packages, file: str, text: str
+) -> None:
+    packages.install("grape", "13.7.1")
+    host.take({"s.py": "def run(): return 'old'", file: text.replace("VERSION", "13.7.1")})
+    host.supervisor._installed.look(at_once=True)
+    host.sync()
+    assert host.supervisor.health()["restart_needed"] == []
+
+    host.take({file: text.replace("VERSION", "14.0")})
+    assert host.supervisor.health()["restart_needed"] == [f"{file} asks for grape 14.0 now, 13.7.1 is here"]
+    assert host.live.s.run() == "old"
+
+    packages.install("grape", "14.0")
+    host.supervisor._installed.look(at_once=True)
+    host.sync()
+    assert host.supervisor.health()["restart_needed"] == []
