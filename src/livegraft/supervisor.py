@@ -154,6 +154,8 @@ class Supervisor:
             deadline_seconds=drain_seconds,
             decided=self._write_decision,
         )
+        if probe_memory_bytes < 1:
+            raise ConfigurationError(f"expected probe_memory_bytes to be at least 1, got: {probe_memory_bytes}")
         self._probe: Probe = NoProbe()
         if probe:
             self._probe = WarmProbe(

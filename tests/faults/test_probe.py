@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from livegraft import Supervisor
-from livegraft.errors import LoadError
-from livegraft.probe import warm
+from livegraft.errors import ConfigurationError, LoadError
+from livegraft.probe import process, warm
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ScriptOutcome
 from tests.support.host import Host, a_host
@@ -44,15 +44,15 @@ def refused(outcome: ScriptOutcome) -> RunFailure:
 def zygotes(host: int | None = None) -> list[psutil.Process]:
     """The zygotes that a process (this one) has now."""
     found = []
-    for process in psutil.Process(host).children():
+    for each in psutil.Process(host).children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "livegraft.probe.zygote" in " ".join(process.cmdline()):
-                found.append(process)
+            if "livegraft.probe.zygote" in " ".join(each.cmdline()):
+                found.append(each)
     return found
 
 
 def zygote() -> psutil.Process:
-    (found,) = zygotes()
+    (found,) = eventually(zygotes, 5, "a zygote")  # a process that has just begun has no command line yet
     return found
 
 
@@ -259,8 +259,8 @@ def test_a_zygote_that_stands_still_is_given_up_and_loading_goes_on(
 ) -> None:
     monkeypatch.setattr(warm, "START_SECONDS", 0.5)
     eventually(warm_children)
-    for process in [*warm_children(), zygote()]:
-        os.kill(process.pid, signal.SIGSTOP)
+    for each in [*warm_children(), zygote()]:
+        os.kill(each.pid, signal.SIGSTOP)
 
     assert host.take({"s.py": MENDED})["s"].outcome is Outcome.LOADED
     assert host.supervisor.health()["probe"] == "failing: it was not ready within 0.5 s"
@@ -282,6 +282,36 @@ def test_a_python_that_cannot_be_started_turns_the_probe_off(tmp_path: Path, mon
     with a_host(tmp_path, files={"s.py": GOOD}) as host:
         assert host.live.s.run() == "good"
         assert "'/nowhere/python' cannot be started" in host.supervisor.health()["probe"]
+
+
+def test_a_zygote_that_dies_at_its_start_turns_the_probe_off_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_BOOT", "raise SystemExit('this Python has no livegraft')")
+
+    with a_host(tmp_path, files={"s.py": GOOD}) as host:
+        assert host.live.s.run() == "good"
+        assert host.supervisor.health()["probe"] == "failing: this Python has no livegraft"
+        assert zygotes() == []
+
+
+def test_one_failure_to_fork_lets_nothing_through(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.supervisor._probe._drop_warm()  # type: ignore[attr-defined]
+    fork, failures = process.Zygote.fork, iter([process.ZygoteError("not now"), process.ZygoteError("not yet")])
+
+    def fork_later(zygote: process.Zygote) -> process.Child:
+        for failure in failures:
+            raise failure
+        return fork(zygote)
+
+    monkeypatch.setattr(process.Zygote, "fork", fork_later)
+
+    assert "exit status 1" in refused(host.take({"s.py": "import os\nos._exit(1)\ndef run(): ..."})["s"]).message
+
+
+def test_a_bound_of_memory_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="probe_memory_bytes to be at least 1, got: 0"):
+        Supervisor(tmp_path, data=tmp_path / "data", probe_memory_bytes=0)
 
 
 def test_without_a_probe_there_are_no_processes(tmp_path: Path) -> None:
@@ -307,11 +337,11 @@ def test_the_zygote_goes_with_a_host_that_is_killed(tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "repository")
     repository.commit_files({"s.py": "import time\ntime.sleep(600)\ndef run(): ..."})
     program = "import sys\nfrom livegraft import Supervisor\nSupervisor(sys.argv[1], data=sys.argv[2]).__enter__()"
-    with subprocess.Popen([sys.executable, "-c", program, repository.path, tmp_path / "data"]) as process:
-        eventually(lambda: [child for each in zygotes(process.pid) for child in each.children()], 20, "it probes")
-        family = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
-        process.kill()
-        process.wait()
+    with subprocess.Popen([sys.executable, "-c", program, repository.path, tmp_path / "data"]) as host:
+        eventually(lambda: [child for each in zygotes(host.pid) for child in each.children()], 20, "it probes")
+        family = [each.pid for each in psutil.Process(host.pid).children(recursive=True)]
+        host.kill()
+        host.wait()
 
         eventually(lambda: all(map(is_gone, family)), 10, "nothing of it is left")
 

@@ -27,6 +27,7 @@ _AHEAD_BYTES: Final = 64 * 1024
 _CHUNK: Final = 256 * 1024
 _SEND_SECONDS: Final = 1.0
 _END_SECONDS: Final = 2.0
+_LAST_WORDS_SECONDS: Final = 0.2
 
 Lines = list[list[Any]]
 
@@ -91,7 +92,9 @@ class Zygote:
     def last_words(self) -> str:
         """What it said last before it died at its start; "" when it said nothing."""
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
-        if self.lives:
+        try:
+            self._process.wait(_LAST_WORDS_SECONDS)  # its sockets close a little before it is over
+        except subprocess.TimeoutExpired:
             return ""
         said = self._process.stderr.read(_CHUNK).decode("utf-8", "replace").strip()
         return said.rpartition("\n")[2]

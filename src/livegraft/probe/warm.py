@@ -103,6 +103,8 @@ class WarmProbe:
         """The child that is ready, or a new one; None while the probe does not work."""
         with self._lock:
             self._make_ready()
+            while self._warm is None and self._is_wanted:  # it failed: so often in a row that it ends
+                self._make_ready()
             child, self._warm = self._warm, None
             return child
 
@@ -137,8 +139,12 @@ class WarmProbe:
 
     # -- with the lock held ----------------------------------------------------------------
 
+    @property
+    def _is_wanted(self) -> bool:
+        return not self._is_closed and time.monotonic() >= self._off_until
+
     def _make_ready(self) -> None:
-        if self._is_closed or time.monotonic() < self._off_until:
+        if not self._is_wanted:
             return
         zygote = self._zygote
         if zygote is not None and not zygote.lives:
