@@ -190,8 +190,6 @@ class _Build:
         """Why a module must not go live although it may load: something that it comes to is refused."""
         if not self.refused:
             return None
-        if not self.refused:
-            return None
         found = (self.refused.get((each.name, each.key)) for each in module.reach().values())
         return next((replace(failure, key=module.key) for failure in found if failure is not None), None)
 
