@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +11,6 @@ from difflib import get_close_matches
 from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from livegraft.drainer import Drainer
 from livegraft.errors import LoadError, NotLiveError, UnloadedVersionError
@@ -35,7 +35,7 @@ class Calls:
         self._drainer = drainer
         self._kinds: dict[str, type[Namespace]] = {}
         # Those that still exist follow the releases.
-        self._handed_out: WeakKeyDictionary[FunctionType, _Handed] = WeakKeyDictionary()
+        self._handed_out: weakref.WeakKeyDictionary[FunctionType, _Handed] = weakref.WeakKeyDictionary()
         # Guards what is found against a switch that happens meanwhile. It may be asked for again by a finalizer.
         self._lock = threading.RLock()
         self.live: Live = live_kind(self._find, self._names)()
@@ -135,11 +135,13 @@ class Calls:
         if name not in self._kinds:
             self._kinds[name] = package_kind(name)
         namespace = self._kinds[name]()
+        # Weakly: a namespace that refers to itself keeps its modules until the host's next collection.
+        keeper = weakref.ref(namespace)
 
         def find_and_keep(child: str) -> Any:
-            value = find(child)
-            if isinstance(value, (*_LASTING, Namespace)):
-                object.__setattr__(namespace, child, value)
+            value, shown = find(child), keeper()
+            if shown is not None and isinstance(value, (*_LASTING, Namespace)):
+                object.__setattr__(shown, child, value)
             return value
 
         object.__setattr__(namespace, "_livegraft_find", find_and_keep)
