@@ -6,10 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, loading, peers, probing, runs, shared
+from benchmarks import calls, figures, loading, peers, probing, runs, shared, unloading
 
 PARTS = {
     "loading": loading.measure,
+    "unloading": unloading.measure,
     "calls": calls.measure,
     "probing": probing.measure,
     "runs": runs.measure,

@@ -515,7 +515,7 @@ class Drainer:
 
     def _leak(self, version: Version) -> None:
         version.move(VersionState.LEAKED, self._clock.now())
-        logger.warning("%s leaked: still held by %s", version, "; ".join(version.holders))
+        logger.warning("%s leaked: still held by %s", version.label, "; ".join(version.holders))
         self._tell(version)
 
     def _bookkeeping(self) -> Iterator[int]:

@@ -123,7 +123,8 @@ def undo(leaving: Leaving, undoers: Iterable[Undoer]) -> None:
             undoer(leaving)
         except Exception as error:  # noqa: BLE001 - the undoer of a library must not stop the unloading
             name = getattr(undoer, "__qualname__", repr(undoer))
-            logger.warning("undoer %s failed: %s: %s", name, type(error).__name__, error)
+            # As text: a log record that is kept would keep the error, and its frames what the undoer looked at.
+            logger.warning("undoer %s failed: %s", name, f"{type(error).__name__}: {error}")
 
 
 def installed_undoers() -> list[Undoer]:
