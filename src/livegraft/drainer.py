@@ -423,7 +423,9 @@ class Drainer:
                 extra.append((view, [places[each] for each in (version, package) if each in places]))
             extra += [(owned, [places[version]]) for owned in version.attachments]
         known = Counter(map(id, (*there, *(item for item, _ in extra))))
-        extra += [(each, []) for classes in self._leftovers for each in classes]
+        # Classes that their globals do not name any more are garbage and yet refer to these, until a collection.
+        for classes in (*self._leftovers, *(version.classes for version in versions)):
+            extra += [(each, []) for each in classes]
         known.update(id(version.module) for version in versions if version.module_name in sys.modules)
         return Region(there, extra=extra, known=known, beyond=[*self._loader.versions, *self._loader.beyond])
 
