@@ -43,21 +43,27 @@ class View(ModuleType):
     commits are alive: so each importer has a view of its own.
     """
 
+    _livegraft: tuple[Linker, Version, Version]
+
     def __init__(self, linker: Linker, importer: Version, package: Version) -> None:
         module = package.executed_module
         super().__init__(module.__name__, module.__doc__)
-        shown = ("__path__", "__package__", "__spec__", "__file__")
-        self.__dict__.update({name: module.__dict__.get(name) for name in shown})
-        self.__dict__["_livegraft"] = (linker, importer, package)
+        for name in ("__path__", "__package__", "__spec__", "__file__"):
+            super().__setattr__(name, vars(module).get(name))
+        super().__setattr__("_livegraft", (linker, importer, package))
 
     @property
     def package(self) -> ModuleType:
         """The module of the executed ``__init__``, shared by all views of this key."""
-        package: Version = self.__dict__["_livegraft"][2]
-        return package.executed_module
+        return self._livegraft[2].executed_module
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What ``vars(package)`` tells: the globals of its ``__init__``."""
+        return vars(self.package)
 
     def __getattr__(self, name: str) -> Any:
-        linker, importer, package = self.__dict__["_livegraft"]
+        linker, importer, package = self._livegraft
         try:
             return getattr(package.executed_module, name)
         except AttributeError:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Final
 
 from livegraft import live
 from livegraft.bytecode import with_file
@@ -29,9 +28,6 @@ from livegraft.imports import Imports
 from livegraft.origins import Origins
 from livegraft.revision import SHORT
 from livegraft.version import Version, VersionState, closed_group, new_token
-
-_EMPTY: Final = compile("", "<folder>", "exec", dont_inherit=True)
-"""The code of a folder without ``__init__.py``."""
 
 
 class FailedImport(ImportError):
@@ -282,7 +278,8 @@ class Loader:
             code = self._compile(version)
             version.module = sys.modules[version.module_name] = module
             # In a copy of the context: a ContextVar set at import time must not live on in the thread.
-            contextvars.copy_context().run(exec, code, module.__dict__)
+            if code is not None:
+                contextvars.copy_context().run(exec, code, module.__dict__)
         except BaseException as error:
             failure = self._describe(error, version)
             with self._lock:
@@ -335,10 +332,10 @@ class Loader:
             spec.submodule_search_locations = module.__path__ = [os.path.dirname(file)]
         return module
 
-    def _compile(self, version: Version) -> CodeType:
+    def _compile(self, version: Version) -> CodeType | None:
         source = version.planned.source
-        code = source.take_code() if source is not None else _EMPTY
-        return with_file(code, self._file(version.planned))
+        # A folder without ``__init__.py`` has no file: a tool that measures lines would look for it.
+        return with_file(source.take_code(), self._file(version.planned)) if source is not None else None
 
     def _file(self, planned: PlannedModule) -> str:
         path = planned.path if planned.blob else f"{planned.path}/__init__.py"

@@ -39,6 +39,7 @@ from livegraft.overview import Overview, live_version
 from livegraft.parameters import Resources
 from livegraft.probe import NoProbe, Probe
 from livegraft.probe.warm import WarmProbe
+from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
@@ -164,6 +165,9 @@ class Supervisor:
                 deadline_seconds=import_seconds,
                 memory_bytes=probe_memory_bytes,
             )
+        self._pruner = Pruner(
+            folder=self.data / "sources", loaded=lambda: {version.key for version in self._loader.versions}
+        )
         self._recaller = Recaller(
             loader=self._loader,
             load_thread=self._load_thread,
@@ -228,6 +232,7 @@ class Supervisor:
             self._mark_lost_runs()
             self._dispatcher.start()
             self._drainer.start()
+            self._pruner.start()
             self._syncer.start()
             if self._tick:
                 self._ticker.start()
@@ -244,6 +249,7 @@ class Supervisor:
             self._syncer.stop()
             self._dispatcher.stop(deadline_seconds)
             self._drainer.stop()
+            self._pruner.stop()
             self._load_thread.stop()
             self._probe.close()
             self._unload_all()

@@ -112,6 +112,18 @@ def test_case_20_a_submodule_that_a_package_imports_is_its_attribute(host: Host)
     assert host.live.s.run() == (1, (1, 2), 2)
 
 
+def test_case_20_vars_of_a_package_are_the_names_of_its_init(host: Host) -> None:
+    host.take(
+        {
+            "pack/__init__.py": "V = 1\n_HIDDEN = 2\n",
+            "s.py": "import pack\ndef run():\n    vars(pack)['W'] = 3\n"
+            "    return sorted(n for n in pack.__dict__ if not n.startswith('__')), pack.W",
+        }
+    )
+
+    assert host.live.s.run() == (["V", "W", "_HIDDEN"], 3)
+
+
 def test_case_20_a_name_that_is_missing_says_so_as_python_does(host: Host) -> None:
     host.take(
         {
