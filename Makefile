@@ -46,6 +46,10 @@ test: setup chromium check  ## all checks and all tests, the loader's on every P
 matrix:  ## the loader's tests on CPython 3.12 and 3.13
 	@for version in 3.12 3.13; do sh tools/matrix.sh $$version || exit 1; done
 
+.PHONY: real
+real: setup  ## real packages of the registry, several releases each, with their own tests
+	LIVEGRAFT_REAL=1 $(BIN)/pytest -q -rs tests/real
+
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json
 	$(BIN)/python -m benchmarks

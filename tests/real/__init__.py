@@ -1,0 +1,1 @@
+"""Real packages, as released, taken through livegraft: several versions each, with their own test suites."""
