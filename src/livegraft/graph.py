@@ -53,6 +53,8 @@ class PlannedModule:
     fault: SourceError | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    asks_for_files: bool = False
+    """Whether its code, or code that it comes to, names ``__file__`` or the like: its file must stand before it runs."""
     mentions: Mapping[str, bool] = field(default_factory=dict)
     """What its imports could mean in the repository, by dotted name; True if that needs no ``tops``: a relative one."""
 
@@ -381,16 +383,19 @@ class _Keys:
             module = self._modules[name]
             module.key = key
             module.imports.update((imported, self._modules[imported]) for imported in imports[name])
-        self._mark_faults([self._modules[name] for name in members])
+        self._mark([self._modules[name] for name in members])
 
     @staticmethod
-    def _mark_faults(members: Sequence[PlannedModule]) -> None:
+    def _mark(members: Sequence[PlannedModule]) -> None:
         """What one of a cycle cannot load, none of it can; all that is imported from outside has its mark."""
         own = [fault for each in members if (fault := _own_fault(each)) is not None]
         imported = (other.fault for each in members for other in each.imports.values() if other.fault is not None)
         fault = own[0] if own else next(imported, None)
+        asks = any(each.source.asks_for_files for each in members if each.source is not None) or any(
+            other.asks_for_files for each in members for other in each.imports.values()
+        )
         for member in members:
-            member.fault = fault
+            member.fault, member.asks_for_files = fault, asks
 
     def _key(self, members: list[str], imports: Mapping[str, list[str]]) -> str:
         digest = hashlib.sha256()

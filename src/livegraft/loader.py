@@ -14,8 +14,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -26,12 +26,25 @@ from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
 from livegraft.origins import Origins
+from livegraft.pauses import Pauses
 from livegraft.revision import SHORT
 from livegraft.version import Version, VersionState, closed_group, new_token
 
 
 class FailedImport(ImportError):
     """A version that failed before is imported again: it is not tried until its key changes."""
+
+
+class _SourceLoader(importlib.machinery.SourceFileLoader):
+    """The ``__loader__`` of a version: what asks it for the source gets it, on disk already or not."""
+
+    def __init__(self, name: str, file: str, loader: Loader) -> None:
+        self.name, self.path = name, file
+        self._loader = loader
+
+    def get_data(self, path: str) -> bytes:
+        self._loader.write_source(path)
+        return super().get_data(path)
 
 
 class Loader:
@@ -66,6 +79,8 @@ class Loader:
         # Guards the registries and the waiting; never held while code executes. A collection may run finalizers of
         # anybody wherever something is allocated, and these may import: so the holder may take it again.
         self._lock = threading.RLock()
+        self._writes_later = False
+        self._unwritten: dict[str, bytes] = {}
         self._waiting: dict[int, Version] = {}
         self._settled = threading.Condition(self._lock)
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
@@ -207,6 +222,7 @@ class Loader:
             key, _, path = Path(file).relative_to(self._folder).as_posix().partition("/")
         except ValueError:
             return None
+        self.write_source(file)  # who asks for a place wants to show its line
         return (path, (self.origins.get(key) or key)[:SHORT]) if path else None
 
     def _learn(self, importer: Version, name: str) -> PlannedModule | None:
@@ -313,7 +329,7 @@ class Loader:
     def _make_module(self, version: Version) -> ModuleType:
         module = ModuleType(version.module_name)
         file = version.file = self._materialise(version.planned)
-        loader = importlib.machinery.SourceFileLoader(version.module_name, file)
+        loader = _SourceLoader(version.module_name, file, self)
         spec = importlib.machinery.ModuleSpec(
             version.module_name, loader, origin=file, is_package=version.planned.is_package
         )
@@ -345,9 +361,42 @@ class Loader:
         """Put a source where its code object says it is, its data files beside it; equal keys have equal content."""
         file = self._file(planned)
         if planned.source is not None:
-            _write(file, planned.source.data)
+            if self._writes_later and not planned.data and not planned.asks_for_files:
+                self._unwritten[file] = planned.source.data
+            else:
+                _write(file, planned.source.data)
         self.write_data(planned)
         return file
+
+    @contextmanager
+    def loading_many(self) -> Iterator[None]:
+        """Leave the sources of what is loaded meanwhile to ``write_sources``, but for code that may look for them.
+
+        Writing thousands of small files takes longer than executing them. Until then tracebacks and ``inspect``
+        read through the modules' ``__loader__``, and a place that is asked for is written first.
+        """
+        self._writes_later = True
+        try:
+            with self.origins.kept_open():
+                yield
+        finally:
+            self._writes_later = False
+
+    def write_sources(self, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Write the sources that are not on disk yet; ends early when ``is_enough`` says so."""
+        pause = Pauses()
+        for file in list(self._unwritten):
+            if is_enough():
+                return
+            self.write_source(file)
+            pause()
+
+    def write_source(self, file: str) -> None:
+        """Put one source on disk now, if it is not there; any other file name does nothing."""
+        data = self._unwritten.get(file)
+        if data is not None:
+            _write(file, data)
+            self._unwritten.pop(file, None)  # only now: who finds no entry finds the file
 
     def write_data(self, planned: PlannedModule) -> None:
         """Put a module's data files to where its source stands or will stand. Raises LivegraftError, OSError.

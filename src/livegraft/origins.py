@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ class Origins:
         self._lock = threading.Lock()
         self._revisions: OrderedDict[str, str] | None = None
         self._size = 0
+        self._descriptor: int | None = None
 
     def get(self, key: str) -> str | None:
         """The revision, also when another process has written it meanwhile."""
@@ -42,12 +45,32 @@ class Origins:
             known[key] = revision
             if len(known) > _KEPT:
                 known.popitem(last=False)
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            line = f"{key} {revision}\n".encode("ascii")
+            if self._descriptor is not None and os.fstat(self._descriptor).st_nlink:
+                os.write(self._descriptor, line)
+                return
+            descriptor = self._open()
             try:
-                os.write(descriptor, f"{key} {revision}\n".encode("ascii"))
+                os.write(descriptor, line)
             finally:
                 os.close(descriptor)
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Many are about to be added: the file is opened once."""
+        descriptor = self._open()
+        with self._lock:
+            self._descriptor = descriptor
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._descriptor = None
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _known(self) -> OrderedDict[str, str]:
         if self._revisions is None:

@@ -8,6 +8,7 @@ without annotation takes the type of its default when that is a plain one (``lim
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import inspect
 import re
@@ -83,25 +84,39 @@ class Parameter:
 class Parameters:
     """The parameters of one version's ``run``: their JSON Schema, and arguments made from what people give."""
 
-    def __init__(self, script: str, asked: Mapping[str, Parameter], resources: Mapping[str, object]) -> None:
+    def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
         self._script = script
-        self._asked = asked
-        self._resources = resources
+        self._reader: _Reader | None = _Reader(function, script, resources)
+        self._asked_for: Mapping[str, Parameter] = {}
+        self._provided: Mapping[str, object] = {}
         self._schema: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, script: str, resources: Resources) -> Parameters:
-        """Read the signature of ``run``. Raises ParametersError."""
-        reader = _Reader(function, script, resources)
-        asked: dict[str, Parameter] = {}
-        provided: dict[str, object] = {}
-        for parameter in inspect.signature(function).parameters.values():
-            resource = reader.resource(parameter)
-            if resource is not None:
-                provided[parameter.name] = resources[resource]
-            else:
-                asked[parameter.name] = reader.read(parameter)
-        return cls(script, asked, provided)
+        """Read the signature of ``run``. Raises ParametersError.
+
+        One that is seen to be fine is read when it is asked for: thousands load, few are looked at.
+        """
+        parameters = cls(function, script, resources)
+        if not _is_plainly_fine(function, resources):
+            parameters._read()
+        return parameters
+
+    def _read(self) -> None:
+        reader = self._reader
+        if reader is not None:
+            self._asked_for, self._provided = reader.parameters()
+            self._reader = None
+
+    @property
+    def _asked(self) -> Mapping[str, Parameter]:
+        self._read()
+        return self._asked_for
+
+    @property
+    def _resources(self) -> Mapping[str, object]:
+        self._read()
+        return self._provided
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -145,12 +160,26 @@ class _Reader:
     """Reads the parameters of one function."""
 
     def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
+        self._function = function
         self._script = script
         self._resources = resources
+
+    def parameters(self) -> tuple[dict[str, Parameter], dict[str, object]]:
+        """What people fill in, and the host's objects that fill in the rest. Raises ParametersError."""
+        function = self._function
         plain = inspect.unwrap(function)
         self._globals: dict[str, Any] = getattr(plain, "__globals__", {})
         self._line: int = getattr(getattr(plain, "__code__", None), "co_firstlineno", 0)
         self._docstring = inspect.getdoc(function) or ""
+        asked: dict[str, Parameter] = {}
+        provided: dict[str, object] = {}
+        for parameter in inspect.signature(function).parameters.values():
+            resource = self.resource(parameter)
+            if resource is not None:
+                provided[parameter.name] = self._resources[resource]
+            else:
+                asked[parameter.name] = self.read(parameter)
+        return asked, provided
 
     def resource(self, parameter: inspect.Parameter) -> str | None:
         """The name of the provided object that fills this parameter in."""
@@ -214,6 +243,24 @@ def _read_duration(value: object) -> object:
 _Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 _PLAIN_TYPES: Final = frozenset({str, int, float, bool, date, datetime, time, timedelta, Decimal, UUID})
 _PLAIN: Final = frozenset({Any, *_PLAIN_TYPES, *(plain | None for plain in _PLAIN_TYPES)})
+
+
+def _is_plainly_fine(function: Callable[..., Any], resources: Resources) -> bool:
+    """Whether reading a signature cannot fail: plain types throughout, nothing that the host provides."""
+    if type(function) is not types.FunctionType or function.__dict__:  # it may be wrapped, or tell another signature
+        return False
+    code = function.__code__
+    if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) or code.co_posonlyargcount:
+        return False
+    annotations = function.__annotations__
+    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        annotation = annotations.get(name, Any)
+        if isinstance(annotation, str):
+            annotation = function.__globals__.get(annotation, getattr(builtins, annotation, None))
+        if name in resources or not _is_plain(annotation):
+            return False
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    return all(type(default).__module__ == "builtins" for default in defaults)
 
 
 def _is_plain(annotation: Any) -> bool:

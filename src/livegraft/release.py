@@ -253,7 +253,8 @@ class ReleaseBuilder:
         work = _Build(plan, before, pins, failures)
         names, required = work.names(whole), self._requirements.modules
         # Verdicts come while modules that have one are loaded already.
-        with closing(self._begin_probe(plan, self._unproven(names, work))) as work.probing:
+        probing = closing(self._begin_probe(plan, self._unproven(names, work)))
+        with probing as work.probing, self._loader.loading_many():
             for name in required:
                 self._place_required(name, work)
             for name in names:
@@ -340,6 +341,10 @@ class ReleaseBuilder:
         if module is None:
             raise self._requirements.absent(name, work.plan.revision)
         return self._load_module(module, work.plan, work.probing)
+
+    def write_sources(self, is_enough: Callable[[], bool]) -> None:
+        """Put the sources of what was loaded on disk, now that it is live; ends early when ``is_enough`` says so."""
+        self._loader.write_sources(is_enough)
 
     def check_live(self, requirements: Sequence[Requirement], release: Release) -> None:
         """See whether what is live is as the host begins to require; load it if it is not here.

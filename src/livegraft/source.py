@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import CodeType
 from typing import Final
 
-from livegraft.bytecode import IS_KNOWN, Import, docstring_of, functions_named, imports_of
+from livegraft.bytecode import IS_KNOWN, Import, docstring_of, functions_named, imports_of, mentions
 from livegraft.errors import SourceError
 
 
@@ -22,15 +22,19 @@ class Entry(StrEnum):
     ASYNC = "async"
 
 
+_NAMES_OF_FILES: Final = frozenset({"__file__", "__path__", "__spec__", "__loader__", "__cached__", "co_filename"})
+
+
 class Source:
     """A module's file, what it tells, and its code until a version takes it.
 
     ``entry`` is None for a file without a top-level ``run``: a module, not a script. ``imports`` lists
     every import statement, those in functions and conditions too. ``error`` is set when the file cannot
     be compiled; ``entry`` is then a guess from the text, so that a broken script is known as one.
+    ``asks_for_files`` is set when the code names ``__file__`` or the like, its own or another module's.
     """
 
-    __slots__ = ("_code", "data", "docstring", "entry", "error", "imports", "path")
+    __slots__ = ("_code", "asks_for_files", "data", "docstring", "entry", "error", "imports", "path")
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Source:
         self.imports = imports
         self.docstring = docstring
         self.error = error
+        self.asks_for_files = code is None or mentions(code, _NAMES_OF_FILES)
         self._code = code
 
     @property

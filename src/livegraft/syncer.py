@@ -198,7 +198,16 @@ class Syncer:
             with self._turn:
                 self._answered = asked
                 self._turn.notify_all()
+            self._write_sources(asked)
+            with self._turn:
                 self._turn.wait_for(lambda: self._asked > self._answered or self._stopping, pause)
+
+    def _write_sources(self, answered: int) -> None:
+        """Nobody waits for this: it ends when somebody asks for a look, and goes on after the next one."""
+        try:
+            self._builder.write_sources(lambda: self._asked > answered or self._stopping)
+        except OSError as error:
+            logger.warning("sources could not be written, tracebacks may lack their lines: %s", error)
 
     def _round(self) -> float:
         """Look once; return how many seconds to wait until the next look."""

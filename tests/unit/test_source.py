@@ -124,3 +124,16 @@ def test_code_is_given_to_one_version_each() -> None:
 
     assert {each.co_filename for each in all_of(first)} == {"/a/s.py"}
     assert {each.co_filename for each in all_of(second)} == {"/b/s.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("x = 1", False),
+        ("here = __file__", True),
+        ("def data(module):\n    return open(module.__file__)", True),
+        ("class A:\n    def f(self):\n        return lambda: __spec__.origin", True),
+    ],
+)
+def test_code_that_looks_for_files_is_known(text: str, asks: bool) -> None:
+    assert read(text.encode()).asks_for_files is asks
