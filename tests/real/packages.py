@@ -51,5 +51,13 @@ PACKAGES = (
             "test_compat_warn": "reloads a module; a version's code does not change",
         },
     ),
-    RealPackage("click", ("8.1.7", "8.1.8"), ("click",)),
+    RealPackage(
+        "click",
+        ("8.1.7", "8.1.8"),
+        ("click",),
+        excluded={
+            "test_light_imports": "imports click in a new process, where it is the installed one",
+            "test_prompts_abort": "patches by a plain name (`monkeypatch.setattr` with text)",
+        },
+    ),
 )

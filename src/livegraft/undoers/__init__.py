@@ -33,6 +33,7 @@ UNDOERS: Final[tuple[Undoer, ...]] = (
     registries.process_finalizers,
     registries.warning_filters,
     caches.type_expressions,
+    caches.overloads,
     caches.inspection,
     caches.pointer_types,
     caches.function_results,

@@ -49,6 +49,13 @@ def type_expressions(leaving: Leaving) -> None:
         clear()
 
 
+def overloads(leaving: Leaving) -> None:
+    """``@typing.overload``: ``typing.get_overloads`` finds the functions in a table by the module's name."""
+    registry: Any = getattr(sys.modules.get("typing"), "_overload_registry", {})
+    for name in leaving.module_names:
+        registry.pop(name, None)
+
+
 def inspection(leaving: Leaving) -> None:
     """``inspect.getattr_static`` kept classes on CPython 3.12.0 to 3.12.3."""
     cached: Any = getattr(sys.modules.get("inspect"), "_shadowed_dict_from_mro_tuple", None)

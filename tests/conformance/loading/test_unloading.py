@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import typing
 import weakref
 from typing import Any
 
@@ -157,3 +158,19 @@ def measure() -> dict[str, int]:
         "threads": threading.active_count(),
         "descriptors": len(os.listdir("/proc/self/fd")),
     }
+
+
+def test_case_32_overloads_do_not_keep_their_version(host: Host) -> None:
+    host.take(
+        {
+            "s.py": "from typing import get_overloads, overload\n@overload\ndef f(x: int) -> int: ...\n"
+            "@overload\ndef f(x: str) -> str: ...\ndef f(x): return x\ndef run(): return len(get_overloads(f))\n"
+        }
+    )
+    key = host.key("s")
+    assert host.live.s.run() == 2
+
+    host.take({"s.py": "def run(): ..."})
+
+    host.wait_for("s", key, VersionState.UNLOADED)
+    assert not any(name.startswith("livegraft.live.s@") for name in vars(typing)["_overload_registry"])
