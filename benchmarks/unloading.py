@@ -42,10 +42,10 @@ def check(folder: Path, count: int) -> Figure:
         version = release.scripts["s"].version
         took = []
         for _ in range(30):
-            begin = time.perf_counter()
+            begin = time.thread_time()  # it only computes: what else the machine does must not count
             found = supervisor._drainer._region([version]).survey()
-            took.append((time.perf_counter() - begin) * 1000)
-            assert not found.held
+            took.append((time.thread_time() - begin) * 1000)
+            assert found.is_whole
             del found
         del version, release
         return Figure(f"unload check, {count} objects, p50", median(took), "ms", 2 if count == 1_000 else None)
