@@ -54,7 +54,7 @@ class PlannedModule:
     data: Mapping[str, str] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
     asks_for_files: bool = False
-    """Whether its code, or code that it comes to, names ``__file__`` or the like: its file must stand before it runs."""
+    """Whether its code, or code that it comes to, names ``__file__`` or the like: then its file must stand first."""
     mentions: Mapping[str, bool] = field(default_factory=dict)
     """What its imports could mean in the repository, by dotted name; True if that needs no ``tops``: a relative one."""
 
