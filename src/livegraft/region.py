@@ -70,6 +70,7 @@ _ATOMS: Final = frozenset(
     }
 )
 _SIZED: Final = (list, dict, tuple, set, frozenset, deque)
+_EXACT: Final = frozenset(_SIZED)
 _PLAIN: Final = frozenset({*_SIZED, types.FunctionType, types.MethodType, types.CellType})
 _MATERIAL: Final = frozenset(
     {"builtins", "types", "functools", "collections", "weakref", "abc", "_abc", "typing", "dataclasses", "enum"}
@@ -156,8 +157,9 @@ class Region:
             edges[item].extend(those)
         roots = []
         for place, (count, within) in enumerate(zip(self._counts, inner, strict=True)):
-            if count > within and count < _IMMORTAL:
-                outside = count - _OWN_REFERENCES - within - self._known.get(id(self._items[place]), 0)
+            outside = count - within - _OWN_REFERENCES
+            if 0 < outside < _IMMORTAL:
+                outside -= self._known.get(id(self._items[place]), 0)
                 if outside > 0:
                     roots.append((place, outside))
         reached = _closure((place for place, _ in roots), edges)
@@ -228,7 +230,7 @@ class Region:
         begin = 0
         while begin < len(items):
             part = items[begin : begin + _SLICE]
-            if any(map(_is_giant, part)):
+            if _has_giant(part):
                 return False
             begin += len(part)
             found = {id(each): each for each in gc.get_referents(*part)}
@@ -317,13 +319,18 @@ def _closure(begin: Iterable[int], edges: Sequence[Sequence[int]]) -> set[int]:
     return reached
 
 
-def _is_giant(item: Any) -> bool:
-    """Whether reading the referents of this alone takes too long."""
-    kind = type(item)
-    if kind in _ATOMS or not issubclass(kind, _SIZED):
-        return False
-    base = next(base for base in _SIZED if issubclass(kind, base))
-    return base.__len__(item) > LARGEST
+def _has_giant(part: Sequence[Any]) -> bool:
+    """Whether reading the referents of one of these alone takes too long."""
+    if max(map(len, [item for item in part if type(item) in _EXACT]), default=0) > LARGEST:
+        return True
+    derived = {kind for kind in set(map(type, part)) - _EXACT if issubclass(kind, _SIZED)}
+    return bool(derived) and any(_size(item) > LARGEST for item in part if type(item) in derived)
+
+
+def _size(item: Any) -> int:
+    """The length of an instance of a derived class, whatever that makes of ``len``."""
+    base = next(base for base in _SIZED if issubclass(type(item), base))
+    return base.__len__(item)
 
 
 def _is_of_a_module(item: Any) -> bool:
