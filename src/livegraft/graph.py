@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from livegraft.bytecode import Import
+from livegraft.code_cache import CodeCache
 from livegraft.data_files import MOST_FILES, Folders, package_data, patterns_of
 from livegraft.errors import HeaderError, SourceError
 from livegraft.pauses import Pauses
@@ -111,7 +112,8 @@ class Planner:
 
     ``read`` gives the content of a blob; ``snapshot`` the tree of a revision that was planned before.
     ``read_many`` gives those of several, in their order. ``read_before`` are modules whose sources need not be read
-    again. Plans are made by one thread; ``find`` and ``learn`` may be called from any.
+    again; ``cache`` keeps what reading them found. Plans are made by one thread; ``at`` and ``learn`` may be called
+    from any.
     """
 
     def __init__(
@@ -121,8 +123,10 @@ class Planner:
         snapshot: Callable[[str], Snapshot],
         read_many: Callable[[Sequence[str]], Iterator[bytes]] | None = None,
         read_before: Mapping[str, PlannedModule] | None = None,
+        cache: CodeCache | None = None,
     ) -> None:
         self.read = read
+        self._cache = cache
         self._read_many = read_many or (lambda blobs: map(read, blobs))
         self._read_before = read_before or {}
         self._snapshot = snapshot
@@ -180,7 +184,9 @@ class Planner:
 
     def _afresh(self) -> Planner:
         modules = self._plan.modules if self._plan else {}
-        return Planner(read=self.read, snapshot=self._snapshot, read_many=self._read_many, read_before=modules)
+        return Planner(
+            read=self.read, snapshot=self._snapshot, read_many=self._read_many, read_before=modules, cache=self._cache
+        )
 
     def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
         """Remember an import that the syntax tree does not show: from now on it counts for the importer's key.
@@ -266,7 +272,21 @@ class Planner:
                 unread.append((name, file))
         contents = self._read_many([file.blob for _, file in unread])
         for (name, file), data in zip(unread, contents, strict=True):
-            yield name, read_source(file.path, data)
+            yield name, self._read_source(file, data)
+
+    def _read_source(self, file: _File, data: bytes) -> Source:
+        if self._cache is None:
+            return read_source(file.path, data)
+        source = self._cache.get(file.path, file.blob, data)
+        if source is None:
+            source = read_source(file.path, data)
+            self._cache.add(file.blob, source)
+        return source
+
+    def save_cache(self) -> None:
+        """Keep what was read of new files for the next start. Raises OSError."""
+        if self._cache is not None:
+            self._cache.save({file.blob for file in self._files.values()})
 
     def _replace(self, name: str, file: _File | None, source: Source | None, modules: dict[str, PlannedModule]) -> None:
         gone = modules.pop(name, None)

@@ -61,6 +61,11 @@ class Source:
         """The file as text; what cannot be decoded is replaced."""
         return _decoded(self.data)
 
+    @property
+    def code(self) -> CodeType | None:
+        """The code, while no version has taken it; None for a file that cannot be compiled."""
+        return self._code
+
     def take_code(self) -> CodeType:
         """The module's code, for one version alone: its file name may be set. Raises SourceError.
 

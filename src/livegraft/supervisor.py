@@ -19,6 +19,7 @@ from livegraft import archive, process
 from livegraft.calls import Calls
 from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
+from livegraft.code_cache import CodeCache
 from livegraft.context import Progress
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.decisions import Decisions
@@ -133,6 +134,7 @@ class Supervisor:
         planner = self._planner = Planner(
             read=self._mirror.read,
             read_many=self._mirror.read_many,
+            cache=CodeCache(self.data / "code"),
             snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision)),
         )
         self._installed = Installed()

@@ -206,6 +206,7 @@ class Syncer:
         """Nobody waits for this: it ends when somebody asks for a look, and goes on after the next one."""
         try:
             self._builder.write_sources(lambda: self._asked > answered or self._stopping)
+            self._planner.save_cache()
         except OSError as error:
             logger.warning("sources could not be written, tracebacks may lack their lines: %s", error)
 

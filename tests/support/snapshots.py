@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from livegraft.code_cache import CodeCache
 from livegraft.graph import Plan, Planner
 from livegraft.revision import Revision
 from livegraft.snapshot import Snapshot
@@ -14,11 +15,11 @@ from livegraft.snapshot import Snapshot
 class Plans:
     """A planner over literal files: ``plan({"a.py": "..."})`` gives the plan of that tree."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: CodeCache | None = None) -> None:
         self.reads: list[str] = []
         self._texts: dict[str, bytes] = {}
         self._snapshots: dict[str, Snapshot] = {}
-        self.planner = Planner(read=self._read, snapshot=self._snapshots.__getitem__)
+        self.planner = Planner(read=self._read, snapshot=self._snapshots.__getitem__, cache=cache)
 
     def plan(self, files: Mapping[str, str]) -> Plan:
         return self.planner.plan(self.snapshot(files))

@@ -1,0 +1,127 @@
+"""Code that is kept on disk is used when it is sound, and as if it were not there when it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from livegraft import code_cache, graph
+from livegraft.bytecode import Import
+from livegraft.code_cache import MOST_PACKS, CodeCache
+from livegraft.source import Entry, read_source
+from tests.support.snapshots import Plans, keys
+
+TEXT = b'"""Says hello."""\nimport helpers.util\nasync def run(): return "hello"\n'
+BLOB = "a" * 40
+
+
+def saved(folder: Path, blob: str = BLOB) -> Path:
+    """A cache with one entry, written; its pack."""
+    cache = CodeCache(folder)
+    before = set(folder.rglob("*.pack"))
+    cache.add(blob, read_source("s.py", TEXT))
+    cache.save([blob])
+    return next(iter({*folder.rglob("*.pack")} - before))
+
+
+def test_what_was_read_is_found_by_the_next_process(tmp_path: Path) -> None:
+    saved(tmp_path)
+
+    found = CodeCache(tmp_path).get("s.py", BLOB, TEXT)
+
+    assert found is not None
+    assert (found.entry, found.docstring, found.imports) == (Entry.ASYNC, "Says hello.", (Import("helpers.util"),))
+    assert found.take_code().co_names[0] == "__doc__"
+
+
+def test_a_warm_start_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"s.py": "import h\ndef run(): return h.V", "h.py": "V = 1"}
+    cold = Plans(CodeCache(tmp_path))
+    keys_before = keys(cold.plan(files))
+    cold.planner.save_cache()
+    monkeypatch.setattr(graph, "read_source", None)
+
+    warm = Plans(CodeCache(tmp_path)).plan(files)
+
+    assert keys(warm) == keys_before
+    assert warm.modules["s"].is_script
+
+
+def test_each_version_gets_code_of_its_own(tmp_path: Path) -> None:
+    saved(tmp_path)
+    cache = CodeCache(tmp_path)
+
+    first, second = cache.get("a.py", BLOB, TEXT), cache.get("b.py", BLOB, TEXT)
+
+    assert first is not None
+    assert second is not None
+    assert first.take_code() is not second.take_code()
+
+
+def test_a_pack_cut_at_any_byte_is_no_entry(tmp_path: Path) -> None:
+    pack = saved(tmp_path)
+    whole = pack.read_bytes()
+
+    for length in range(len(whole)):
+        pack.write_bytes(whole[:length])
+        assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+
+
+def test_a_flipped_bit_anywhere_is_no_entry(tmp_path: Path) -> None:
+    pack = saved(tmp_path)
+    whole = pack.read_bytes()
+
+    for at in range(len(whole)):
+        pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+
+
+def test_a_cut_entry_leaves_those_before_it(tmp_path: Path) -> None:
+    first = saved(tmp_path)
+    second = saved(tmp_path, "b" * 40)
+    first.write_bytes(first.read_bytes() + second.read_bytes()[:-1])
+    second.unlink()
+    cache = CodeCache(tmp_path)
+
+    assert cache.get("s.py", BLOB, TEXT) is not None
+    assert cache.get("s.py", "b" * 40, TEXT) is None
+
+
+def test_a_process_killed_while_it_wrote_left_nothing_that_is_read(tmp_path: Path) -> None:
+    pack = saved(tmp_path)
+    pack.rename(pack.with_suffix(".coming"))
+
+    assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+
+
+@pytest.mark.parametrize("name", ["MAGIC_NUMBER", "FORMAT"])
+def test_another_python_or_livegraft_finds_nothing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path)
+    if name == "FORMAT":
+        monkeypatch.setattr(code_cache, "FORMAT", 999)
+    else:
+        monkeypatch.setattr("importlib.util.MAGIC_NUMBER", b"1234")
+
+    assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+
+
+def test_packs_are_joined_and_keep_what_is_used(tmp_path: Path) -> None:
+    blobs = [f"{n:040x}" for n in range(MOST_PACKS + 1)]
+    for blob in blobs[:-1]:
+        saved(tmp_path, blob)
+    last = CodeCache(tmp_path)
+    last.add(blobs[-1], read_source("s.py", TEXT))
+    last.save([blobs[0], blobs[-1]])
+
+    cache = CodeCache(tmp_path)
+    assert len(list(tmp_path.rglob("*.pack"))) == 1
+    assert [blob for blob in blobs if cache.get("s.py", blob, TEXT)] == [blobs[0], blobs[-1]]
+
+
+def test_a_file_that_cannot_be_compiled_is_not_kept(tmp_path: Path) -> None:
+    cache = CodeCache(tmp_path)
+    cache.add(BLOB, read_source("s.py", b"def run(:"))
+    cache.save([BLOB])
+
+    assert not list(tmp_path.rglob("*.pack"))
