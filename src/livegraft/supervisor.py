@@ -110,6 +110,7 @@ class Supervisor:
         clock: Clock | None = None,
     ) -> None:
         policy = _policy(release)
+        drain = _drain_policy(drain_policy)  # before anything is opened
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -153,7 +154,7 @@ class Supervisor:
             events=self.events,
             runs_of=self._runs_of,
             cancel_run=self._cancel_superseded,
-            policy=_drain_policy(drain_policy),
+            policy=drain,
             deadline_seconds=drain_seconds,
             decided=self._write_decision,
         )
