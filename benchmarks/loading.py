@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import marshal
 import os
 import resource
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 from benchmarks.figures import Figure, median, percentile, seconds, told
-from benchmarks.repositories import commit_one, repository_of, script_path, script_text, texts
+from benchmarks.repositories import commit_many, commit_one, repository_of, script_path, script_text, texts
 from livegraft import Supervisor
 from livegraft.mirror.git import GitMirror
 from tests.support import eventually
@@ -23,11 +27,14 @@ CALLS = 40_000
 
 
 def measure(folder: Path) -> Iterator[Figure]:
-    for count, goal in ((100, None), (10_000, 50.0)):
+    for count, goal in ((100, None), (1_000, None), (10_000, 50.0)):
         with told(f"commit to live, {count:,} scripts"):
             yield from commit_to_live(folder / f"live{count}", count, goal)
     with told("cold start of 10,000 scripts"):
         yield from cold_start(folder / "cold", 10_000)
+    with told("a helper of many scripts, and the host's loop meanwhile"):
+        yield from helper_to_live(folder / "helper", 10_000, (1, 100, 5_000))
+        yield from loop_while_loading(folder / "loop", 1_000)
     with told(f"memory over {VERSIONS:,} versions"):
         yield from memory(folder / "memory")
 
@@ -63,31 +70,142 @@ def children_seconds() -> float:
 
 
 def cold_start(folder: Path, count: int) -> Iterator[Figure]:
-    """Compile and execute all scripts bare, and from a repository to a live release, in turn."""
+    """Compile and execute all scripts bare, and from a repository to a live release, in turn, in processor time.
+
+    The cache is cold (a data folder that is new) and warm (one that knew all these scripts). Without the probe, which
+    works in other processes and has figures of its own.
+    """
     repository = repository_of(folder / "repository", count)
-    bare, ours = [], []
+    compiled = compiled_texts(count)
+    took: dict[str, list[float]] = {"bare": [], "executed": [], "cold": [], "warm": []}
     for turn in range(3):
-        bare.append(seconds(lambda: execute_bare(count)))
-        supervisor = Supervisor(repository.path, data=folder / f"data{turn}", poll_seconds=600)
-        ours.append(seconds(supervisor.__enter__))
-        supervisor.stop()
-        del supervisor
-        gc.collect()
-    yield Figure(f"cold start, {count} scripts, bare compile and execute", median(bare), "s")
-    yield Figure(f"cold start, {count} scripts", median(ours), "s")
-    yield Figure(f"cold start, {count} scripts, against bare", median(ours) / median(bare), "x", 1.3)
+        data = folder / f"data{turn}"
+        took["bare"].append(processor_seconds(lambda: execute_bare(count)))
+        took["executed"].append(processor_seconds(lambda: execute_compiled(compiled)))
+        took["cold"].append(start_once(repository.path, data, until_saved=True))
+        took["warm"].append(start_once(repository.path, data))
+    middle = {name: median(values) for name, values in took.items()}
+    yield Figure(f"start, {count} scripts, bare compile and execute", middle["bare"], "s")
+    yield Figure(f"start, {count} scripts, bare execute", middle["executed"], "s")
+    yield Figure(f"start, {count} scripts, cold cache", middle["cold"], "s")
+    yield Figure(f"start, {count} scripts, warm cache", middle["warm"], "s")
+    yield Figure(f"start, {count} scripts, cold cache, against bare", middle["cold"] / middle["bare"], "x", 1.3)
+    yield Figure(f"start, {count} scripts, warm cache, against execute", middle["warm"] / middle["executed"], "x", 1.1)
+
+
+def start_once(repository: Path, data: Path, *, until_saved: bool = False) -> float:
+    supervisor = Supervisor(repository, data=data, poll_seconds=600, probe=False)
+    took = processor_seconds(supervisor.__enter__)
+    if until_saved:
+        eventually(lambda: any((data / "code").rglob("*.pack")), timeout=120)
+    supervisor.stop()
+    del supervisor
+    gc.collect()
+    return took
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
 
 
 def execute_bare(count: int) -> None:
     """What any loader must do at least: compile and execute each file, with imports that are found."""
-    found = texts(count)
+    with helpers_at_hand():
+        for path, text in texts(count).items():
+            exec(compile(text, path, "exec", dont_inherit=True), {"__name__": path})
+
+
+def compiled_texts(count: int) -> list[bytes]:
+    return [marshal.dumps(compile(text, path, "exec", dont_inherit=True)) for path, text in texts(count).items()]
+
+
+def execute_compiled(compiled: Sequence[bytes]) -> None:
+    """The same with code objects that come from disk; what is executed is kept, as a loader must keep it."""
+    kept = []
+    with helpers_at_hand():
+        for each in compiled:
+            names: dict[str, object] = {"__name__": "bare"}
+            exec(marshal.loads(each), names)
+            kept.append(names)
+
+
+@contextmanager
+def helpers_at_hand() -> Iterator[None]:
     lib = SimpleNamespace(rate=lambda: 1)
     names = {f"lib.h{n}": lib for n in range(200)}
     sys.modules.update(names)  # type: ignore[arg-type]
-    for path, text in found.items():
-        exec(compile(text, path, "exec", dont_inherit=True), {"__name__": path})
-    for name in names:
-        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def helper_to_live(folder: Path, count: int, users: Sequence[int]) -> Iterator[Figure]:
+    """From the end of a commit that changes a helper until the last of its scripts answers anew."""
+    repository = repository_of(folder / "repository", 0)
+    files = {f"shared/h{most}.py": "MARK = 0\n" for most in users}
+    for n in range(count):
+        helpers = [most for most in users if n < most]
+        imports = "".join(f"import shared.h{most}\n" for most in helpers)
+        files[f"team{n // 100}/script{n}.py"] = f"{imports}def run(): return {n}\n"
+    commit_many(repository, files)
+    with Supervisor(repository.path, data=folder / "data", poll_seconds=600, probe=False) as supervisor:
+        for most in users:
+            took = []
+            for turn in range(1, 4):
+                commit_one(repository, f"shared/h{most}.py", f"MARK = {turn}\n")
+                begin = time.perf_counter()
+                while turn != getattr(supervisor.live.shared, f"h{most}").MARK:
+                    time.sleep(0.0005)
+                took.append((time.perf_counter() - begin) * 1000)
+            yield Figure(f"helper of {most} of {count} scripts to live, p50", median(took), "ms")
+
+
+def loop_while_loading(folder: Path, count: int) -> Iterator[Figure]:
+    """How late an event loop of the host ticks, each millisecond, idle and while so many scripts load."""
+    repository = repository_of(folder / "repository", 1)
+    with Supervisor(repository.path, data=folder / "data", poll_seconds=600, probe=False) as supervisor:
+        loop = LateTicks()
+        loop.start()
+        time.sleep(1)
+        idle = loop.take()
+        commit_many(repository, texts(count))
+        supervisor.sync()
+        loading = loop.take()
+        loop.stop()
+    for name, late in (("idle", idle), (f"while {count} scripts load", loading)):
+        yield Figure(f"host loop, {name}, p50", median(late), "ms")
+        yield Figure(f"host loop, {name}, p99", percentile(late, 0.99), "ms")
+    yield Figure(f"host loop, while {count} scripts load, longest beyond idle", max(loading) - median(idle), "ms", 20)
+
+
+class LateTicks(threading.Thread):
+    """An event loop that sleeps a millisecond again and again, and notes how much longer it took, in ms."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._late: list[float] = []
+        self._ended = False
+
+    def take(self) -> list[float]:
+        late, self._late = self._late, []
+        return late
+
+    def stop(self) -> None:
+        self._ended = True
+        self.join()
+
+    def run(self) -> None:
+        asyncio.run(self._tick())
+
+    async def _tick(self) -> None:
+        while not self._ended:
+            begin = time.perf_counter()
+            await asyncio.sleep(0.001)
+            self._late.append((time.perf_counter() - begin - 0.001) * 1000)
 
 
 def memory(folder: Path) -> Iterator[Figure]:

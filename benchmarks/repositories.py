@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import Repository
@@ -57,8 +58,14 @@ def repository_of(folder: Path, count: int) -> Repository:
 
 def commit_one(repository: Repository, path: str, text: str) -> None:
     """Commit one changed file with plumbing, so that what is timed is not the work tree."""
+    commit_many(repository, {path: text})
+
+
+def commit_many(repository: Repository, files: Mapping[str, str]) -> None:
+    """Commit changed files in one commit, as ``commit_one``."""
+    changes = "".join(f"M 100644 inline {path}\ndata {len(text.encode())}\n{text}\n" for path, text in files.items())
     stream = (
         "commit refs/heads/main\ncommitter Bench <bench@example.com> 1767225601 +0000\ndata 6\nchange\n"
-        f"from refs/heads/main^0\nM 100644 inline {path}\ndata {len(text.encode())}\n{text}\n"
+        f"from refs/heads/main^0\n{changes}"
     )
     subprocess.run(["git", "fast-import", "--quiet"], cwd=repository.path, input=stream.encode(), check=True)
