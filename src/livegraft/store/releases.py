@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from livegraft.store.database import Database
 
 _releases = schema.releases.c
 _versions = schema.versions.c
+_VERSION_FIELDS = [field.name for field in fields(VersionRecord)]
 
 _VERSIONS_AT_ONCE: Final = 400
 
@@ -78,7 +79,8 @@ class SqlReleases:
         return next(iter(self._read(wanted)), None)
 
     def add_versions(self, versions: Iterable[VersionRecord]) -> None:
-        rows = [asdict(version) for version in versions]
+        # By hand: asdict copies each value deeply, and a first release has thousands of versions.
+        rows = [{name: getattr(version, name) for name in _VERSION_FIELDS} for version in versions]
         if rows:
             statement = upsert(schema.versions)
             # A version that comes back is the newest again, and stays the one that its first revision brought.
