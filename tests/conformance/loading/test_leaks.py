@@ -170,7 +170,7 @@ FREED = [
     ),
     Row(
         "a warning shown once",
-        "with warnings.catch_warnings():\n    warnings.simplefilter('once')\n    warnings.warn('x', W)",
+        "with warnings.catch_warnings(record=True):\n    warnings.simplefilter('once')\n    warnings.warn('x', W)",
         top="import warnings\nclass W(UserWarning): ...",
     ),
     Row(
