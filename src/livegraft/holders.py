@@ -102,7 +102,7 @@ def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
     referrers = itertools.chain.from_iterable(itertools.starmap(gc.get_referrers, [targets]))
     found: list[Any] = undisturbed(partial(list, itertools.filterfalse(tuple.__instancecheck__, referrers)))
     try:
-        return [each for each in found if id(each) not in skipped and not _is_ours(each)]
+        return [each for each in found if id(each) not in skipped and not _is_ours(each) and not _is_module(each)]
     finally:
         # A frame of ours in a local of its own would be garbage that holds the very objects that are looked at.
         del found
@@ -116,14 +116,19 @@ def _is_ours(holder: object) -> bool:
 
 
 def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[Any]]:
-    """Ways from a module of the host to one of the targets: the module, one of its values, ..., the target.
+    """Ways from a module of the host to one of the targets: its globals, one of their values, ..., the target.
+
+    Modules themselves are not asked what they refer to. One written in C may tell of dead objects that it keeps for
+    reuse (``_asyncio`` on 3.12 does); to touch such an object frees it a second time.
 
     Level by level. Of each level the objects are kept, and for each the chunk of the level before in which
     somebody refers to it: so a chunk is read by one call, and the way back is looked up only when there is one.
     """
     wanted = {id(item): item for item in targets}
     seen = {id(sys.modules), id(wanted), id(targets), *skipped, *wanted}
-    levels: list[list[Any]] = [_host_modules()]
+    levels: list[list[Any]] = [list(_host_modules())]
+    for globals_of_one in levels[0]:
+        wanted.pop(id(globals_of_one), None)  # the way begins there
     origins: list[list[int]] = [[]]
     seen.update(map(id, levels[0]), (id(levels), id(origins), id(seen)))
     count = 0
@@ -134,7 +139,11 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
             found = _referents(last[begin : begin + _CHUNK], wanted)
             for identity in wanted.keys() & found.keys():
                 yield [*_way_back(levels, origins, number, wanted[identity]), wanted.pop(identity)]
-            fresh = [each for identity, each in found.items() if identity not in seen and gc.is_tracked(each)]
+            fresh = [
+                each
+                for identity, each in found.items()
+                if identity not in seen and gc.is_tracked(each) and not _is_module(each)
+            ]
             seen.update(map(id, fresh))
             after += fresh
             origin += itertools.repeat(number, len(fresh))
@@ -147,13 +156,15 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
         origins.append(origin)
 
 
-def _host_modules() -> list[Any]:
-    """The modules of the process but for versions; those of the application before the standard library's."""
-    modules = [each for each in list(sys.modules.values()) if issubclass(type(each), types.ModuleType)]
-    return sorted(
-        (each for each in modules if not str(each.__name__).startswith(PREFIX)),
-        key=lambda module: module.__name__.partition(".")[0] in sys.stdlib_module_names,
-    )
+def _host_modules() -> list[dict[str, Any]]:
+    """The globals of the process's modules but for versions; those of the application before the standard library's."""
+    modules = [each for each in list(sys.modules.values()) if _is_module(each)]
+    modules.sort(key=lambda module: str(module.__name__).partition(".")[0] in sys.stdlib_module_names)
+    return [vars(module) for module in modules if not str(module.__name__).startswith(PREFIX)]
+
+
+def _is_module(item: object) -> bool:
+    return issubclass(type(item), types.ModuleType)
 
 
 def _referents(chunk: Sequence[Any], wanted: Collection[int]) -> dict[int, Any]:
@@ -198,17 +209,15 @@ def _way_back(levels: Sequence[Sequence[Any]], origins: Sequence[Sequence[int]],
 
 def _told(path: Sequence[Any]) -> str:
     """``list REGISTRY in module app``: the holder, what it is in, and the module's name for that."""
-    module, rest = path[0], list(path[1:-1])
-    if rest and rest[0] is getattr(module, "__dict__", None):
-        del rest[0]
-    if not issubclass(type(module), types.ModuleType):
+    names, rest = path[0], path[1:-1]
+    if type(names) is not dict or type(names.get("__name__")) is not str:
         return " in ".join(_kind(each) for each in reversed(path[:-1]))
     first = rest[0] if rest else path[-1]
-    name = next((str(name) for name, value in list(vars(module).items()) if value is first), "a value")
+    name = next((str(name) for name, value in list(names.items()) if value is first), "a value")
     if not rest:
-        return f"name {name} in module {module.__name__}"
+        return f"name {name} in module {names['__name__']}"
     kinds = [_kind(each) for each in reversed(rest)]
-    return f"{' in '.join(kinds)} {name} in module {module.__name__}"
+    return f"{' in '.join(kinds)} {name} in module {names['__name__']}"
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> object:

@@ -1,0 +1,45 @@
+"""Looking for who holds something."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from livegraft.holders import find_holders
+
+REGISTRY: list[object] = []
+
+AFTER_AWAITING = """
+import asyncio, gc
+from livegraft.holders import find_holders
+
+async def wait():
+    future = asyncio.get_running_loop().create_future()
+    future.get_loop().call_soon(future.set_result, None)
+    await future
+
+asyncio.run(wait())
+for _ in range(3):
+    find_holders([(object(), 1)], ())
+    asyncio.run(wait())
+gc.collect()
+print("collected")
+"""
+
+
+def test_a_list_of_a_module_is_named_with_the_way_to_what_it_holds() -> None:
+    REGISTRY.append({"kept": [kept := object()]})
+    try:
+        found = find_holders([(kept, 1)], ())
+    finally:
+        REGISTRY.clear()
+
+    assert f"list in dict in list REGISTRY in module {__name__} -> object object" in found.names
+    assert not found.suspended
+
+
+def test_looking_touches_no_dead_objects_that_a_module_in_c_keeps_for_reuse() -> None:
+    """On CPython 3.12 ``_asyncio`` tells of those: who takes hold of one frees it a second time."""
+    done = subprocess.run([sys.executable, "-c", AFTER_AWAITING], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout.strip()) == (0, "collected"), done.stderr
