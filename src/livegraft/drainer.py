@@ -382,7 +382,20 @@ class Drainer:
         is_settled = found.is_whole or bool(in_use)
         del looked, found
         kept = self._reached(held) if is_settled else set()
+        self._stay_with_users([version for version in versions if version in kept and version not in held], held)
         return self._remove([version for version in versions if version not in kept], verified=is_settled) > 0
+
+    def _stay_with_users(self, versions: Iterable[Version], held: Sequence[Version]) -> None:
+        """What nobody holds stays while what is held can come to it: say so, and drain it with its users.
+
+        Otherwise it would be draining for ever, its release too, and no one could tell why.
+        """
+        for version in versions:
+            users = sorted({user.label for user in version.users or held})
+            version.holders = tuple(f"used by {user}, which stays" for user in users)
+            is_idle = all(user.state is not VersionState.DRAINING for user in version.users or held)
+            if is_idle and version.state is VersionState.DRAINING:
+                version.move(VersionState.DRAINED, self._clock.now())
 
     def _is_due(self, versions: Iterable[Version], found: Survey) -> bool:
         """Whether this look takes back registrations: the first of a version, and the ones that name holders."""

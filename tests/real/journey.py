@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ class Stage:
     ``ends`` counts the tests of the suite by how they ended under livegraft; ``worse`` are those that pass in a
     plain checkout and do not here, with the text; ``left_out`` counts tests by the pattern that excluded them.
     ``modules`` and ``states`` tell how many versions were loaded, and what became of them once superseded;
-    ``holders`` names who kept those that did not leave.
+    ``stayed`` names those that did not leave, each with its state and who held it.
     """
 
     version: str
@@ -47,7 +48,7 @@ class Stage:
     answered_beside: bool = False
     modules: int = 0
     states: dict[str, int] = field(default_factory=dict)
-    holders: list[str] = field(default_factory=list)
+    stayed: dict[str, list[str]] = field(default_factory=dict)
 
 
 def files_of(package: RealPackage, version: str) -> dict[str, bytes]:
@@ -58,6 +59,10 @@ def files_of(package: RealPackage, version: str) -> dict[str, bytes]:
         sdist = contents(fetch(package.name, version, "sdist"))
         folder = package.tests + "/"
         files |= {f"tests/{path.removeprefix(folder)}": data for path, data in sdist.items() if path.startswith(folder)}
+        for begin, place in package.also.items():
+            files |= {place + path.removeprefix(begin): data for path, data in sdist.items() if path.startswith(begin)}
+    files |= dict.fromkeys(package.empty, b"")
+    files = {path: data for path, data in files.items() if path not in package.without}
     top = package.tops[0].removesuffix(".py")
     files["script.py"] = f"import {top}\ndef run():\n    return {version!r}, {top}.__file__\n".encode()
     return files
@@ -136,7 +141,11 @@ def leave(host: Host, stage: Stage, keys: set[tuple[str, str]]) -> None:
     # The list of those that left is bounded: what is not known any more is gone.
     states["unloaded"] = len(keys) - sum(count for state, count in states.items() if state != "unloaded")
     stage.modules, stage.states = len(keys), dict(states)
-    stage.holders = sorted({holder for each in left for holder in each.holders})[:20]
+    stage.stayed = {
+        each.name: [each.state.value, *each.holders, *each.stacks]
+        for each in left
+        if each.state is not VersionState.UNLOADED
+    }
 
 
 def known(host: Host) -> set[tuple[str, str]]:
@@ -152,6 +161,7 @@ def planned_keys(host: Host) -> set[tuple[str, str]]:
 def travel(package: RealPackage, folder: Path) -> list[Stage]:
     """The whole journey."""
     stages: list[Stage] = []
+    tempfile.gettempdir()  # pytest has asked for it before it imports a test; some of click's read the answer
     requirements = str(fetch_requirements(package.requires))
     sys.path.append(requirements)
     with a_host(folder, import_seconds=120.0, probe=False) as host:

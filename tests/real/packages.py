@@ -13,7 +13,10 @@ class RealPackage:
     ``versions`` are the releases that follow each other as commits. ``tops`` are the folders or files of the
     wheel; ``tests`` is the folder of the sdist with the suite, "" when the suite is in the wheel, and ``suite``
     what of the repository pytest is given. ``excluded`` maps a part of a test's id to the reason why that test
-    cannot pass. ``requires`` are further packages that the suite needs.
+    cannot pass. ``requires`` are further packages that the suite needs. ``also`` are other files of the sdist, by how
+    their path begins, with what stands for that in the repository; ``empty`` files are added and ``without`` ones left
+    away, so that data files lie in a package, as livegraft wants it. ``part`` tells what ``suite`` leaves out, and why.
+    ``quick`` ones are part of the default suite.
     """
 
     name: str
@@ -23,12 +26,26 @@ class RealPackage:
     suite: tuple[str, ...] = ("tests",)
     excluded: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+    also: Mapping[str, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    part: str = ""
     quick: bool = False
 
 
 _PATCHED_BY_NAME = "patches by a plain name (`mock.patch`), which no version has"
 
 _OWN_NAME = "compares a module's `__name__` with its plain name; a version's has the key in it"
+
+_REWRITTEN = (
+    "needs two temporary objects to live at once: by pytest's rewriting of `assert`, which version code has not"
+)
+
+_COMPOSED = "gives `mock.patch` a name made of `__name__`; a version's is no dotted name"
+
+_RACE = "races with the pager that it starts: fails now and then in a plain checkout as well"
+
+_PACKAGING = ("elffile", "manylinux", "markers", "metadata", "musllinux", "specifiers", "structures", "tags", "utils")
 
 PACKAGES = (
     RealPackage(
@@ -53,11 +70,70 @@ PACKAGES = (
     ),
     RealPackage(
         "click",
-        ("8.1.7", "8.1.8"),
+        ("8.1.7", "8.1.8", "8.2.1"),
         ("click",),
         excluded={
             "test_light_imports": "imports click in a new process, where it is the installed one",
+            "test_echo_via_pager[test5": _RACE,
+            "test_echo_via_pager[test6": _RACE,
             "test_prompts_abort": "patches by a plain name (`monkeypatch.setattr` with text)",
         },
+    ),
+    RealPackage(
+        "attrs",
+        ("23.2.0", "24.2.0"),
+        ("attr", "attrs"),
+        also={"conftest.py": "tests/conftest.py"},
+        excluded={
+            "test_hash_mirrors_eq": _REWRITTEN,
+            "test_hash_by_id": _REWRITTEN,
+            "hash_false_eq_false": _REWRITTEN,
+            "TestFilenames::test_filenames": _OWN_NAME,
+            "TestMakeClass::test_attr_args": _OWN_NAME,
+            "test_packaging.py": "the ids of its tests have the `__name__` of a module in them: not comparable",
+            "test_slots_unpickle_after_attr": _COMPOSED,
+            "test_slots_unpickle_is_backward_compatible": "edits bytes of a pickle that hold the length of a name",
+        },
+    ),
+    RealPackage(
+        "packaging",
+        ("23.2", "24.1"),
+        ("packaging",),
+        suite=tuple(f"tests/test_{name}.py" for name in _PACKAGING),
+        part="all but `test_version.py` (18,064 generated comparisons) and `test_requirements.py` (5,286 likewise)",
+        requires=("pretend",),
+    ),
+    RealPackage(
+        "jinja2",
+        ("3.1.3", "3.1.4", "3.1.5"),
+        ("jinja2",),
+        requires=("trio", "sniffio", "outcome"),
+        also={"tests/res/": "res/"},
+        empty=("tests/__init__.py",),
+        without=("tests/res/__init__.py",),
+        excluded={
+            "TestDebug::test_syntax_error": _OWN_NAME,
+            "test_regular_syntax_error": _OWN_NAME,
+            "test_object_type_repr": _OWN_NAME,
+            "test_extension_nodes": _COMPOSED,
+            "test_contextreference_node": _COMPOSED,
+            "test_pep_451_import_hook": "finds a package of the repository by `sys.path`, where no version is",
+        },
+    ),
+    RealPackage(
+        "pyparsing",
+        ("3.1.1", "3.1.2"),
+        ("pyparsing",),
+        suite=("tests/test_simple_unit.py", "tests/test_unit.py"),
+        also={"examples/": "examples/"},
+    ),
+    RealPackage("sortedcontainers", ("2.3.0", "2.4.0"), ("sortedcontainers",), tests="", suite=()),
+    RealPackage("tomlkit", ("0.12.4", "0.12.5", "0.13.2"), ("tomlkit",), requires=("pyyaml",)),
+    RealPackage(
+        "networkx",
+        ("3.2.1", "3.3"),
+        ("networkx",),
+        tests="",
+        suite=("networkx/classes", "networkx/utils", "networkx/algorithms/tests"),
     ),
 )

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 KEPT = Path(__file__).parents[2] / "build" / "real"
 _DOWNLOAD_SECONDS = 180.0
+_OPTIONS = ("--disable-pip-version-check", "--quiet", "--retries", "1", "--timeout", "10")
 _KINDS = {"wheel": "--only-binary", "sdist": "--no-binary"}
 
 
@@ -58,7 +59,7 @@ def contents(archive: Path) -> dict[str, bytes]:
 
 
 def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    command = [sys.executable, "-m", "pip", *_OPTIONS, *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS)
     except subprocess.TimeoutExpired:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +41,7 @@ class LiveCode:
         self._keepers: set[Any] = set()
 
     def pytest_configure(self, config: pytest.Config) -> None:
+        self._keepers.add(config.pluginmanager)
         for name in self._conftests:
             config.pluginmanager.register(live_module(self._supervisor, name), f"live {name}")
 
@@ -57,10 +60,20 @@ class LiveCode:
         self._keepers.add(session._fixturemanager)
 
     def let_go(self) -> None:
-        """Let go of the test modules: pytest keeps its nodes and fixtures as long as the process lives."""
+        """Let go of the test modules: pytest keeps its nodes, fixtures and plugins as long as the process lives."""
         for keeper in self._keepers:
             vars(keeper).clear()
         self._keepers.clear()
+        _empty_caches("hypothesis", "_hypothesis")
+
+
+def _empty_caches(*packages: str) -> None:
+    """Empty the caches of functions in packages of the host: Hypothesis keeps test modules by them."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(packages):
+            for value in list(vars(module).values()):
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()
 
 
 def live_module(supervisor: Supervisor, name: str) -> Any:

@@ -93,6 +93,23 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
         host.wait_for("s", key, VersionState.UNLOADED, timeout=60)
 
 
+def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -> None:
+    host.take({"s.py": "from shop import prices\ndef run(): ...", "shop/__init__.py": "", "shop/prices.py": "TAX = 1"})
+    script, package = host.version("s"), host.version("s").reach["shop"].key
+    key, label = script.key, script.label
+    del script
+    kept(host, "run")
+    host.take({"s.py": "def run(): ...", "shop/__init__.py": "PRICES = 2"})
+
+    host.wait_for("s", key, VersionState.LEAKED, timeout=60)
+    status = host.wait_for("shop", package, VersionState.DRAINED, timeout=60)
+    assert f"used by {label}, which stays" in status.holders
+
+    KEPT.clear()
+    host.supervisor._drainer.wake()
+    host.wait_for("shop", package, VersionState.UNLOADED, timeout=60)
+
+
 def test_what_was_called_through_a_package_unloads_too(host: Host) -> None:
     host.take({"shop/prices/rule.py": "def quote(): return 1\ndef run(): ..."})
     key = host.key("shop/prices/rule")
