@@ -390,10 +390,10 @@ class Drainer:
 
         Otherwise it would be draining for ever, its release too, and no one could tell why.
         """
+        is_idle = all(user.state is not VersionState.DRAINING for user in held)
         for version in versions:
-            users = sorted({user.label for user in version.users or held})
-            version.holders = tuple(f"used by {user}, which stays" for user in users)
-            is_idle = all(user.state is not VersionState.DRAINING for user in version.users or held)
+            users = version.users.intersection(held) or version.users or held
+            version.holders = tuple(f"used by {label}, which stays" for label in sorted({user.label for user in users}))
             if is_idle and version.state is VersionState.DRAINING:
                 version.move(VersionState.DRAINED, self._clock.now())
 

@@ -41,7 +41,7 @@ class LiveCode:
         self._keepers: set[Any] = set()
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        self._keepers.add(config.pluginmanager)
+        self._keepers.update((config, config.pluginmanager))
         for name in self._conftests:
             config.pluginmanager.register(live_module(self._supervisor, name), f"live {name}")
 
@@ -68,12 +68,14 @@ class LiveCode:
 
 
 def _empty_caches(*packages: str) -> None:
-    """Empty the caches of functions in packages of the host: Hypothesis keeps test modules by them."""
+    """Empty the caches of some packages of the host: Hypothesis keeps test modules and classes by them."""
     for name, module in list(sys.modules.items()):
         if name.startswith(packages):
-            for value in list(vars(module).values()):
+            for place, value in list(vars(module).items()):
                 if isinstance(value, functools._lru_cache_wrapper):
                     value.cache_clear()
+                elif place.endswith("_CACHE") and hasattr(value, "clear"):
+                    value.clear()
 
 
 def live_module(supervisor: Supervisor, name: str) -> Any:

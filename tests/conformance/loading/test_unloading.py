@@ -94,7 +94,14 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
 
 
 def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -> None:
-    host.take({"s.py": "from shop import prices\ndef run(): ...", "shop/__init__.py": "", "shop/prices.py": "TAX = 1"})
+    host.take(
+        {
+            "s.py": "from shop import prices\ndef run(): ...",
+            "shop/__init__.py": "from shop import a",  # and a uses the package: a cycle
+            "shop/a.py": "import shop",
+            "shop/prices.py": "TAX = 1",
+        }
+    )
     script, package = host.version("s"), host.version("s").reach["shop"].key
     key, label = script.key, script.label
     del script
