@@ -14,3 +14,10 @@ from tests.support.host import Host, a_host
 def host(tmp_path: Path) -> Iterator[Host]:
     with a_host(tmp_path) as host:
         yield host
+
+
+@pytest.fixture
+def probed_host(tmp_path: Path) -> Iterator[Host]:
+    """Imports what is new in a child process first."""
+    with a_host(tmp_path, probe=True) as host:
+        yield host

@@ -123,14 +123,14 @@ def test_case_14_whatever_is_raised_at_import_the_host_lives(host: Host, stateme
 @pytest.mark.parametrize(
     "statement", ["import os; os._exit(0)", "import ctypes; ctypes.string_at(0)", "import os; os.abort()"]
 )
-def test_case_14_what_would_end_the_process_ends_its_probe(host: Host, statement: str) -> None:
-    host.take({"s.py": GOOD})
+def test_case_14_what_would_end_the_process_ends_its_probe(probed_host: Host, statement: str) -> None:
+    probed_host.take({"s.py": GOOD})
 
-    outcome = host.take({"s.py": f"X = 1\n{statement}\ndef run(): return 'bad'"})["s"]
+    outcome = probed_host.take({"s.py": f"X = 1\n{statement}\ndef run(): return 'bad'"})["s"]
 
     assert (failure(outcome).path, failure(outcome).line) == ("s.py", 2)
-    assert host.live.s.run() == "good"
-    assert host.take({"s.py": "def run(): return 'mended'"})["s"].outcome is Outcome.LOADED
+    assert probed_host.live.s.run() == "good"
+    assert probed_host.take({"s.py": "def run(): return 'mended'"})["s"].outcome is Outcome.LOADED
 
 
 def test_case_15_the_commit_that_mends_it_loads_without_a_restart(host: Host) -> None:

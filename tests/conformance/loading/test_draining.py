@@ -62,7 +62,8 @@ def test_case_29_a_suspended_generator_resumes_on_its_version_and_keeps_it(host:
     for _ in range(12):
         host.supervisor._drainer.look()
     assert host.states("s")[key] is VersionState.DRAINING
-    assert any("suspended generator items" in holder for holder in host.status("s", key).holders)
+    # On a large heap the generator itself is not sought: its function is named.
+    assert any("suspended" in holder and "items" in holder for holder in host.status("s", key).holders)
 
     assert (first, *items) == (1, 1)
     del items
