@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -92,3 +94,40 @@ def test_what_was_not_delivered_in_the_window_is_taken_back() -> None:
 
     assert done.is_set()
     assert escaped == []
+
+
+def test_code_under_a_profiler_goes_on_after_an_interrupt() -> None:
+    """On CPython 3.11 it never does while the interpreter still looks for an exception to raise in a thread."""
+    done = subprocess.run([sys.executable, "-c", PROFILED], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout.strip()) == (0, "went on"), done.stderr
+
+
+PROFILED = """
+import sys, threading, time
+from livegraft.runner.interrupt import RunCancelledError, Window
+
+window = Window()
+
+def work():
+    try:
+        with window:
+            while True:
+                pass
+    except RunCancelledError:
+        pass
+
+thread = threading.Thread(target=work)
+thread.start()
+while not window.interrupt():
+    time.sleep(0.001)
+thread.join()
+
+def call():
+    return "went on"
+
+sys.setprofile(lambda *event: None)
+answer = call()
+sys.setprofile(None)
+print(answer)
+"""
