@@ -12,9 +12,11 @@ import builtins
 import functools
 import importlib
 import importlib.resources
+import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -120,8 +122,14 @@ class Imports:
         ours = importlib.import_module(PREFIX.partition(".")[0])
         self._stands: dict[int, ModuleType] = {
             id(importlib): _Stand(
-                importlib, {"import_module": self._import_module, "resources": (resources := self._resources())}
+                importlib,
+                {
+                    "import_module": self._import_module,
+                    "resources": (resources := self._resources()),
+                    "util": (util := _Stand(importlib.util, {"find_spec": self._find_spec})),
+                },
             ),
+            id(importlib.util): util,
             id(ours): _Stand(ours, offered),
             id(importlib.resources): resources,
             id(pkgutil): _Stand(pkgutil, {"get_data": self._get_data}),
@@ -164,6 +172,18 @@ class Imports:
                 return self._walk(importer, full)
         found = importlib.import_module(name, package)
         return self._stands.get(id(found), found)
+
+    def _find_spec(self, name: str, package: str | None = None) -> ModuleSpec | None:
+        """``importlib.util.find_spec``; a module of the version's own is imported for that."""
+        importer = self._importer(None, sys._getframe(1))
+        level = len(name) - len(name.lstrip("."))
+        if importer is not None and (package or not level):
+            full = _absolute(name[level:], level, plain_name(package or ""), True)
+            if self._is_ours(importer, full):
+                if full != importer.name and self._linker.link(importer, full) is None:
+                    return None
+                return self._executed(self._walk(importer, full)).__spec__
+        return importlib.util.find_spec(name, package)
 
     def _resources(self) -> ModuleType:
         """``importlib.resources``, whose functions take the plain name of a package as the version's own."""

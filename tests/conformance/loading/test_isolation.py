@@ -60,6 +60,20 @@ def test_case_19_every_way_to_import_by_name_gets_the_own_commits_helper(host: H
     assert old.run() == 1
 
 
+def test_case_19_a_spec_is_found_of_the_own_commits_module(host: Host) -> None:
+    body = (
+        "import importlib.util\nfrom importlib.util import find_spec\nfrom pathlib import Path\ndef run():\n"
+        "    own, none = importlib.util.find_spec('helpers.util'), find_spec('helpers.none')\n"
+        "    return Path(own.origin).read_text(), none, find_spec('json').name"
+    )
+    host.take({"s.py": body, "helpers/__init__.py": "", "helpers/util.py": "V = 1"})
+    old = host.live.s
+    host.take({"s.py": body + " # changed", "helpers/util.py": "V = 2"})
+
+    assert host.live.s.run() == ("V = 2", None, "json")
+    assert old.run() == ("V = 1", None, "json")
+
+
 def test_case_19_an_import_that_no_syntax_shows_is_remembered_as_a_dependency(host: Host) -> None:
     body = "import importlib\ndef run(name: str = 'vat'):\n    return importlib.import_module(f'rules.{name}').RATE"
     host.take({"s.py": body, "rules/vat.py": "RATE = 19"})
