@@ -121,20 +121,5 @@ PACKAGES = (
             "test_pep_451_import_hook": "finds a package of the repository by `sys.path`, where no version is",
         },
     ),
-    RealPackage(
-        "pyparsing",
-        ("3.1.1", "3.1.2"),
-        ("pyparsing",),
-        suite=("tests/test_simple_unit.py", "tests/test_unit.py"),
-        also={"examples/": "examples/"},
-    ),
     RealPackage("sortedcontainers", ("2.3.0", "2.4.0"), ("sortedcontainers",), tests="", suite=()),
-    RealPackage("tomlkit", ("0.12.4", "0.12.5", "0.13.2"), ("tomlkit",), requires=("pyyaml",)),
-    RealPackage(
-        "networkx",
-        ("3.2.1", "3.3"),
-        ("networkx",),
-        tests="",
-        suite=("networkx/classes", "networkx/utils", "networkx/algorithms/tests"),
-    ),
 )
