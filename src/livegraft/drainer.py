@@ -44,8 +44,8 @@ from livegraft.region import Region, Survey
 from livegraft.scrub import scrub
 from livegraft.stopping import stop_tasks, stop_threads
 from livegraft.suspended import frames_of_task, suspended_functions, tasks
-from livegraft.undo import Leaving, installed_undoers, undo
-from livegraft.undoers import FORGETTERS, UNDOERS
+from livegraft.undo import Leaving, Undoer, installed_undoers, undo
+from livegraft.undoers import FORGETTERS, SEARCHERS, UNDOERS
 from livegraft.version import Version, VersionState, closed_group
 
 logger = logging.getLogger(__name__)
@@ -365,8 +365,10 @@ class Drainer:
     def _unload(self, versions: list[Version]) -> bool:
         looked = self._region(versions)
         found = looked.survey()
-        if found.held and self._is_due(versions, found):
-            told = self._take_back_registrations(versions, looked, found)
+        for undoers in (self._undoers, SEARCHERS):
+            if not found.held or not self._is_due(versions, found):
+                break
+            told = self._take_back_registrations(versions, looked, found, undoers)
             del looked, found
             if told:
                 logger.debug("undone: %s", told)
@@ -402,9 +404,11 @@ class Drainer:
         held = [version for version in versions if id(vars(version.executed_module)) in found.held]
         return any(not self._looks[version] or _names_holders(self._looks[version] + 1) for version in held)
 
-    def _take_back_registrations(self, versions: Sequence[Version], looked: Region, found: Survey) -> list[str]:
+    def _take_back_registrations(
+        self, versions: Sequence[Version], looked: Region, found: Survey, undoers: Iterable[Undoer]
+    ) -> list[str]:
         leaving = Leaving(versions, functions=looked.functions(), held=[item for item, _ in found.roots])
-        undo(leaving, self._undoers)
+        undo(leaving, undoers)
         told = []
         for version, texts in leaving.told.items():
             version.undone += tuple(text for text in texts if text not in version.undone)

@@ -1,7 +1,8 @@
 """The undoers of livegraft: one small function for each kind of registration, by name.
 
 ``FORGETTERS`` drop what only costs memory, for each version that leaves. ``UNDOERS`` take back what makes the process
-hold a version, when something does.
+hold a version, when something does; ``SEARCHERS``, which read all modules of the host for that, when something still
+does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ UNDOERS: Final[tuple[Undoer, ...]] = (
     interpreter.irremovable,
     registries.log_handlers,
     registries.log_factories,
-    registries.dispatch,
     registries.pickling,
     registries.sqlite_adapters,
     registries.codec_searches,
@@ -36,8 +36,10 @@ UNDOERS: Final[tuple[Undoer, ...]] = (
     caches.overloads,
     caches.inspection,
     caches.pointer_types,
-    caches.function_results,
     threads.timers,
     threads.loop_timers,
 )
 """Run in this order."""
+
+SEARCHERS: Final[tuple[Undoer, ...]] = (registries.dispatch, caches.function_results)
+"""They take tens of milliseconds in a large host; all others together take one or two."""
