@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from livegraft.version import VersionState
+from tests.support import eventually
 from tests.support.host import Host
 from tests.support.repository import Repository
 
