@@ -51,6 +51,8 @@ def test_case_27_a_breakpoint_is_hit_in_the_file_of_its_own_commit(host: Host) -
     new = host.live.jobs.s
     new_file, old_file = (module.price.__code__.co_filename for module in (new, old))
 
+    # Sources are written a moment after the switch.
+    eventually(lambda: Path(new_file).exists() and Path(old_file).exists())
     debugger = Breakpoints()
     assert debugger.set_break(new_file, 4) is None
     answers = [debugger.runcall(module.run, net) for module in (old, new) for net in (5, -1)]
