@@ -151,8 +151,9 @@ class Drainer:
         self._past_deadline: set[Version] = set()
         self._canaries: dict[Version, weakref.ref[_Canary]] = {}
         # Classes of versions that are gone. A class refers to itself, so it stays until the host's next collection,
-        # and what it refers to meanwhile (its base in a helper) is not held by anybody for that.
-        self._leftovers: list[weakref.WeakSet[type]] = []
+        # and what it refers to meanwhile (its base in a helper) is not held by anybody for that. With the names and
+        # keys of the versions that it could refer to: the others' look needs none of it.
+        self._leftovers: list[tuple[frozenset[tuple[str, str]], weakref.WeakSet[type]]] = []
         self._batches: list[_Batch] = []
         self._wake = threading.Event()
         self._stopping = False
@@ -432,7 +433,8 @@ class Drainer:
         # No name here may stay bound to one of the modules or objects: it would count as a holder.
         there: list[ModuleType] = [modules[each] if modules else each.executed_module for each in versions]
         places = {version: place for place, version in enumerate(versions)}
-        self._leftovers = [classes for classes in self._leftovers[-_LEFTOVERS:] if len(classes)]
+        self._leftovers = [each for each in self._leftovers[-_LEFTOVERS:] if len(each[1])]
+        looked_at = {(version.name, version.key) for version in versions}
         extra: list[tuple[object, list[int]]] = []
         for version in versions:
             for name, view in version.views.items():
@@ -441,7 +443,8 @@ class Drainer:
             extra += [(owned, [places[version]]) for owned in version.attachments]
         known = Counter(map(id, (*there, *(item for item, _ in extra))))
         # Classes that their globals do not name any more are garbage and yet refer to these, until a collection.
-        for classes in (*self._leftovers, *(version.classes for version in versions)):
+        left = [classes for used, classes in self._leftovers if not used.isdisjoint(looked_at)]
+        for classes in (*left, *(version.classes for version in versions)):
             extra += [(each, []) for each in classes]
         known.update(id(version.module) for version in versions if version.module_name in sys.modules)
         return Region(there, extra=extra, known=known, beyond=[*self._loader.versions, *self._loader.beyond])
@@ -495,9 +498,11 @@ class Drainer:
             self._finish(version)
 
     def _finish(self, version: Version) -> None:
+        used = {(each.name, each.key) for each in version.used}
+        used.update((each.name, each.key) for each in version.reach.values())
+        self._leftovers.append((frozenset(used - {(version.name, version.key)}), version.classes))
         self._loader.forget(version)
         self._forget(version)
-        self._leftovers.append(version.classes)
         version.holders = version.stacks = version.remains = ()
         version.move(VersionState.UNLOADED, self._clock.now())
         self.unloaded.append(version)
