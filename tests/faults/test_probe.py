@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -29,9 +31,14 @@ MENDED = "def run(): return 'mended'"
 MEMORY_BYTES = 64 * 2**20
 
 
+def probed(folder: Path, **settings: Any) -> AbstractContextManager[Host]:
+    """A host with a probe, unless the settings say otherwise."""
+    return a_host(folder, **{"probe": True, **settings})
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path, files={"s.py": GOOD}, probe_memory_bytes=MEMORY_BYTES) as host:
+    with probed(tmp_path, files={"s.py": GOOD}, probe_memory_bytes=MEMORY_BYTES) as host:
         yield host
 
 
@@ -106,7 +113,7 @@ def test_what_would_end_the_host_is_refused_with_its_place(host: Host, body: str
     ids=["endless loop", "blocked", "blocked and deaf"],
 )
 def test_an_import_without_an_end_is_killed(tmp_path: Path, body: str, line: int) -> None:
-    with a_host(tmp_path, files={"s.py": GOOD}, import_seconds=1.0) as host:
+    with probed(tmp_path, files={"s.py": GOOD}, import_seconds=1.0) as host:
         threads = threading.active_count()
 
         failure = refused(host.take({"s.py": f"{body}\ndef run(): return 'bad'"})["s"])
@@ -279,7 +286,7 @@ def test_a_zygote_that_stands_still_is_given_up_and_loading_goes_on(
 def test_a_python_that_cannot_be_started_turns_the_probe_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
-    with a_host(tmp_path, files={"s.py": GOOD}) as host:
+    with probed(tmp_path, files={"s.py": GOOD}) as host:
         assert host.live.s.run() == "good"
         assert "'/nowhere/python' cannot be started" in host.supervisor.health()["probe"]
 
@@ -289,7 +296,7 @@ def test_a_zygote_that_dies_at_its_start_turns_the_probe_off_in_its_own_words(
 ) -> None:
     monkeypatch.setattr(process, "_BOOT", "raise SystemExit('this Python has no livegraft')")
 
-    with a_host(tmp_path, files={"s.py": GOOD}) as host:
+    with probed(tmp_path, files={"s.py": GOOD}) as host:
         assert host.live.s.run() == "good"
         assert host.supervisor.health()["probe"] == "failing: this Python has no livegraft"
         assert zygotes() == []
@@ -315,14 +322,14 @@ def test_a_bound_of_memory_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_probe_there_are_no_processes(tmp_path: Path) -> None:
-    with a_host(tmp_path, files={"s.py": GOOD}, probe=False) as host:
+    with probed(tmp_path, files={"s.py": GOOD}, probe=False) as host:
         assert host.live.s.run() == "good"
         assert zygotes() == []
         assert host.supervisor.health()["probe"] == "off"
 
 
 def test_several_supervisors_have_a_probe_each_and_end_it(tmp_path: Path) -> None:
-    with a_host(tmp_path / "a", files={"s.py": GOOD}) as a, a_host(tmp_path / "b", files={"s.py": GOOD}) as b:
+    with probed(tmp_path / "a", files={"s.py": GOOD}) as a, probed(tmp_path / "b", files={"s.py": GOOD}) as b:
         assert len(zygotes()) == 2
         for host in (a, b):
             assert (
@@ -382,7 +389,7 @@ def test_what_an_import_brought_in_is_there_for_the_next_child(tmp_path: Path) -
     body = f"import slow_package_of_the_test\n{GOOD}"
     sys.path.append(str(package.parent))  # the zygote of the next host has it, too
     try:
-        with a_host(tmp_path / "second", files={"s.py": body}) as second:
+        with probed(tmp_path / "second", files={"s.py": body}) as second:
             eventually(lambda: len(marks.read_text().split()) == 3, 10, "a child, this process, and the zygote")
             for n in range(3):
                 second.take({"s.py": f"{body}\nN = {n}"})
@@ -399,7 +406,7 @@ def test_versions_that_were_live_before_are_not_probed_again(tmp_path: Path) -> 
         "import os\nif os.environ.get('LIVEGRAFT_PROBE'):\n    with open({!r}, 'a') as file:\n        file.write('x')\n"
     )
     body = body.format(str(marks)) + GOOD
-    with a_host(tmp_path, files={"s.py": body}) as host:
+    with probed(tmp_path, files={"s.py": body}) as host:
         assert marks.read_text() == "x"
         host.take({"s.py": GOOD})
         host.take({"s.py": body})
@@ -414,7 +421,7 @@ def test_a_hundred_new_scripts_are_probed_by_few_children(tmp_path: Path) -> Non
     big = "kept = bytearray(2**20)\n"
     files = {f"team/s{n}.py": big + GOOD for n in range(100)} | {"team/s50.py": "import os\nos._exit(1)\n" + GOOD}
 
-    with a_host(tmp_path, files=files, probe_memory_bytes=MEMORY_BYTES) as host:
+    with probed(tmp_path, files=files, probe_memory_bytes=MEMORY_BYTES) as host:
         failed = [status.name for status in host.supervisor.scripts if status.error is not None]
         assert failed == ["team/s50"]
         forks = host.supervisor._probe._zygote.fork_count  # type: ignore[attr-defined]

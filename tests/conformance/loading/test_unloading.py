@@ -166,9 +166,9 @@ def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host
     assert after["modules"] == before["modules"]
     assert after["loggers"] == before["loggers"]
     assert abs(after["lines"] - before["lines"]) <= 5
-    # Pools and git's readers come and go; one thread a version would be hundreds.
+    # Pools and git's readers come and go, three descriptors for each connection; one a version would be hundreds.
     assert after["threads"] <= before["threads"] + 3
-    assert after["descriptors"] <= before["descriptors"] + 2
+    assert after["descriptors"] <= before["descriptors"] + 15
     # 800 versions of several hundred objects each would be hundreds of thousands of blocks.
     assert after["blocks"] - before["blocks"] < 20_000
 
