@@ -95,6 +95,8 @@ class Syncer:
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._rewrite_accepted = self._rebuild_asked = self._stopping = False
+        # Whether commits are read where they are first, and whether there is one that was read so and not fetched yet.
+        self._may_glance, self._is_to_fetch = True, False
         self._thread: threading.Thread | None = None
 
     @property
@@ -198,9 +200,30 @@ class Syncer:
             with self._turn:
                 self._answered = asked
                 self._turn.notify_all()
+            pause = self._fetch_what_was_seen(pause)
             self._write_sources(asked)
             with self._turn:
                 self._turn.wait_for(lambda: self._asked > self._answered or self._stopping, pause)
+
+    def _fetch_what_was_seen(self, pause: float) -> float:
+        """Bring into the mirror what went live before it was fetched; how many seconds to wait until the next look.
+
+        If that fails the next looks fetch first, until it works again: then all is in the mirror before it is live.
+        """
+        if not self._is_to_fetch:
+            return pause
+        self._is_to_fetch = False
+        try:
+            self._fetch()
+        except Exception as error:  # noqa: BLE001 - told, as that of a look is
+            return self._failing(error)
+        return pause
+
+    def _fetch(self) -> Revision:
+        self._may_glance = False
+        revision = self._mirror.fetch()
+        self._may_glance = True
+        return revision
 
     def _write_sources(self, answered: int) -> None:
         """Nobody waits for this: it ends when somebody asks for a look, and goes on after the next one."""
@@ -213,25 +236,27 @@ class Syncer:
     def _round(self) -> float:
         """Look once; return how many seconds to wait until the next look."""
         try:
-            self._look_at_packages()
             self._look()
-            self._tell_restart_needed()
-            self._error = None
-            self._failures_in_row = 0
-            pause = self._poll_seconds
-            self._tell(SyncState.HELD if self._held() else SyncState.OK, pause)
-        except LivegraftError as error:
+        except Exception as error:  # noqa: BLE001 - told, and what is live stays live
+            return self._failing(error)
+        self._error = None
+        self._failures_in_row = 0
+        self._tell(SyncState.HELD if self._held() else SyncState.OK, self._poll_seconds)
+        return self._poll_seconds
+
+    def _failing(self, error: Exception) -> float:
+        """Tell a failure; how many seconds to wait until the next look."""
+        pause: float
+        longest = max(_LONGEST_BACKOFF_SECONDS, self._poll_seconds)
+        if isinstance(error, LivegraftError):
             self._failed(error)
-            pause = min(
-                self._poll_seconds * 2**self._failures_in_row, max(_LONGEST_BACKOFF_SECONDS, self._poll_seconds)
-            )
+            pause = min(self._poll_seconds * 2**self._failures_in_row, longest)
             pause *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load of many followers, no secret
-            self._tell(SyncState.FAILING, pause)
-        except Exception as error:
-            logger.exception("sync failed; what is live stays live")
+        else:
+            logger.error("sync failed; what is live stays live", exc_info=error)
             self._failed(LivegraftError(f"internal error: {type(error).__name__}"))
             pause = _LONGEST_BACKOFF_SECONDS
-            self._tell(SyncState.FAILING, pause)
+        self._tell(SyncState.FAILING, pause)
         return pause
 
     def _look_at_packages(self) -> None:
@@ -254,14 +279,25 @@ class Syncer:
         self._failures_in_row = min(self._failures_in_row + 1, 10)
 
     def _look(self) -> None:
+        self._look_at_packages()
         seen_at = self._clock.now()
         try:
-            revision = self._mirror.fetch()
+            revision = self._newest()
         except MirrorError:
             if self._release is None:
                 self._start_from_what_is_here(seen_at)
             raise
         fetched_at = self._clock.now()
+        self._follow_to(revision, {"seen": seen_at, "fetched": fetched_at})
+        self._tell_restart_needed()
+
+    def _newest(self) -> Revision:
+        """The newest commit, read where it is if it can be: fetching it would take longer than all that follows."""
+        glanced = self._mirror.glance() if self._may_glance else None
+        self._is_to_fetch = glanced is not None
+        return glanced or self._fetch()
+
+    def _follow_to(self, revision: Revision, steps: dict[str, datetime]) -> None:
         if self._plan is not None and self._plan.revision.id == revision.id:
             self._look_again(self._plan)
             return
@@ -271,7 +307,7 @@ class Syncer:
                 self._build(self._release.plan)
             return
         self._check_history(revision)
-        self._take(revision, {"seen": seen_at, "fetched": fetched_at})
+        self._take(revision, steps)
 
     def _look_again(self, plan: Plan) -> None:
         """The newest commit was taken or refused before: only packages and people's decisions can have changed."""

@@ -159,9 +159,9 @@ def test_damage_stays_told_while_the_remote_is_down_and_what_is_sound_is_read(
 ) -> None:
     files = fetch_loose(repository, mirror, {"a.py": "1\n", "b.py": "2\n"})
     loose_file(folder, files["a.py"]).unlink()
+    repository.path.rename(repository.path.with_name("away"))
     with pytest.raises(LivegraftError):
         mirror.read(files["a.py"])
-    repository.path.rename(repository.path.with_name("away"))
 
     for _ in range(2):
         with pytest.raises(MirrorError, match="could not be rebuilt") as caught:
@@ -178,8 +178,10 @@ def test_reading_goes_on_while_the_mirror_is_rebuilt(repository: Repository, mir
     files = fetch_loose(repository, mirror, {f"{number}.py": f"{number}\n" for number in range(90)})
     sound, broken = files["1.py"], files["2.py"]
     loose_file(folder, broken).unlink()
+    repository.path.rename(repository.path.with_name("away"))
     with pytest.raises(LivegraftError):
         mirror.read(broken)
+    repository.path.with_name("away").rename(repository.path)
     failures: list[BaseException] = []
     done = threading.Event()
 

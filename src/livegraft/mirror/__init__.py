@@ -30,6 +30,12 @@ class Mirror(Protocol):
         Raises MirrorError when the repository cannot be read; what was fetched before stays readable.
         """
 
+    def glance(self) -> Revision | None:
+        """The branch's tip, readable at once and not fetched yet; None when it has to be fetched to be seen.
+
+        What it has is only safe from changes of the repository after the next ``fetch``.
+        """
+
     def tip(self) -> Revision | None:
         """The newest revision that is here already, without asking the remote; None before the first fetch."""
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from livegraft.revision import Revision
 
+PARENT = re.compile(rb"^parent ([0-9a-f]{40}|[0-9a-f]{64})$", re.MULTILINE)
 TREE = re.compile(rb"tree ([0-9a-f]{40}|[0-9a-f]{64})\n")
 PERSON = re.compile(rb"(?P<name>[^<]*)<(?P<email>[^>]*)>(?: (?P<seconds>-?\d{1,15}) [+-]\d{4})?.*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -22,10 +23,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit as people see it, and the id of its tree."""
+    """A commit as people see it, the id of its tree and the ids of the commits that it follows."""
 
     revision: Revision
     tree: str
+    parents: tuple[str, ...] = ()
 
 
 def parse_commit(id: str, data: bytes) -> Commit:
@@ -49,7 +51,7 @@ def parse_commit(id: str, data: bytes) -> Commit:
         committed_at=_instant(committer["seconds"] if committer else None),
         subject=_text(_subject(message), encoding, SUBJECT_CHARACTERS),
     )
-    return Commit(revision, tree[1].decode())
+    return Commit(revision, tree[1].decode(), tuple(id.decode() for id in PARENT.findall(head)))
 
 
 def _subject(message: bytes) -> bytes:

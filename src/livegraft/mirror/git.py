@@ -14,10 +14,10 @@ from livegraft.mirror.bare import BareFolder
 from livegraft.mirror.command import Ended, Git, hardened_environment
 from livegraft.mirror.failure import explain, telling
 from livegraft.mirror.limits import DEFAULT_LIMITS, Limits
-from livegraft.mirror.local import branch_tip
+from livegraft.mirror.local import branch_tip, object_folder
 from livegraft.mirror.objects import OBJECT_ID, Objects
 from livegraft.mirror.redaction import Redactor, check_token
-from livegraft.mirror.watch import Watcher, watch_branches
+from livegraft.mirror.watch import Watching, watch_branches
 from livegraft.revision import Revision
 from livegraft.snapshot import Snapshot
 
@@ -34,6 +34,7 @@ FETCH = (
     "--",
 )
 NEWS_BETWEEN_TIDYING = 50
+OBJECTS_BESIDE = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 NO_HOME = "/nonexistent"
 
 
@@ -66,8 +67,9 @@ class GitMirror:
         self._limits = limits
         self._bare = BareFolder(folder.absolute(), self._address.text)
         self._git = self._git_in(self._bare)
-        self._objects = Objects(self._git, limits=limits, deadline_seconds=deadline_seconds)
-        self._watchers: list[Watcher] = []
+        self._reader = self._git_in(self._bare, beside=object_folder(self._address.folder))
+        self._objects = Objects(self._reader, limits=limits, deadline_seconds=deadline_seconds)
+        self._watchers: list[Watching] = []
         self._news = NEWS_BETWEEN_TIDYING
         self._bare.folder.parent.mkdir(parents=True, exist_ok=True)
         with self._bare.locked(first_deadline_seconds):
@@ -98,6 +100,14 @@ class GitMirror:
             self._news += 1
         return after
 
+    def glance(self) -> Revision | None:
+        """See ``Mirror``: the objects of a local repository can be read where they are, checked against their ids."""
+        id = self._local_tip()
+        if id is None or self._objects.damage or self.tip() is None:
+            return None
+        commit = self._objects.commit(id)
+        return commit.revision if commit is not None else None
+
     def tip(self) -> Revision | None:
         try:
             commit = self._objects.commit(self._reference)
@@ -122,11 +132,13 @@ class GitMirror:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether revision ``newer`` has ``older`` in its history (or is it). Raises NotFoundError, MirrorError."""
-        for id in (older, newer):
-            self.revision(id)
-        if older == newer:
+        self.revision(older)
+        commit = self._objects.commit(newer) if OBJECT_ID.fullmatch(newer) else None
+        if commit is None:
+            raise NotFoundError("revision", newer)
+        if older == newer or older in commit.parents:  # no process is needed to see that
             return True
-        ended = self._git.run("merge-base", "--is-ancestor", older, newer, deadline_seconds=self._deadline_seconds)
+        ended = self._reader.run("merge-base", "--is-ancestor", older, newer, deadline_seconds=self._deadline_seconds)
         if ended.code not in (0, 1):
             self._objects.damage = f"the history of {newer} cannot be read"
             raise MirrorError("damaged", self._redact(f"{self._objects.damage} (git: {telling(ended.errors)})"))
@@ -141,6 +153,7 @@ class GitMirror:
         while self._watchers:
             self._watchers.pop().close()
         self._git.close()
+        self._reader.close()
         self._objects.close()
 
     def _local_tip(self) -> str | None:
@@ -214,7 +227,8 @@ class GitMirror:
             self._git.run("repack", "-d", "-q", "--geometric=2", deadline_seconds=self._first_deadline_seconds)
             self._bare.sweep()
 
-    def _git_in(self, bare: BareFolder) -> Git:
+    def _git_in(self, bare: BareFolder, *, beside: Path | None = None) -> Git:
+        """Git on a bare folder; it also finds the objects that stand in the folder ``beside``."""
         local = self._address.folder is not None
         environment = hardened_environment(
             self._address.protocol,
@@ -222,4 +236,12 @@ class GitMirror:
             global_settings=str(bare.global_settings) if local else os.devnull,
             token=self._token,
         )
+        if beside is not None:
+            environment[OBJECTS_BESIDE] = quoted(beside)
         return Git(("--git-dir", str(bare.folder)), environment, limits=self._limits)
+
+
+def quoted(folder: Path) -> str:
+    """A folder as one entry of a list that git splits at colons; quoted, it may have any character in its name."""
+    text = os.fsdecode(folder).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -22,6 +22,12 @@ def common_folder(repository: Path) -> Path | None:
         return None
 
 
+def object_folder(repository: Path | None) -> Path | None:
+    """Where a local repository keeps its objects; None for none of them."""
+    folder = common_folder(repository) if repository is not None else None
+    return folder / "objects" if folder is not None else None
+
+
 def branch_tip(repository: Path, branch: str) -> str | None:
     """The commit that a branch names, if a plain file of its own says so; None when git must be asked.
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import watchfiles
 
+from livegraft.mirror.inotify import FolderWatcher
 from livegraft.mirror.local import common_folder
 
 logger = logging.getLogger(__name__)
 
 STEP_MILLISECONDS = 10
 DEBOUNCE_MILLISECONDS = 50
+_HAS_INOTIFY: bool = sys.platform == "linux"  # not a constant for the type checker: both ways are checked
+
 BRANCH_FOLDERS = ("refs/heads", "reftable")
 
 
@@ -54,11 +59,30 @@ class Watcher:
             logger.warning("expected to watch %s, cannot: %s; changes are found by polling", self._folders[0], error)
 
 
-def watch_branches(repository: Path, changed: Callable[[], None]) -> Watcher | None:
+class Watching(Protocol):
+    """What notices changes until it is closed."""
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+
+
+def watch_branches(repository: Path, changed: Callable[[], None]) -> Watching | None:
     """Watch the branches of a local repository; None when there is none at the path.
 
     Rewritten packed references are not watched: they change a branch only when it is deleted.
     """
     folder = common_folder(repository)
     folders = [folder / part for part in BRANCH_FOLDERS if (folder / part).is_dir()] if folder else []
-    return Watcher(folders, concerns=lambda file: file.suffix != ".lock", changed=changed) if folders else None
+    if not folders:
+        return None
+    if _HAS_INOTIFY:
+        try:
+            return FolderWatcher(folders, concerns=_is_no_lock, changed=changed)
+        except OSError as error:
+            logger.warning("expected to watch %s, cannot: %s; changes are found by polling", folders[0], error)
+            return None
+    return Watcher(folders, concerns=lambda file: _is_no_lock(file.name), changed=changed)
+
+
+def _is_no_lock(name: str) -> bool:
+    return not name.endswith(".lock")

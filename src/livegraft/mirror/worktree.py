@@ -51,6 +51,9 @@ class WorkTree:
     def fetch(self) -> Revision:
         return Revision(WORKTREE, "", "", datetime.now(UTC), "files of the work tree")
 
+    def glance(self) -> Revision | None:
+        return None
+
     def tip(self) -> Revision | None:
         return self.fetch()
 
