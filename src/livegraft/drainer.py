@@ -243,16 +243,14 @@ class Drainer:
     def _reached(self, roots: Iterable[Version]) -> set[Version]:
         """The versions that code of these can come to: by its plan, or by what it imported so far."""
         reached: set[Version] = set()
-        pending = list(roots)
+        pending = set(roots)
         while pending:
-            version = pending.pop()
-            if version not in reached:
-                reached.add(version)
-                pending.extend(version.used)
-                for planned in version.reach.values():
-                    other = self._loader.find(planned.name, planned.key)
-                    if other is not None and other not in reached:
-                        pending.append(other)
+            reached |= pending
+            # Both by sets of whole rounds: there may be ten thousand roots, on each commit.
+            ids = set[tuple[str, str]]().union(*(version.reached_ids for version in pending))
+            pending = {found for id in ids if (found := self._loader.find(*id)) is not None}
+            pending.update(*(version.used for version in reached))
+            pending -= reached
         return reached
 
     def _take_back(self, version: Version, now: datetime) -> None:

@@ -92,7 +92,7 @@ class Schedule:
 
     def next_after(self, at: datetime) -> datetime:
         """The first slot strictly after an instant, in UTC."""
-        return next(self._slots(at))
+        return _next_after(self, at)
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """The slots with ``after < slot <= until``, oldest first, in UTC."""
@@ -113,6 +113,12 @@ class Schedule:
             # In the second pass of a repeated hour cronsim names the slot of the first pass again.
             if slot_at > after:
                 yield slot_at
+
+
+@lru_cache(maxsize=10_000)
+def _next_after(schedule: Schedule, at: datetime) -> datetime:
+    """Scripts with one line between them share its slots, and a start asks for all from one instant."""
+    return next(schedule._slots(at))
 
 
 @lru_cache(maxsize=20_000)

@@ -511,14 +511,14 @@ class Supervisor:
         """Take a script out of service: no button, no schedule, no API; the host's own calls go on."""
         self.script(name)
         self._decisions.put(RestraintKind.QUARANTINE, name, actor=actor, reason=reason)
-        self._replan()
+        self._replan([name])
         self.events.emit("script", name, quarantined=True)
 
     def release_quarantine(self, name: str, *, actor: str) -> None:
         """Put a quarantined script back into service. Raises ConflictError when it is not quarantined."""
         if not self._decisions.lift(RestraintKind.QUARANTINE, name, actor=actor):
             raise ConflictError(f"expected {name} to be quarantined, it is not")
-        self._replan()
+        self._replan([name])
         self.events.emit("script", name, quarantined=False)
 
     def pin(self, name: str, *, key: str, actor: str, reason: str = "") -> None:
@@ -660,12 +660,16 @@ class Supervisor:
         near = get_close_matches(name, release.scripts, 1) if release else []
         return NotFoundError("script", name, near[0] if near else None)
 
-    def _replan(self) -> None:
+    def _replan(self, names: Iterable[str] | None = None) -> None:
+        """Have the schedules of these scripts tick as they are now; None: of all, and no others."""
         release = self._release
-        if release is not None:
-            self._ticker.replan(
-                {name: self._entry(script) for name, script in release.scripts.items() if script.header.schedules}
-            )
+        if release is None:
+            return
+        scripts = release.scripts
+        if names is None:
+            self._ticker.replan({name: self._entry(each) for name, each in scripts.items() if each.header.schedules})
+        else:
+            self._ticker.change({name: self._entry(scripts[name]) if name in scripts else None for name in names})
 
     def _entry(self, script: LiveScript) -> Entry:
         header, quarantine = script.header, self._decisions.quarantines.get(script.name)

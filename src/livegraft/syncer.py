@@ -51,7 +51,8 @@ class _Refused:
 class Syncer:
     """One thread that fetches, plans, builds and switches; everything that changes the release happens on it.
 
-    ``switch`` makes a release live, ``replan`` then has its schedules tick. ``pins`` and ``held`` are asked for
+    ``switch`` makes a release live, ``replan`` then has the schedules of scripts
+    tick that changed, of all when it gets None. ``pins`` and ``held`` are asked for
     people's standing decisions. ``accept_rewritten`` takes a rewritten history without asking; otherwise the live
     code stays until a person accepts it. ``policy`` tells what becomes of a commit of which a script fails.
     """
@@ -68,7 +69,7 @@ class Syncer:
         events: Events,
         installed: Installed,
         switch: Callable[[Release], None],
-        replan: Callable[[], None],
+        replan: Callable[[Iterable[str] | None], None],
         pins: Callable[[], Mapping[str, Restraint]],
         held: Callable[[], bool],
         poll_seconds: float,
@@ -422,8 +423,9 @@ class Syncer:
             if not is_refused:
                 self._switch(candidate.release)
                 steps["live"] = self._clock.now()
+                changed = [outcome.script for outcome in candidate.outcomes] if self._release is not None else None
                 self._release = candidate.release
-                self._replan()
+                self._replan(changed)
             roots = self._release.roots() if self._release else ()
             self._drainer.supersede(roots, lambda step, at: self._finished(id, step, at))
         if not is_refused:

@@ -54,6 +54,9 @@ class Entry:
     suspended_reason: str = ""
 
 
+_NOTHING: Final = Entry(())
+
+
 class Starter(Protocol):
     """Port: how the ticker starts runs. Called from the ticker's thread."""
 
@@ -84,7 +87,7 @@ class Ticker:
         # when they return. Taken before _lock where both are.
         self._claiming = threading.Lock()
         self._lock = threading.Lock()
-        self._entries: Mapping[str, Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._timers: dict[tuple[str, Schedule], _Timer] = {}
         self._unplaced: list[_Timer] = []
         self._left: list[tuple[str, str]] = []
@@ -117,25 +120,36 @@ class Ticker:
         A schedule that is here already keeps its place, one that left does not fire once this returns, and
         a new one counts from now.
         """
-        now = self._clock.now()
-        wanted = {
-            (script, schedule): _delay(script, schedule, entry.jitter)
-            for script, entry in entries.items()
-            for schedule in entry.schedules
-        }
         with self._claiming, self._lock:
-            self._entries = dict(entries)
-            for script, schedule in self._timers.keys() - wanted.keys():
-                self._timers.pop((script, schedule)).gone = True
-                self._left.append((script, schedule.id))
-            for key, delay in wanted.items():
-                timer = self._timers.get(key)
-                if timer is None:
-                    timer = self._timers[key] = _Timer(*key, seen_at=now)
-                if timer.position is None or timer.delay != delay:
-                    timer.delay = delay
-                    self._unplaced.append(timer)
+            for script in self._entries.keys() - entries.keys():
+                self._put(script, None)
+            for script, entry in entries.items():
+                self._put(script, entry)
         self._wake.set()
+
+    def change(self, entries: Mapping[str, Entry | None]) -> None:
+        """Tick for these scripts as it says from now on, or no more; as ``replan`` does, and all others go on."""
+        with self._claiming, self._lock:
+            for script, entry in entries.items():
+                self._put(script, entry)
+        self._wake.set()
+
+    def _put(self, script: str, entry: Entry | None) -> None:
+        before = self._entries.pop(script, _NOTHING)
+        entry = entry or _NOTHING
+        if entry.schedules:
+            self._entries[script] = entry
+        for schedule in set(before.schedules).difference(entry.schedules):
+            self._timers.pop((script, schedule)).gone = True
+            self._left.append((script, schedule.id))
+        for schedule in entry.schedules:
+            timer = self._timers.get((script, schedule))
+            if timer is None:
+                timer = self._timers[script, schedule] = _Timer(script, schedule, seen_at=self._clock.now())
+            delay = _delay(script, schedule, entry.jitter)
+            if timer.position is None or timer.delay != delay:
+                timer.delay = delay
+                self._unplaced.append(timer)
 
     def next_at(self, script: str) -> tuple[tuple[Schedule, datetime], ...]:
         """The next slot of each schedule of a script, in the order of its header; () for a script without any."""

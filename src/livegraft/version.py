@@ -106,6 +106,7 @@ class Version:
         self.file = ""
         self.failure: LoadError | None = None
         self._reach: dict[str, PlannedModule] | None = None
+        self._reached_ids: frozenset[tuple[str, str]] | None = None
         self.used: set[Version] = set()
         self.users: set[Version] = set()
         self.views: dict[str, ModuleType] = {}
@@ -144,7 +145,14 @@ class Version:
 
     @reach.setter
     def reach(self, reach: dict[str, PlannedModule]) -> None:
-        self._reach = reach
+        self._reach, self._reached_ids = reach, None
+
+    @property
+    def reached_ids(self) -> frozenset[tuple[str, str]]:
+        """The name and the key of each of them."""
+        if self._reached_ids is None:
+            self._reached_ids = frozenset((each.name, each.key) for each in self.reach.values())
+        return self._reached_ids
 
     @property
     def classes(self) -> weakref.WeakSet[type]:
