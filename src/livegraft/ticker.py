@@ -120,21 +120,23 @@ class Ticker:
         A schedule that is here already keeps its place, one that left does not fire once this returns, and
         a new one counts from now.
         """
+        now = self._clock.now()
         with self._claiming, self._lock:
             for script in self._entries.keys() - entries.keys():
-                self._put(script, None)
+                self._put(script, None, now)
             for script, entry in entries.items():
-                self._put(script, entry)
+                self._put(script, entry, now)
         self._wake.set()
 
     def change(self, entries: Mapping[str, Entry | None]) -> None:
         """Tick for these scripts as it says from now on, or no more; as ``replan`` does, and all others go on."""
+        now = self._clock.now()
         with self._claiming, self._lock:
             for script, entry in entries.items():
-                self._put(script, entry)
+                self._put(script, entry, now)
         self._wake.set()
 
-    def _put(self, script: str, entry: Entry | None) -> None:
+    def _put(self, script: str, entry: Entry | None, now: datetime) -> None:
         before = self._entries.pop(script, _NOTHING)
         entry = entry or _NOTHING
         if entry.schedules:
@@ -145,7 +147,7 @@ class Ticker:
         for schedule in entry.schedules:
             timer = self._timers.get((script, schedule))
             if timer is None:
-                timer = self._timers[script, schedule] = _Timer(script, schedule, seen_at=self._clock.now())
+                timer = self._timers[script, schedule] = _Timer(script, schedule, seen_at=now)
             delay = _delay(script, schedule, entry.jitter)
             if timer.position is None or timer.delay != delay:
                 timer.delay = delay

@@ -31,6 +31,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -106,12 +107,15 @@ class _Child:
         self._asked: dict[str, tuple[bool, PlannedModule | None]] = {}
         self._begun: list[_Id] = []
         self._known = set(sys.modules)
+        self._outgoing = bytearray()
         self._resources = _resources()
 
     def serve(self) -> None:
         self.say(["ready"])
-        while line := self._next():
-            self._obey(line)
+        # Sources are written for code that looks for them: the others are the host's to write.
+        with self._loader.loading_many():
+            while line := self._next():
+                self._obey(line)
 
     def _obey(self, line: list[Any]) -> None:
         match line:
@@ -161,6 +165,7 @@ class _Child:
             yield
             return
         self.say(["begin", module.name, module.key])
+        self.flush()  # before it may end the process
         self._begun.append((module.name, module.key))
         try:
             yield
@@ -200,12 +205,17 @@ class _Child:
         return self._asked[name]
 
     def say(self, line: list[Any]) -> None:
+        """Tell the host a line with the next ``flush``."""
+        self._outgoing += json.dumps(line).encode() + b"\n"
+
+    def flush(self) -> None:
         if os.getpid() != self._pid:  # a process that a script forked: it must not go on as if it were this one
             _exit(0)
         try:
-            self._channel.sendall(json.dumps(line).encode() + b"\n")
+            self._channel.sendall(self._outgoing)
         except OSError:  # nobody listens any more
             _exit(0)
+        self._outgoing.clear()
 
     @staticmethod
     def _is_main_thread() -> bool:
@@ -214,6 +224,7 @@ class _Child:
     def _next(self) -> list[Any]:
         """The next line of the host; empty when it has closed the channel."""
         while not self._lines:
+            self.flush()
             data = self._channel.recv(_CHUNK)
             if not data:
                 return []
@@ -232,14 +243,15 @@ class _Child:
 
     def _harmless(self) -> list[str]:
         """Modules from outside of the repository that came and brought neither threads nor open files with them."""
-        if len(sys.modules) == len(self._known):
-            return []
-        names = [name for name in sys.modules if name not in self._known]
+        # The newest first, and only these: there may be 10,000 modules. A name that was taken out and came again may
+        # hide others, which then are imported late.
+        names = [*takewhile(lambda name: name not in self._known, reversed(sys.modules))][::-1]
         self._known.update(names)
-        before, self._resources = self._resources, _resources()
-        if before != self._resources:
+        names = [name for name in names if not name.startswith(PREFIX)]
+        if not names:
             return []
-        return [name for name in names if not name.startswith(PREFIX)]
+        before, self._resources = self._resources, _resources()
+        return names if before == self._resources else []
 
 
 class _Loader(Loader):
@@ -279,6 +291,10 @@ class _NoOrigins(Origins):
         return None
 
     def add(self, key: str, revision: str) -> None: ...
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        yield
 
 
 class _HostsPlan:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import RunFailure
@@ -107,16 +107,13 @@ class SqlReleases:
         wanted = list(versions)
         with self._database.reading() as connection:
             for n in range(0, len(wanted), _VERSIONS_AT_ONCE):
+                chunk = wanted[n : n + _VERSIONS_AT_ONCE]
                 # Not (script, key) IN (...): for more than one pair SQLite reads the whole index.
-                any_of = or_(
-                    *(
-                        and_(_versions.script == script, _versions.key == key)
-                        for script, key in wanted[n : n + _VERSIONS_AT_ONCE]
-                    )
-                )
-                rows = connection.execute(select(_versions.script, _versions.key).where(any_of))
+                has_script = _versions.script.in_([script for script, _ in chunk])
+                has_key = _versions.key.in_([key for _, key in chunk])
+                rows = connection.execute(select(_versions.script, _versions.key).where(has_script, has_key))
                 found.update((row.script, row.key) for row in rows)
-        return found
+        return found.intersection(wanted)
 
     def _read(self, wanted: Any) -> list[ReleaseRecord]:
         with self._database.reading() as connection:

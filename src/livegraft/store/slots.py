@@ -36,10 +36,11 @@ class SqlSlots:
             return {}
         with self._database.writing() as connection:
             connection.execute(upsert(schema.schedules).on_conflict_do_nothing(), rows)
-            for row in connection.execute(select(schema.schedules)):
+            scripts = {script for script, _ in wanted}
+            for row in connection.execute(select(schema.schedules).where(_schedules.script.in_(scripts))):
                 since[row.script, row.schedule] = row.since_at
             newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
-            newest = newest.where(_slots.script.in_({script for script, _ in wanted}))
+            newest = newest.where(_slots.script.in_(scripts))
             for row in connection.execute(newest.group_by(_slots.script, _slots.schedule)):
                 last[row.script, row.schedule] = row.slot_at
         return {key: max(since[key], last.get(key, since[key])) for key in wanted}
