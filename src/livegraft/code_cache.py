@@ -26,7 +26,7 @@ from livegraft.bytecode import Import
 from livegraft.pauses import Pauses
 from livegraft.source import Entry, Source
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Counts up when what is kept changes within one version of livegraft."""
 
 MOST_PACKS: Final = 16
@@ -58,9 +58,11 @@ class CodeCache:
         content, checksum = found
         if zlib.crc32(content, zlib.crc32(blob.encode("ascii"))) != checksum:
             return None
-        entry, imports, docstring, code = marshal.loads(content)  # noqa: S302 - the folder is ours, the checksum is right
+        found = marshal.loads(content)  # noqa: S302 - the folder is ours, the checksum is right
+        entry, imports, docstring, asks_for_files, code = found
         statements = tuple(Import(*each) for each in imports)
-        return Source(path, data, Entry(entry) if entry else None, statements, docstring, code=code)
+        entry = Entry(entry) if entry else None
+        return Source(path, data, entry, statements, docstring, code=code, asks_for_files=asks_for_files)
 
     def add(self, blob: str, source: Source) -> None:
         """Keep what was read, at the next ``save``."""
@@ -82,7 +84,8 @@ class CodeCache:
         entries = []
         for blob, (source, code) in new.items():
             entry = source.entry.value if source.entry is not None else ""
-            entries.append((blob, marshal.dumps((entry, [*map(tuple, source.imports)], source.docstring, code))))
+            told = (entry, [*map(tuple, source.imports)], source.docstring, source.asks_for_files, code)
+            entries.append((blob, marshal.dumps(told)))
             pause()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         packs = list(self._folder.glob("*.pack"))

@@ -46,6 +46,7 @@ class Source:
         *,
         code: CodeType | None = None,
         error: SourceError | None = None,
+        asks_for_files: bool | None = None,
     ) -> None:
         self.path = path
         self.data = data
@@ -53,7 +54,9 @@ class Source:
         self.imports = imports
         self.docstring = docstring
         self.error = error
-        self.asks_for_files = code is None or mentions(code, _NAMES_OF_FILES)
+        if asks_for_files is None:
+            asks_for_files = code is None or mentions(code, _NAMES_OF_FILES)
+        self.asks_for_files = asks_for_files
         self._code = code
 
     @property
@@ -106,6 +109,8 @@ def _broken(path: str, data: bytes, line: int, reason: str) -> Source:
 
 
 def _decoded(data: bytes) -> str:
+    if data.isascii() and b"coding" not in data and b"\r" not in data:  # most are, and to find out otherwise takes long
+        return data.decode("ascii")
     try:
         return importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError):

@@ -105,14 +105,13 @@ class SqlReleases:
     def were_live(self, versions: Iterable[tuple[str, str]]) -> Collection[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         wanted = list(versions)
+        keys = {key for _, key in wanted}
         with self._database.reading() as connection:
             for n in range(0, len(wanted), _VERSIONS_AT_ONCE):
                 chunk = wanted[n : n + _VERSIONS_AT_ONCE]
-                # Not (script, key) IN (...): for more than one pair SQLite reads the whole index.
-                has_script = _versions.script.in_([script for script, _ in chunk])
-                has_key = _versions.key.in_([key for _, key in chunk])
-                rows = connection.execute(select(_versions.script, _versions.key).where(has_script, has_key))
-                found.update((row.script, row.key) for row in rows)
+                # By script alone: for pairs SQLite reads the whole index, for two lists it tries each with each.
+                known = select(_versions.script, _versions.key).where(_versions.script.in_([name for name, _ in chunk]))
+                found.update((script, key) for script, key in connection.execute(known) if key in keys)
         return found.intersection(wanted)
 
     def _read(self, wanted: Any) -> list[ReleaseRecord]:
