@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import marshal
 import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,22 +74,30 @@ def cold_start(folder: Path, count: int) -> Iterator[Figure]:
     """Compile and execute all scripts bare, and from a repository to a live release, in turn, in processor time.
 
     The cache is cold (a data folder that is new) and warm (one that knew all these scripts). Without the probe, which
-    works in other processes and has figures of its own.
+    works in other processes and has figures of its own. Beside it what Python itself takes to import the same files,
+    without and with its own files of compiled code: what modules cost at least that are more than their code.
     """
     repository = repository_of(folder / "repository", count)
     compiled = compiled_texts(count)
-    took: dict[str, list[float]] = {"bare": [], "executed": [], "cold": [], "warm": []}
+    names = ("bare", "executed", "cold", "warm", "imported", "imported again")
+    took: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(3):
         data = folder / f"data{turn}"
         took["bare"].append(processor_seconds(lambda: execute_bare(count)))
         took["executed"].append(processor_seconds(lambda: execute_compiled(compiled)))
         took["cold"].append(start_once(repository.path, data, until_saved=True))
         took["warm"].append(start_once(repository.path, data))
+        files = folder / f"files{turn}"
+        write_all(files, texts(count))
+        took["imported"].append(processor_seconds(lambda: import_all(files, count)))  # noqa: B023 - called at once
+        took["imported again"].append(processor_seconds(lambda: import_all(files, count)))  # noqa: B023 - called at once
     middle = {name: median(values) for name, values in took.items()}
     yield Figure(f"start, {count} scripts, bare compile and execute", middle["bare"], "s")
     yield Figure(f"start, {count} scripts, bare execute", middle["executed"], "s")
     yield Figure(f"start, {count} scripts, cold cache", middle["cold"], "s")
     yield Figure(f"start, {count} scripts, warm cache", middle["warm"], "s")
+    yield Figure(f"import of {count} files by Python itself, nothing compiled", middle["imported"], "s")
+    yield Figure(f"import of {count} files by Python itself, all compiled", middle["imported again"], "s")
     yield Figure(f"start, {count} scripts, cold cache, against bare", middle["cold"] / middle["bare"], "x", 1.3)
     yield Figure(f"start, {count} scripts, warm cache, against execute", middle["warm"] / middle["executed"], "x", 1.1)
 
@@ -131,6 +140,26 @@ def execute_compiled(compiled: Sequence[bytes]) -> None:
             kept.append(names)
 
 
+def write_all(folder: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+def import_all(folder: Path, count: int) -> None:
+    """Import all scripts as Python does, and forget them again."""
+    known, sys.dont_write_bytecode = set(sys.modules), False
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        for n in range(count):
+            importlib.import_module(script_path(n).removesuffix(".py").replace("/", "."))
+    finally:
+        sys.path.remove(str(folder))
+        for name in sys.modules.keys() - known:
+            del sys.modules[name]
+
+
 @contextmanager
 def helpers_at_hand() -> Iterator[None]:
     lib = SimpleNamespace(rate=lambda: 1)
@@ -165,21 +194,39 @@ def helper_to_live(folder: Path, count: int, users: Sequence[int]) -> Iterator[F
 
 
 def loop_while_loading(folder: Path, count: int) -> Iterator[Figure]:
-    """How late an event loop of the host ticks, each millisecond, idle and while so many scripts load."""
+    """How late an event loop of the host ticks, each millisecond, idle and while so many scripts load.
+
+    Once with the host's collections off: a full one is the longest wait that there is, and the host's own affair.
+    """
+    for is_collecting in (False, True):
+        idle, loading = late_ticks(folder / f"collecting {is_collecting}", count, is_collecting=is_collecting)
+        meanwhile = f"while {count} scripts load, {'with' if is_collecting else 'without'} full collections"
+        for name, late in (("idle", idle), (meanwhile, loading)):
+            yield Figure(f"host loop, {name}, p50", median(late), "ms")
+            yield Figure(f"host loop, {name}, p99", percentile(late, 0.99), "ms")
+        longest = max(loading) - median(idle)
+        yield Figure(f"host loop, {meanwhile}, longest beyond idle", longest, "ms", None if is_collecting else 20)
+
+
+def late_ticks(folder: Path, count: int, *, is_collecting: bool) -> tuple[list[float], list[float]]:
     repository = repository_of(folder / "repository", 1)
-    with Supervisor(repository.path, data=folder / "data", poll_seconds=600, probe=False) as supervisor:
-        loop = LateTicks()
-        loop.start()
-        time.sleep(1)
-        idle = loop.take()
-        commit_many(repository, texts(count))
-        supervisor.sync()
-        loading = loop.take()
-        loop.stop()
-    for name, late in (("idle", idle), (f"while {count} scripts load", loading)):
-        yield Figure(f"host loop, {name}, p50", median(late), "ms")
-        yield Figure(f"host loop, {name}, p99", percentile(late, 0.99), "ms")
-    yield Figure(f"host loop, while {count} scripts load, longest beyond idle", max(loading) - median(idle), "ms", 20)
+    was_enabled = gc.isenabled()
+    if not is_collecting:
+        gc.disable()
+    try:
+        with Supervisor(repository.path, data=folder / "data", poll_seconds=600, probe=False) as supervisor:
+            loop = LateTicks()
+            loop.start()
+            time.sleep(1)
+            idle = loop.take()
+            commit_many(repository, texts(count))
+            supervisor.sync()
+            loading = loop.take()
+            loop.stop()
+    finally:
+        if was_enabled:
+            gc.enable()
+    return idle, loading
 
 
 class LateTicks(threading.Thread):
