@@ -91,7 +91,7 @@ class ScriptStatus:
 
     ``newer`` is set while the version that serves is of an older commit than the newest.
 
-    A module that the host requires is listed while its newest version fails: as failed, for it takes no runs,
+    A module that the host called or requires is listed while its newest version fails: as failed, for it takes no runs,
     with the version that serves the host's calls.
     """
 

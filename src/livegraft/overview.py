@@ -92,7 +92,7 @@ class Overview:
     def _script(self, name: str, now: _Now) -> ScriptStatus:
         script = now.scripts.get(name)
         quarantine = self._decisions.quarantines.get(name)
-        # A module that the host requires may have failed too: it serves the host, and cannot be run.
+        # A module that the host called or requires may have failed too: it serves the host, and cannot be run.
         serving = script.version if script else now.modules.get(name.replace("/", "."))
         state = ScriptState.LIVE if script else ScriptState.FAILED
         return ScriptStatus(

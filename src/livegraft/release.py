@@ -65,8 +65,8 @@ class Release:
     """What is live, switched as one. Immutable but for ``modules`` and ``namespace``, which grow.
 
     ``scripts`` are by name; ``failures`` say why the newest version of a script, or of a module that the
-    host requires, is not live, by path without ``.py``; ``modules`` are other modules that the host called
-    or requires, by dotted name; ``namespace`` holds what was read through ``supervisor.live`` so far.
+    host called or requires, is not live, by path without ``.py``; ``modules`` are these modules, by dotted name;
+    ``namespace`` holds what was read through ``supervisor.live`` so far.
     """
 
     revision: Revision
@@ -84,19 +84,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed.
-
-    ``module_failures`` are of modules that the host called and that do not load now, by path without ``.py``.
-    """
+    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed."""
 
     release: Release
     outcomes: tuple[ScriptOutcome, ...]
-    module_failures: Mapping[str, ScriptFailure]
-
-    @property
-    def failures(self) -> Mapping[str, ScriptFailure]:
-        """Everything of the commit that does not load."""
-        return {**self.release.failures, **self.module_failures}
 
 
 _AT_ONCE: Final = 64
@@ -129,7 +120,6 @@ class _Build:
         self.probing: Probing = NOTHING_PROBED
         self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
         self.failures: dict[str, ScriptFailure] = dict(failures)
-        self.module_failures: dict[str, ScriptFailure] = {}
         self.outcomes: list[ScriptOutcome] = []
         self.arriving: list[_Arriving] = []
         self.modules: dict[str, Version] = {}
@@ -162,7 +152,7 @@ class _Build:
         return script.version if script is not None else self.before.modules.get(name)
 
     def put_module(self, name: str, version: Version) -> None:
-        """A module that the host requires is as it must be."""
+        """A module that the host called or requires is as it must be."""
         script, before = name.replace(".", "/"), self.serving(name)
         self.modules[name] = version
         self.scripts.pop(script, None)  # it may have been one
@@ -257,9 +247,11 @@ class ReleaseBuilder:
         with probing as work.probing, self._loader.loading_many():
             for name in required:
                 self._place_required(name, work)
+            called = before.modules if before else {}
             for name in names:
                 planned = plan.modules.get(name)
-                if name not in required or (planned is not None and planned.is_script):
+                is_called = name in required or (name in called and planned is not None)
+                if not is_called or (planned is not None and planned.is_script):
                     self._place(name, work)
                 if len(work.arriving) == _AT_ONCE:
                     self._load_arriving(work)
@@ -267,7 +259,7 @@ class ReleaseBuilder:
             self._reload_modules(work)
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
-        return Candidate(release, tuple(work.outcomes), work.module_failures)
+        return Candidate(release, tuple(work.outcomes))
 
     def _begin_probe(self, plan: Plan, modules: Sequence[PlannedModule]) -> Probing:
         # The child cannot read the mirror: what the code reads beside itself must be there before.
@@ -415,6 +407,8 @@ class ReleaseBuilder:
             return self._load_module(module, plan, probing)
 
     def _load_module(self, module: PlannedModule, plan: Plan, probing: Probing) -> Version:
+        if module.fault is not None:
+            raise LoadError(module.fault.path, module.fault.line, module.fault.reason)
         _check_probed(module, probing)
 
         def load() -> Version:
@@ -480,18 +474,28 @@ class ReleaseBuilder:
             return None
 
     def _reload_modules(self, work: _Build) -> None:
-        """The modules that the host called, at this plan; one that fails stays as it was."""
+        """The modules that the host called, at this plan; one that fails stays as it was, and that is told."""
         for name, version in work.before.modules.items() if work.before else ():
             planned = work.plan.modules.get(name)
             if planned is None or planned.is_script or name in work.modules:
                 continue
-            work.modules[name] = version
-            if planned.key != version.key and work.refusal(planned) is None:
-                try:
-                    work.modules[name] = self._load_module(planned, work.plan, work.probing)
-                except LoadError as error:
-                    failure = self._failure(name, planned, work.plan.revision, error)
-                    work.module_failures[name.replace(".", "/")] = failure
+            known = work.failures.get(name.replace(".", "/"))
+            if planned.key == version.key:
+                work.put_module(name, version)
+            elif known is not None and known.key == planned.key:  # it is not tried again until the key changes
+                work.keep_module(name, version)
+            else:
+                self._renew_module(planned, version, work)
+
+    def _renew_module(self, planned: PlannedModule, version: Version, work: _Build) -> None:
+        failed = work.refusal(planned)
+        if failed is None:
+            try:
+                work.put_module(planned.name, self._load_module(planned, work.plan, work.probing))
+                return
+            except LivegraftError as error:
+                failed = self._failure(planned.name, planned, work.plan.revision, error)
+        work.fail_module(planned.name, failed, version)
 
     def _failure(
         self, name: str, module: PlannedModule | None, revision: Revision, error: LivegraftError

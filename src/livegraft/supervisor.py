@@ -638,7 +638,7 @@ class Supervisor:
             if status is not None and status.error is not None:
                 failure = status.error.failure
                 if status.version is not None:
-                    raise NotRunnableError(f"expected {name} to be a script, it is a module that the host requires")
+                    raise NotRunnableError(f"expected {name} to be a script, it is a module that the host calls")
                 raise NotRunnableError(f"{name} never loaded: {failure.path}:{failure.line}: {failure.message}")
             raise self._no_script(name)
         quarantine = self._decisions.quarantines.get(name)

@@ -419,7 +419,7 @@ class Syncer:
         with self._drainer.turn:
             candidate = self._builder.build(plan, self._release, self._pins(), failures=failures, whole=whole)
             steps["loaded"] = self._clock.now()
-            is_refused = policy is ReleasePolicy.WHOLE and bool(candidate.failures)
+            is_refused = policy is ReleasePolicy.WHOLE and bool(candidate.release.failures)
             if not is_refused:
                 self._switch(candidate.release)
                 steps["live"] = self._clock.now()
@@ -438,7 +438,7 @@ class Syncer:
         revision, plan = candidate.release.revision, candidate.release.plan
         failed = [
             ScriptOutcome(name, Outcome.FAILED, failure.key, failure.failure)
-            for name, failure in candidate.failures.items()
+            for name, failure in candidate.release.failures.items()
         ]
         withheld = [
             ScriptOutcome(outcome.script, Outcome.WITHHELD, outcome.key)

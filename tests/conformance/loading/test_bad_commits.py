@@ -173,3 +173,34 @@ def test_the_last_good_version_serves_after_a_restart_too(tmp_path: Path) -> Non
     with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600) as supervisor:
         assert supervisor.live.s.run() == "good"
         assert supervisor.script("s").error is not None
+
+
+def test_a_module_that_the_host_calls_fails_where_people_see_it(host: Host) -> None:
+    host.take({"lib.py": "def rate(): return 1", "a.py": GOOD})
+    assert host.live.lib.rate() == 1
+
+    told = host.take({"lib.py": "def rate(: return 2"})
+    assert failure(told["lib"]).line == 1
+    assert host.live.lib.rate() == 1
+    assert host.supervisor.script("lib").error is not None
+
+    again = host.take({"a.py": "def run(): return 'better'"})
+    assert again["lib"].outcome is Outcome.FAILED
+    releases = host.supervisor.releases(limit=1)
+    assert [outcome.script for outcome in releases[0].scripts] == ["a"]
+
+    mended = host.take({"lib.py": "def rate(): return 3"})
+    assert mended["lib"].outcome is Outcome.LOADED
+    assert host.live.lib.rate() == 3
+    assert [status.name for status in host.supervisor.scripts] == ["a"]
+
+
+def test_a_failed_module_that_leaves_the_repository_is_no_failure_any_more(host: Host) -> None:
+    host.take({"lib.py": "def rate(): return 1", "a.py": GOOD})
+    assert host.live.lib.rate() == 1
+    host.take({"lib.py": "def rate(: return 2"})
+
+    host.remove("lib.py")
+
+    assert [status.name for status in host.supervisor.scripts] == ["a"]
+    assert host.supervisor.health()["failed_scripts"] == 0
