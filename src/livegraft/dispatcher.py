@@ -1,12 +1,17 @@
-"""Accepts runs, starts them on runners, ends them, and writes down what becomes of them.
+"""Accepts runs, has them wait for their turn, starts them on runners, ends them, and writes down what becomes of them.
 
 A run's row is written before anything of it executes. Its states change in one place
 (``_move``), by the table in ``livegraft.run``. A run that is asked to stop, by a person or by its
 timeout, climbs a ladder: asked, interrupted, stuck; the alarms drive it from step to step.
+
+One that failed and whose script asks for retries is followed by another run, which repeats it: written at once,
+and made when it is due, of the version that is live then. So a fix that is committed meanwhile counts.
 """
 
 from __future__ import annotations
 
+import logging
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,6 +25,8 @@ from livegraft.clock import Clock
 from livegraft.context import CurrentRun, Progress
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
+from livegraft.header import DEFAULT, Header, Retries
+from livegraft.line import Line, Turn
 from livegraft.parameters import Parameters
 from livegraft.recorder import Recorder
 from livegraft.run import OPEN_STATES, TRANSITIONS, RunFailure, RunRecord, RunState, Trigger, new_run_id
@@ -33,9 +40,19 @@ from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
 from livegraft.store import Runs
 
+logger = logging.getLogger(__name__)
+
+_THREAD: Final = "thread"
+_TASK: Final = "task"
+
+_DUE: Final = "due"
+_OVERDUE: Final = "overdue"
 _TIMEOUT: Final = "timeout"
 _INTERRUPT: Final = "interrupt"
 _STUCK: Final = "stuck"
+
+_TRIED_AGAIN: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT})
+"""Ends after which a script's ``retries`` count."""
 
 _STOPPING: Final = "livegraft is stopping"
 _LOOK_SECONDS: Final = 0.2
@@ -60,7 +77,7 @@ class RunFailedError(LivegraftError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """What runs of a script execute: its live version. ``timeout`` None means as long as it takes."""
+    """What runs of a script execute: one of its versions, with the limits that its header sets."""
 
     script: str
     key: str
@@ -68,8 +85,21 @@ class Work:
     function: Callable[..., Any]
     is_async: bool
     parameters: Parameters
-    timeout: timedelta | None
     locate: Locate
+    header: Header = DEFAULT
+
+    @property
+    def pool(self) -> str:
+        """Whose places its runs take."""
+        return _TASK if self.is_async else _THREAD
+
+    def turn(self, bound: Mapping[str, Any]) -> Turn:
+        """What a run with these arguments waits for."""
+        concurrency = self.header.concurrency
+        if concurrency is None:
+            return Turn(self.pool, self.script, self.header.priority)
+        group = repr(bound.get(concurrency.key)) if concurrency.key else ""
+        return Turn(self.pool, self.script, self.header.priority, group, concurrency.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +108,7 @@ class PreparedRun(RunRecord):
 
     work: Work
     bound: Mapping[str, Any]
+    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +120,31 @@ class _Asked:
 
 
 class _OpenRun:
-    """A run of this process, until its end is written."""
+    """A run of this process, until its end is written. ``given`` are its arguments, to be given again."""
 
-    __slots__ = ("asked", "done", "job", "key", "locate", "output", "record", "run", "runner", "timeout")
+    __slots__ = (
+        "asked",
+        "done",
+        "given",
+        "job",
+        "locate",
+        "output",
+        "record",
+        "retries",
+        "run",
+        "runner",
+        "timeout",
+    )
 
-    def __init__(self, prepared: PreparedRun, runner: Runner) -> None:
-        self.record: RunRecord = prepared
-        self.key = prepared.key
-        self.locate = prepared.work.locate
-        self.timeout = prepared.work.timeout
+    def __init__(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> None:
+        self.record = record
+        self.given = given
+        self.retries = retries
         self.output = RunOutput()
-        self.run = CurrentRun(prepared.id, self.output)
-        self.runner = runner
+        self.run = CurrentRun(record.id, self.output)
+        self.runner: Runner
+        self.locate: Locate
+        self.timeout: timedelta | None = None
         self.job: Job | None = None
         self.asked: _Asked | None = None
         self.done = threading.Event()
@@ -153,7 +197,8 @@ class Dispatcher:
 
     ``queue_limit`` bounds the runs that are queued or going (default 10,000). A run that is asked to stop
     is interrupted after ``grace_seconds`` (2), and stuck after ``stuck_seconds`` more (5). ``threads``
-    bounds the sync runs that execute at once (16).
+    bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000). ``live_work`` tells what runs of a
+    script execute now; it raises LivegraftError as long as it takes none.
     """
 
     def __init__(
@@ -162,21 +207,24 @@ class Dispatcher:
         runs: Runs,
         clock: Clock,
         events: Events,
+        live_work: Callable[[str], Work],
         queue_limit: int = 10_000,
         grace_seconds: float = 2.0,
         stuck_seconds: float = 5.0,
         threads: int = 16,
+        tasks: int = 1_000,
     ) -> None:
         self._runs = runs
         self._clock = clock
         self._events = events
+        self._live_work = live_work
         self._queue_limit = queue_limit
         self._grace_seconds = grace_seconds
         self._stuck_seconds = stuck_seconds
         self._recorder = Recorder(runs)
         self._alarms = Alarms(clock=clock, ring=self._ring, is_wanted=self._is_open, name="livegraft-alarms")
-        self._sync_runner: Runner = ThreadRunner(size=threads)
-        self._async_runner: Runner = TaskRunner()
+        self._runners: Mapping[str, Runner] = {_THREAD: ThreadRunner(size=threads), _TASK: TaskRunner()}
+        self._line = Line({_THREAD: threads, _TASK: tasks})
         # Guards what follows; also notified whenever a run left.
         self._changed = threading.Condition()
         self._open: dict[str, _OpenRun] = {}
@@ -208,23 +256,35 @@ class Dispatcher:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
             self._changed.wait_for(self._is_quiet, self._grace_seconds + self._stuck_seconds + 1.0)
         self._alarms.stop()
-        self._sync_runner.stop()
-        self._async_runner.stop()
+        for runner in self._runners.values():
+            runner.stop()
         self._recorder.stop()
         capture.uninstall()
 
     # -- starting --------------------------------------------------------------------------
 
-    def submit(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> Run:
-        """Start a run.
+    def submit(
+        self,
+        work: Work,
+        *,
+        trigger: Trigger,
+        actor: str,
+        arguments: Mapping[str, Any],
+        request: str | None = None,
+        origin: str | None = None,
+        attempt: int = 1,
+    ) -> Run:
+        """Start a run; with a ``request`` that this script had before, find the run that was started for it.
 
         Raises ArgumentsError, BusyError when the queue is full, NotRunnableError when livegraft is stopping,
         StoreError; nothing is written or started then.
         """
         prepared = self.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
-        self._runs.add(prepared)
-        self.launch(prepared)
-        return Run(self, prepared)
+        prepared = replace(prepared, request=request, origin=origin, attempt=attempt)
+        written = self._runs.add(prepared)
+        if written is prepared:
+            self.launch(prepared)
+        return Run(self, written)
 
     def prepare(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> PreparedRun:
         """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
@@ -247,29 +307,40 @@ class Dispatcher:
             queued_at=self._clock.now(),
             work=work,
             bound=bound,
+            given=arguments,
         )
 
     def launch(self, run: RunRecord) -> None:
-        """Start a prepared run, now that its row is written."""
+        """Have a prepared run wait for its turn, now that its row is written."""
         if not isinstance(run, PreparedRun):
             raise TypeError(f"expected a run from prepare(), got: {run!r}")
-        work = run.work
-        entry = _OpenRun(run, self._async_runner if work.is_async else self._sync_runner)
-        job = entry.job = Job(
-            entry.run,
-            Call(work.function, run.bound, work.locate),
-            begin=partial(self._begin, run.id),
-            end=partial(self._end, run.id),
-        )
         # From here on the row is a plain record: it is kept, and must not keep the version.
-        entry.record = _plain(run)
+        entry = _OpenRun(_plain(run), run.given, run.work.header.retries)
         with self._changed:
             self._open[run.id] = entry
             self._tell(entry.record)
-            if not self._accepting:
+            if self._accepting:
+                self._line_up(entry, run.work, run.bound)
+            else:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
-                return
-        entry.runner.start(job)
+
+    def _line_up(self, entry: _OpenRun, work: Work, bound: Mapping[str, Any]) -> None:
+        id = entry.record.id
+        entry.runner = self._runners[work.pool]
+        entry.locate, entry.timeout = work.locate, work.header.timeout
+        call = Call(work.function, bound, work.locate)
+        entry.job = Job(entry.run, call, begin=partial(self._begin, id), end=partial(self._end, id))
+        self._line.put(id, work.turn(bound))
+        if work.header.queue_timeout is not None:
+            self._alarms.set(work.header.queue_timeout.total_seconds(), id, _OVERDUE)
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """Start those whose turn it is."""
+        while (id := self._line.take()) is not None:
+            entry = self._open[id]
+            assert entry.job is not None  # noqa: S101 - it has been in the line since it has one
+            entry.runner.start(entry.job)
 
     def _begin(self, id: str) -> bool:
         """Whether a job may execute; called on the thread that will."""
@@ -306,7 +377,7 @@ class Dispatcher:
 
     def _stop_run(self, entry: _OpenRun, asked: _Asked) -> None:
         if entry.record.state is RunState.QUEUED:
-            self._finish(entry, asked.state, None, RunFailure(asked.state.value, asked.reason))
+            self._finish(entry, asked.state, None, RunFailure(_kind(asked.state), asked.reason))
         elif entry.asked is None and entry.job is not None:
             entry.asked = asked
             entry.run.cancel_requested = True
@@ -314,9 +385,15 @@ class Dispatcher:
             self._alarms.set(self._grace_seconds, entry.record.id, _INTERRUPT)
 
     def _ring(self, id: str, name: str) -> None:
-        """An alarm: the next step of a run's ladder."""
+        """An alarm: a waiting run is due, or overdue; or the next step of a going one's ladder."""
         with self._changed:
             entry = self._open.get(id)
+            if entry is not None and entry.record.state is RunState.QUEUED:
+                if name == _DUE:
+                    self._renew(entry)
+                elif name == _OVERDUE:
+                    self._stop_run(entry, _Asked(RunState.TIMED_OUT, "waited longer than its queue-timeout"))
+                return
             if entry is None or entry.job is None or entry.record.state is not RunState.RUNNING:
                 return
             if name == _TIMEOUT and entry.timeout is not None:
@@ -334,7 +411,9 @@ class Dispatcher:
         asked = entry.asked.reason if entry.asked else ""
         failure = RunFailure("stuck", f"{asked}, and did not stop when asked and interrupted", traceback=place)
         entry.runner.give_up(job)
+        self._line.give_up(entry.record.id)
         self._finish(entry, RunState.STUCK, None, failure)
+        self._start_next()
 
     def _end(self, id: str, outcome: Outcome) -> None:
         """A job came to its end; called on the thread that executed it."""
@@ -366,15 +445,72 @@ class Dispatcher:
         )
         record = entry.record
         self._recorder.ended(record, entry.output, partial(self._written, entry, record))
+        if state is not RunState.STUCK:
+            self._line.leave(record.id)
+            self._start_next()
 
     def _written(self, entry: _OpenRun, record: RunRecord) -> None:
         """The end of a run is in the store; called by the recorder."""
+        if self._is_to_be_tried_again(entry, record):
+            self._retry(entry, record)
         with self._changed:
             if record.state is not RunState.STUCK:
                 del self._open[record.id]
             entry.done.set()
             self._changed.notify_all()
         self._tell(record)
+
+    @staticmethod
+    def _is_to_be_tried_again(entry: _OpenRun, record: RunRecord) -> bool:
+        was_stuck = entry.done.is_set()
+        has_failed = record.state in _TRIED_AGAIN and record.started_at is not None and not was_stuck
+        return has_failed and record.attempt <= entry.retries.times
+
+    def _retry(self, entry: _OpenRun, record: RunRecord) -> None:
+        """Write a run that repeats one which failed; it is made when it is due."""
+        wait = entry.retries.wait_before(record.attempt + 1)
+        # Scripts that failed together, because something they all need is away, must not all come back together.
+        wait *= random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load, no secret
+        now = self._clock.now()
+        again = replace(
+            record,
+            id=new_run_id(),
+            state=RunState.QUEUED,
+            queued_at=now,
+            due_at=now + wait,
+            started_at=None,
+            ended_at=None,
+            result=None,
+            failure=None,
+            output_bytes=0,
+            origin=record.origin or record.id,
+            attempt=record.attempt + 1,
+            request=None,
+        )
+        try:
+            self._runs.add(again)
+        except LivegraftError as error:
+            logger.error("the retry of run %s of %s is lost: %s", record.id, record.script, error)
+            return
+        with self._changed:
+            if self._accepting:
+                self._open[again.id] = _OpenRun(again, entry.given, entry.retries)
+                self._alarms.set(wait.total_seconds(), again.id, _DUE)
+                self._tell(again)
+                return
+        self._runs.end(again.id, RunState.CANCELLED, now, failure=RunFailure("cancelled", _STOPPING))
+
+    def _renew(self, entry: _OpenRun) -> None:
+        """A retry is due: make it, of the version that is live now."""
+        try:
+            work = self._live_work(entry.record.script)
+            bound = work.parameters.bind(entry.given)
+        except LivegraftError as error:
+            self._finish(entry, RunState.FAILED, None, RunFailure(error.code, str(error)))
+            return
+        entry.record = replace(entry.record, key=work.key, revision=work.revision)
+        entry.retries = work.header.retries
+        self._line_up(entry, work, bound)
 
     def _move(self, entry: _OpenRun, state: RunState, **changes: Any) -> None:
         """The one place where runs change their state."""
@@ -405,12 +541,12 @@ class Dispatcher:
     def active(self) -> Sequence[RunRecord]:
         """The runs of this process that are queued, going or stuck, oldest first."""
         with self._changed:
-            return [entry.record for entry in self._open.values() if entry.job is not None]
+            return [entry.record for entry in self._open.values() if entry.job is not None or _waits(entry)]
 
     def uses(self, key: str) -> list[str]:
         """The ids of runs that were begun or will begin on this version."""
         with self._changed:
-            return [id for id, entry in self._open.items() if entry.key == key and entry.job is not None]
+            return [id for id, entry in self._open.items() if entry.record.key == key and entry.job is not None]
 
     def open_run(self, script: str) -> str | None:
         """A run of this script that is queued, going or stuck, here or in another process on the store."""
@@ -493,13 +629,21 @@ class Dispatcher:
         return id in self._open
 
 
+def _waits(entry: _OpenRun) -> bool:
+    return entry.record.state is RunState.QUEUED
+
+
 def _plain(run: PreparedRun) -> RunRecord:
     return RunRecord(**{field.name: getattr(run, field.name) for field in fields(RunRecord)})
 
 
 def _failure_when_asked(asked: _Asked, outcome: Outcome) -> RunFailure:
     """Why it ended, and where it was then."""
-    kind = "timeout" if asked.state is RunState.TIMED_OUT else "cancelled"
+    kind = _kind(asked.state)
     if outcome.failure is None:
         return RunFailure(kind, asked.reason)
     return replace(outcome.failure, type=kind, message=asked.reason)
+
+
+def _kind(state: RunState) -> str:
+    return "timeout" if state is RunState.TIMED_OUT else "cancelled"

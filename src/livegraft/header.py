@@ -75,6 +75,13 @@ class Retries:
     backoff: float = 2.0
     max_delay: timedelta = timedelta(hours=1)
 
+    def wait_before(self, attempt: int) -> timedelta:
+        """How long the second, third, ... attempt waits."""
+        try:
+            return min(self.delay * self.backoff ** (attempt - 2), self.max_delay)
+        except OverflowError:
+            return self.max_delay
+
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
@@ -88,8 +95,8 @@ class Concurrency:
 class Header:
     """All keys of a header; a file without one has these defaults.
 
-    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes`` and ``timeout`` are None for no
-    limit; ``files`` are glob patterns; ``given`` holds the keys as they were written, as JSON values.
+    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``timeout`` and ``queue_timeout`` are None
+    for no limit; ``files`` are glob patterns; ``given`` holds the keys as they were written, as JSON values.
     """
 
     schedules: tuple[Schedule, ...] = ()
@@ -98,6 +105,7 @@ class Header:
     overlap: Overlap = Overlap.SKIP
     missed: Missed = Missed.LATEST
     timeout: timedelta | None = None
+    queue_timeout: timedelta | None = None
     retries: Retries = Retries()
     retry_on_crash: bool = False
     isolation: Isolation = Isolation.THREAD
@@ -116,7 +124,9 @@ class Header:
     given: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
-_DEFAULT: Final = Header()
+DEFAULT: Final = Header()
+"""That of a script without one."""
+
 _BLOCK_TYPE: Final = "script"
 _CRON_LINE: Final = re.compile(r"#\s*cron:(.*)")
 
@@ -125,7 +135,7 @@ def read_header(path: str, text: str) -> Header:
     """Read the header of a source file; ``path`` is named in errors. Raises HeaderError."""
     text = text.removeprefix("\ufeff")
     if not _may_have_header(text):
-        return _DEFAULT
+        return DEFAULT
     lines = text.replace("\r\n", "\n").split("\n")
     has_block = "# ///" in text  # most scripts have cron lines alone: then no line need be looked at for blocks
     blocks = list(find_blocks(lines)) if has_block else []
@@ -296,6 +306,7 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "overlap": ("overlap", read_choice(Overlap)),
     "missed": ("missed", read_choice(Missed)),
     "timeout": ("timeout", read_positive_duration),
+    "queue-timeout": ("queue_timeout", read_positive_duration),
     "retries": ("retries", _read_retries),
     "retry-on-crash": ("retry_on_crash", read_flag),
     "isolation": ("isolation", read_choice(Isolation)),

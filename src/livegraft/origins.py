@@ -4,105 +4,120 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _KEPT: Final = 20_000
-"""How many keys are remembered, newest last."""
+"""How many lines stay, the newest, when the file has twice as many."""
+
+_LINE_BYTES: Final = 62
+"""Of a line with a key of 20 and a revision of 40 hex digits."""
+
+_SEARCHES: Final = 64
+"""So often a file is searched before its keys are made a set, which costs as much as so many searches."""
 
 
 class Origins:
     """Keys and the revisions in which they were found, in a text file: one line ``KEY REVISION`` each.
 
     Lines are added at the end in one write each, so several processes may share the file; a line that was cut
-    by a kill is left out. Tracebacks and pickles of versions that are gone find their commit by it.
+    by a kill is left out. Tracebacks and pickles of versions that are gone find their commit by it. Nothing of it stays
+    in memory: that would grow with every version.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._revisions: OrderedDict[str, str] | None = None
-        self._size = 0
-        self._descriptor: int | None = None
+        self._adding: _Adding | None = None
 
     def get(self, key: str) -> str | None:
-        """The revision, also when another process has written it meanwhile."""
-        with self._lock:
-            known = self._known()
-            if key not in known:
-                self._read(known)
-            return known.get(key)
+        """The revision, also when another process has written it."""
+        return _found(self._read(), key)
 
     def add(self, key: str, revision: str) -> None:
         """Remember a revision that has the key; the first one stays."""
         with self._lock:
-            known = self._known()
-            if key in known:
+            if self._adding is not None and self._adding.is_there():
+                self._adding.add(key, revision)
                 return
-            known[key] = revision
-            if len(known) > _KEPT:
-                known.popitem(last=False)
-            line = f"{key} {revision}\n".encode("ascii")
-            if self._descriptor is not None and os.fstat(self._descriptor).st_nlink:
-                os.write(self._descriptor, line)
-                return
-            descriptor = self._open()
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
+            with self._opened() as adding:
+                adding.add(key, revision)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Many are about to be added: the file is opened once."""
-        descriptor = self._open()
-        with self._lock:
-            self._descriptor = descriptor
+        """Many are about to be added: the file is opened and read once."""
+        with self._opened() as adding:
+            self._adding = adding
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._adding = None
+
+    @contextmanager
+    def _opened(self) -> Iterator[_Adding]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        data = self._read()
+        if len(data) > 2 * _KEPT * _LINE_BYTES:
+            data = self._shorten(data)
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield
+            yield _Adding(descriptor, data)
         finally:
-            with self._lock:
-                self._descriptor = None
             os.close(descriptor)
 
-    def _open(self) -> int:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def _known(self) -> OrderedDict[str, str]:
-        if self._revisions is None:
-            self._revisions = OrderedDict()
-            if self._read(self._revisions) > 2 * _KEPT:
-                self._shorten(self._revisions)
-        return self._revisions
-
-    def _read(self, known: OrderedDict[str, str]) -> int:
-        """Take over what the file has beyond what was read before; how many lines that were."""
+    def _read(self) -> bytes:
+        """The whole lines of the file."""
         try:
-            with self._file.open("rb") as opened:
-                if os.fstat(opened.fileno()).st_size < self._size:  # another process has shortened it
-                    self._size = 0
-                opened.seek(self._size)
-                data = opened.read()
+            data = self._file.read_bytes()
         except FileNotFoundError:
-            return 0
-        whole = data[: data.rfind(b"\n") + 1]
-        self._size += len(whole)
-        lines = whole.decode("ascii", "replace").splitlines()
-        for line in lines:
-            key, _, revision = line.partition(" ")
-            if key and revision:
-                known[key] = revision
-        while len(known) > _KEPT:
-            known.popitem(last=False)
-        return len(lines)
+            return b""
+        return data[: data.rfind(b"\n") + 1]
 
-    def _shorten(self, known: OrderedDict[str, str]) -> None:
+    def _shorten(self, data: bytes) -> bytes:
         """Write the newest anew. What another process adds in that moment is lost: only its name in a traceback."""
+        newest = b"".join(data.splitlines(keepends=True)[-_KEPT:])
         coming = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        coming.write_text("".join(f"{key} {revision}\n" for key, revision in known.items()), encoding="ascii")
+        coming.write_bytes(newest)
         coming.replace(self._file)
-        self._size = self._file.stat().st_size
+        return newest
+
+
+class _Adding:
+    """The file while lines are added: what it had at first, and what came since."""
+
+    def __init__(self, descriptor: int, data: bytes) -> None:
+        self._descriptor = descriptor
+        self._data = data
+        self._search_count = 0
+        self._keys: set[str] = set()
+
+    def is_there(self) -> bool:
+        """Whether it still is the file that others find: not shortened or removed meanwhile."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
+    def add(self, key: str, revision: str) -> None:
+        if not self._knows(key):
+            self._keys.add(key)
+            os.write(self._descriptor, f"{key} {revision}\n".encode("ascii"))
+
+    def _knows(self, key: str) -> bool:
+        if key in self._keys:
+            return True
+        self._search_count += 1
+        if self._search_count == _SEARCHES:
+            self._keys.update(line.partition(" ")[0] for line in self._data.decode("ascii", "replace").splitlines())
+            return key in self._keys
+        return self._search_count < _SEARCHES and _found(self._data, key) is not None
+
+
+def _found(data: bytes, key: str) -> str | None:
+    """The revision of the first line of a key."""
+    start = f"{key} ".encode()
+    at = 0 if data.startswith(start) else data.find(b"\n" + start) + 1
+    if not data.startswith(start, at):
+        return None
+    end = data.find(b"\n", at)
+    return data[at + len(start) : end].decode("ascii", "replace") or None

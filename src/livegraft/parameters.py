@@ -14,7 +14,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -117,6 +117,11 @@ class Parameters:
     def _resources(self) -> Mapping[str, object]:
         self._read()
         return self._provided
+
+    @property
+    def names(self) -> Collection[str]:
+        """Every parameter of ``run``, those that the host provides too."""
+        return {*self._asked, *self._resources}
 
     @property
     def schema(self) -> dict[str, Any]:

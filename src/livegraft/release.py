@@ -436,6 +436,12 @@ class ReleaseBuilder:
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
         parameters = Parameters.of(function, script=module.script, resources=self._resources)
+        key = header.concurrency.key if header.concurrency is not None else ""
+        if key and key not in parameters.names:
+            known = ", ".join(sorted(parameters.names)) or "none"
+            raise LoadError(
+                module.path, 0, f"expected the key of concurrency to be a parameter ({known}), got: {key!r}"
+            )
         script = LiveScript(module.script, version, header, parameters, function)
         version.attachments[:] = [script]
         return script
@@ -446,6 +452,14 @@ class ReleaseBuilder:
         if pinned is None or pinned.key != pin.key:
             raise LoadError(module.path, 0, f"the pinned version {pin.key[:8]} cannot be made from {pin.revision[:8]}")
         return pinned, plan
+
+    def load_again(self, name: str, key: str, revision: str) -> LiveScript:
+        """A version that was live once, loaded beside what is live. Raises NotFoundError, LivegraftError."""
+        plan = self._planner.at(revision)
+        planned = plan.modules.get(name.replace("/", "."))
+        if planned is None or planned.key != key:
+            raise LoadError(f"{name}.py", 0, f"the version {key[:8]} cannot be made from {revision[:8]}")
+        return self._load(planned, plan)
 
     def _load_last_good(self, name: str, module: PlannedModule) -> LiveScript | None:
         """The version that an earlier process had live, when this one starts on a commit that broke it."""

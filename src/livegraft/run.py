@@ -39,7 +39,8 @@ class Trigger(StrEnum):
 
 _S = RunState
 TRANSITIONS: Final[Mapping[RunState, frozenset[RunState]]] = {
-    _S.QUEUED: frozenset({_S.STARTING, _S.CANCELLED, _S.FAILED, _S.LOST}),
+    # A queued one times out by the queue-timeout of its script.
+    _S.QUEUED: frozenset({_S.STARTING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.LOST}),
     _S.STARTING: frozenset({_S.RUNNING, _S.CANCELLED, _S.FAILED, _S.LOST}),
     _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED, _S.TIMED_OUT, _S.STUCK, _S.LOST}),
     # Python code that was asked to stop and did not is stuck; it may still end by itself.
@@ -94,6 +95,10 @@ class RunRecord:
     ``actor`` is who asked (a user name, ``token``, ``cron``, ``host``); ``process`` is the host
     process that has it (see ``livegraft.process.identity``); ``output_bytes`` is the offset after the last
     byte of its output, more than what is kept of a long one.
+
+    ``origin`` is the run that this one repeats: ``attempt`` counts from 1, and more than 1 means that livegraft
+    started it again by itself (``retries``, ``retry-on-crash``). ``due_at`` is when a queued one may start at the
+    earliest; ``request`` is the idempotency key that its starter gave.
     """
 
     id: str
@@ -111,6 +116,10 @@ class RunRecord:
     result: RunResult | None = None
     failure: RunFailure | None = None
     output_bytes: int = 0
+    origin: str | None = None
+    attempt: int = 1
+    due_at: datetime | None = None
+    request: str | None = None
 
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from livegraft import archive, process
 from livegraft.calls import Calls
@@ -25,7 +25,15 @@ from livegraft.contract import Requirement, Requirements, Shape, of_kind, requir
 from livegraft.decisions import Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Decision, Drainer, DrainPolicy
-from livegraft.errors import ConfigurationError, ConflictError, LoadError, MirrorError, NotFoundError, NotRunnableError
+from livegraft.errors import (
+    ConfigurationError,
+    ConflictError,
+    LivegraftError,
+    LoadError,
+    MirrorError,
+    NotFoundError,
+    NotRunnableError,
+)
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, Planner
 from livegraft.handout import Look
@@ -66,6 +74,9 @@ from livegraft.ticker import Entry, Ticker
 from livegraft.version import Version
 
 logger = logging.getLogger(__name__)
+
+MOST_RECOVERIES: Final = 3
+"""How often a run with ``retry-on-crash`` is started again after its process died."""
 
 
 class Supervisor:
@@ -147,7 +158,7 @@ class Supervisor:
             offered={"shared": self.shared},
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
-        self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events)
+        self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events, live_work=self._work)
         self._drainer = Drainer(
             loader=self._loader,
             clock=self.clock,
@@ -218,6 +229,7 @@ class Supervisor:
             decisions=self._decisions,
             next_at=self._ticker.next_at,
         )
+        self._lost: list[RunRecord] = []
         self._state_lock = threading.Lock()
         self._started = False
 
@@ -419,15 +431,44 @@ class Supervisor:
         """Start a run for the host. Raises as ``submit`` does."""
         return self.submit(name, arguments, trigger=Trigger.HOST, actor="host")
 
-    def submit(self, name: str, arguments: Mapping[str, Any], *, trigger: Trigger, actor: str) -> Run:
-        """Start a run of the live version.
+    def submit(
+        self, name: str, arguments: Mapping[str, Any], *, trigger: Trigger, actor: str, request: str | None = None
+    ) -> Run:
+        """Start a run of the live version; with an idempotency key ``request``, once for all who give the same.
 
         Raises NotFoundError, NotRunnableError (quarantined, or no version loaded), ArgumentsError,
         BusyError (the queue is full).
         """
-        run = self._dispatcher.submit(self._work(name), trigger=trigger, actor=actor, arguments=arguments)
+        work = self._work(name)
+        run = self._dispatcher.submit(work, trigger=trigger, actor=actor, arguments=arguments, request=request)
         if trigger is not Trigger.HOST:
             self.store.audit.add(self.clock.now(), actor, "run", name, {"run": run.id, "trigger": trigger.value})
+        return run
+
+    def rerun(
+        self,
+        run_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        original: bool = False,
+        trigger: Trigger,
+        actor: str,
+    ) -> Run:
+        """Start a run that repeats another: with its arguments unless others are given.
+
+        It executes the live version, or with ``original`` the one that the first run had, loaded again if need be.
+        Raises as ``submit`` does, and LoadError when the original version cannot be loaded any more.
+        """
+        first = self.find_run(run_id)
+        given = first.arguments if arguments is None else arguments
+        with self._drainer.turn:  # what is loaded for it is nobody's until the run is there: it must not be unloaded
+            work = self._original_work(first) if original else self._work(first.script)
+            run = self._dispatcher.submit(
+                work, trigger=trigger, actor=actor, arguments=given, origin=first.origin or first.id
+            )
+        if original:
+            self._drainer.supersede(self._release.roots() if self._release else (), lambda step, at: None)
+        self.store.audit.add(self.clock.now(), actor, "rerun", first.script, {"run": run.id, "of": first.id})
         return run
 
     def cancel(self, run_id: str, *, actor: str) -> RunRecord:
@@ -443,6 +484,10 @@ class Supervisor:
         if found is None:
             raise NotFoundError("run", run_id)
         return found
+
+    def repeats(self, run_id: str) -> Sequence[RunRecord]:
+        """The runs that repeat one: retries, recoveries and those that people asked for, oldest first."""
+        return [self._dispatcher.record(each.id) or each for each in self.store.runs.repeats(run_id)]
 
     def find_runs(
         self,
@@ -628,6 +673,8 @@ class Supervisor:
     def _switch(self, release: Release | None) -> None:
         """Make a release live, in one step for runs, which read ``_release``, and for calls of the host."""
         self._calls.switch(release, (self, "_release", release))
+        if self._lost and release is not None:
+            self._recover()
 
     def _work(self, name: str) -> Work:
         """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
@@ -644,15 +691,25 @@ class Supervisor:
         quarantine = self._decisions.quarantines.get(name)
         if quarantine is not None:
             raise NotRunnableError(f"{name} is quarantined by {quarantine.actor}: {quarantine.reason}")
+        return self._work_of(script)
+
+    def _original_work(self, run: RunRecord) -> Work:
+        """What a run of the version of an earlier one executes."""
+        live = self._work(run.script)  # also tells whether the script takes runs
+        if live.key == run.key:
+            return live
+        return self._work_of(self._builder.load_again(run.script, run.key, run.revision))
+
+    def _work_of(self, script: LiveScript) -> Work:
         return Work(
-            script=name,
+            script=script.name,
             key=script.version.key,
             revision=script.version.revision,
             function=script.function,
             is_async=script.is_async,
             parameters=script.parameters,
-            timeout=script.header.timeout,
             locate=self._loader.locate,
+            header=script.header,
         )
 
     def _no_script(self, name: str) -> NotFoundError:
@@ -674,7 +731,7 @@ class Supervisor:
     def _entry(self, script: LiveScript) -> Entry:
         header, quarantine = script.header, self._decisions.quarantines.get(script.name)
         reason = f"quarantined by {quarantine.actor}: {quarantine.reason}" if quarantine else ""
-        return Entry(header.schedules, header.overlap, header.missed, suspended_reason=reason)
+        return Entry(header.schedules, header.overlap, header.missed, header.jitter, reason)
 
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
@@ -714,6 +771,33 @@ class Supervisor:
             if run.process == me or not process.is_alive(run.process):
                 failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
                 self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure)
+                self._lost.append(run)
+
+    def _recover(self) -> None:
+        """Start again what was lost with a process, where a script says ``retry-on-crash``; scripts are live now."""
+        lost, self._lost = self._lost, []
+        for run in lost:
+            script = self._release.scripts.get(run.script) if self._release else None
+            if script is None or not script.header.retry_on_crash:
+                continue
+            origin = run.origin or run.id
+            repeats = self.store.runs.repeats(origin)
+            if sum(each.state is RunState.LOST for each in repeats) >= MOST_RECOVERIES:
+                logger.warning("run %s of %s was lost with its process again and is given up", run.id, run.script)
+                continue
+            try:
+                self._dispatcher.submit(
+                    self._work(run.script),
+                    trigger=run.trigger,
+                    actor=run.actor,
+                    arguments=run.arguments,
+                    origin=origin,
+                    attempt=run.attempt + 1,
+                )
+            except LivegraftError as error:
+                logger.warning(
+                    "run %s of %s, lost with its process, is not started again: %s", run.id, run.script, error
+                )
 
     def _unload_all(self) -> None:
         self._switch(None)

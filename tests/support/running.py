@@ -12,6 +12,7 @@ from typing import Any
 from livegraft.clock import SystemClock
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.events import Events
+from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
 from livegraft.store.sqlite import SqliteStore, open_store
@@ -22,8 +23,9 @@ REVISION = "1a2b3c4d5e6f"
 class Running:
     """Runs functions as if they were the ``run`` of a script in ``reports/daily.py``."""
 
-    def __init__(self, dispatcher: Dispatcher, store: SqliteStore, events: Events) -> None:
+    def __init__(self, dispatcher: Dispatcher, store: SqliteStore, events: Events, live: dict[str, Work]) -> None:
         self.dispatcher = dispatcher
+        self.live = live  # by script: what a retry executes
         self.store = store
         self.events = events
 
@@ -35,8 +37,11 @@ class Running:
         key: str = "9f2c1a",
         timeout: float | None = None,
         provide: Mapping[str, object] | None = None,
+        **header: Any,
     ) -> Work:
         file = function.__code__.co_filename
+        if timeout is not None:
+            header["timeout"] = timedelta(seconds=timeout)
         return Work(
             script=script,
             key=key,
@@ -44,8 +49,8 @@ class Running:
             function=function,
             is_async=inspect.iscoroutinefunction(function),
             parameters=Parameters.of(function, script=script, resources=Resources(provide)),
-            timeout=timedelta(seconds=timeout) if timeout is not None else None,
             locate=lambda asked: (f"{script}.py", REVISION[:8]) if asked == file else None,
+            header=Header(**header),
         )
 
     def submit(self, work: Work, **arguments: Any) -> Run:
@@ -60,11 +65,12 @@ class Running:
 def running(folder: Path, **settings: Any) -> Iterator[Running]:
     """A dispatcher that is started, and stopped at the end; by default it loses patience quickly."""
     store, events = open_store(folder / "history.db"), Events()
+    live: dict[str, Work] = {}
     settings = {"grace_seconds": 0.1, "stuck_seconds": 0.3, **settings}
-    dispatcher = Dispatcher(runs=store.runs, clock=SystemClock(), events=events, **settings)
+    dispatcher = Dispatcher(runs=store.runs, clock=SystemClock(), events=events, live_work=live.__getitem__, **settings)
     dispatcher.start()
     try:
-        yield Running(dispatcher, store, events)
+        yield Running(dispatcher, store, events, live)
     finally:
         dispatcher.stop(0.1)
         store.close()

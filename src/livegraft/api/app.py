@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -90,10 +90,15 @@ async def start_run(
     actor: Caller,
     body: Annotated[shapes.RunBody | None, Body()] = None,
     wait: Wait = 0,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=200, description="one run for all requests that give the same")
+    ] = None,
 ) -> Json:
     """Start a run of the live version."""
     arguments = body.arguments if body else {}
-    run = await run_in_threadpool(core.submit, name, arguments, trigger=Trigger.API, actor=actor)
+    run = await run_in_threadpool(
+        core.submit, name, arguments, trigger=Trigger.API, actor=actor, request=idempotency_key
+    )
     record = await wait_for_end(core, run.id, wait)
     return shapes.run(record, core.progress(run.id))
 
@@ -175,6 +180,21 @@ def output(
 def cancel(id: str, core: Core, actor: Caller) -> Json:
     """Ask a run to stop."""
     return shapes.run(core.cancel(id, actor=actor))
+
+
+@router.post("/runs/{id}/rerun", status_code=201)
+async def rerun(
+    id: str,
+    core: Core,
+    actor: Caller,
+    body: Annotated[shapes.RerunBody | None, Body()] = None,
+    wait: Wait = 0,
+) -> Json:
+    """Start a run that repeats another."""
+    arguments, original = (body.arguments, body.original) if body else (None, False)
+    run = await run_in_threadpool(core.rerun, id, arguments, original=original, trigger=Trigger.API, actor=actor)
+    record = await wait_for_end(core, run.id, wait)
+    return shapes.run(record, core.progress(run.id))
 
 
 @router.get("/releases")

@@ -38,6 +38,11 @@ class RunBody(Body):
     arguments: dict[str, Any] = Field(default_factory=dict, description="the script's arguments, by name")
 
 
+class RerunBody(Body):
+    arguments: dict[str, Any] | None = Field(None, description="instead of those of the run that is repeated")
+    original: bool = Field(False, description="on the version of that run; else on the one that is live")
+
+
 class ReasonBody(Body):
     reason: str = Field("", max_length=1000)
 
@@ -154,6 +159,9 @@ def run(record: RunRecord, progress: Progress | None = None) -> Json:
         "error": run_failure(record.failure) if record.failure else None,
         "progress": {"fraction": progress.fraction, "text": progress.text} if progress else None,
         "output_bytes": record.output_bytes,
+        "origin": record.origin,
+        "attempt": record.attempt,
+        "due_at": time(record.due_at),
     }
 
 

@@ -249,6 +249,19 @@ def cancel(
 
 
 @command()
+def rerun(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    original: Annotated[bool, typer.Option(help="On the version of that run, not on the live one.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Start a run that repeats another, with its arguments."""
+    answer = _client(url, token).post(f"/runs/{quote(run)}/rerun", {"original": original})
+    _print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
+
+
+@command()
 def quarantine(name: Name, reason: Reason, url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Take a script out of service."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/quarantine", {"reason": reason})

@@ -164,8 +164,11 @@ class SharedLock:
 class Runs(Protocol):
     """The ledger of runs and their output."""
 
-    def add(self, run: RunRecord) -> None:
-        """Write a new run (queued or starting) before anything of it executes."""
+    def add(self, run: RunRecord) -> RunRecord:
+        """Write a new run (queued or starting) before anything of it executes.
+
+        Returns it, or the one that is there already of the same script and request: then nothing is written.
+        """
 
     def start(self, id: str, started_at: datetime) -> None:
         """Set state running."""
@@ -183,12 +186,15 @@ class Runs(Protocol):
         """Close a run; a run that has a final state already stays as it is."""
 
     def update(self, runs: Iterable[RunRecord]) -> None:
-        """Write what became of runs, in one transaction: state, start, end, result, failure, size of the output.
+        """Write what became of runs, in one transaction: version, state, start, end, result, failure, output's size.
 
         A run that has a final state already stays as it is.
         """
 
     def get(self, id: str) -> RunRecord | None: ...
+
+    def repeats(self, id: str) -> Sequence[RunRecord]:
+        """The runs that repeat one, oldest first."""
 
     def find(
         self,

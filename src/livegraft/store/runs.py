@@ -37,6 +37,8 @@ _UPDATE: Final = (
     # Compared one by one, because a list of states cannot be bound for many rows at once.
     .where(schema.runs.c.id == bindparam("run"), or_(*(schema.runs.c.state == state for state in _MAY_END)))
     .values(
+        key=bindparam("new_key"),
+        revision=bindparam("new_revision"),
         state=bindparam("new_state"),
         started_at=bindparam("new_start"),
         ended_at=bindparam("new_end"),
@@ -55,9 +57,15 @@ class SqlRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, run: RunRecord) -> None:
+    def add(self, run: RunRecord) -> RunRecord:
         with self._database.writing() as connection:
+            if run.request is not None:
+                known = select(schema.runs).where(schema.runs.c.script == run.script)
+                row = connection.execute(known.where(schema.runs.c.request == run.request)).one_or_none()
+                if row is not None:
+                    return _run(row)
             connection.execute(_ADD, run_row(run))
+        return run
 
     def start(self, id: str, started_at: datetime) -> None:
         with self._database.writing() as connection:
@@ -88,6 +96,8 @@ class SqlRuns:
         rows = [
             {
                 "run": run.id,
+                "new_key": run.key,
+                "new_revision": run.revision,
                 "new_state": run.state.value,
                 "new_start": run.started_at,
                 "new_end": run.ended_at,
@@ -105,6 +115,11 @@ class SqlRuns:
         with self._database.reading() as connection:
             row = connection.execute(select(schema.runs).where(schema.runs.c.id == id)).one_or_none()
         return _run(row) if row else None
+
+    def repeats(self, id: str) -> Sequence[RunRecord]:
+        wanted = select(schema.runs).where(schema.runs.c.origin == id).order_by(schema.runs.c.id)
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(wanted)]
 
     def find(
         self,
@@ -181,6 +196,10 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "result": asdict(run.result) if run.result else None,
         "failure": asdict(run.failure) if run.failure else None,
         "output_bytes": run.output_bytes,
+        "origin": run.origin,
+        "attempt": run.attempt,
+        "due_at": run.due_at,
+        "request": run.request,
     }
 
 

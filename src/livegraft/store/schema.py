@@ -81,6 +81,12 @@ runs = Table(
     Column("result", Json),
     Column("failure", Json),
     Column("output_bytes", BigInteger, nullable=False, default=0),
+    Column("origin", Text),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("due_at", Instant),
+    Column("request", Text),
+    Index("runs_by_origin", "origin", "id"),
+    Index("runs_by_request", "script", "request", unique=True),
     Index("runs_by_script", "script", "id"),
     Index("runs_by_state", "state", "id"),
 )

@@ -14,7 +14,7 @@ from livegraft.store.runs import SqlRuns
 from livegraft.store.shared import SqlShared
 from livegraft.store.slots import SqlSlots
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 """The revision of the schema that this livegraft reads and writes (see ``migrations/versions``)."""
 
 

@@ -42,6 +42,8 @@ def run(visit: SignedIn, id: str) -> Response:
         progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else None,
         table=_table(record),
         knows_script=any(status.name == record.script for status in visit.supervisor.scripts),
+        repeats=visit.supervisor.repeats(id),
+        is_live=(serving := visit.supervisor.serving(record.script)) is not None and serving.key == record.key,
     )
 
 
@@ -63,10 +65,9 @@ def cancel_run(visit: SignedIn, id: str) -> Response:
 
 
 @router.post("/runs/{id}/again", name="run_again")
-def run_again(visit: SignedIn, id: str) -> Response:
-    """The same arguments, on the version that is live now."""
-    record = visit.supervisor.find_run(id)
-    again = visit.supervisor.submit(record.script, record.arguments, trigger=Trigger.BUTTON, actor=visit.actor)
+def run_again(visit: SignedIn, id: str, original: str = "") -> Response:
+    """The same arguments, on the version that is live now, or on the run's own."""
+    again = visit.supervisor.rerun(id, original=bool(original), trigger=Trigger.BUTTON, actor=visit.actor)
     return visit.to("run", id=again.id)
 
 
