@@ -22,26 +22,25 @@ MOST_FILES: Final = 1_000
 def package_data(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Folder of each package -> path and blob of its data files.
 
-    A folder inside it belongs to it as long as no folder on the way has Python files of its own.
+    A folder belongs to the nearest package around it, whatever else is in it.
     """
-    with_python = {path.rpartition("/")[0] for path in files if path.endswith(".py")}
     packages = {path.removesuffix("/__init__.py") for path in files if path.endswith("/__init__.py")}
     owners: dict[str, str | None] = {}
     found: dict[str, dict[str, str]] = {}
     for path, blob in files.items():
         folder = path.rpartition("/")[0]
         if folder not in owners:
-            owners[folder] = _owner(folder, packages, with_python)
+            owners[folder] = _owner(folder, packages)
         owner = owners[folder]
         if owner is not None and not path.endswith(".py"):
             found.setdefault(owner, {})[path] = blob
     return found
 
 
-def _owner(folder: str, packages: set[str], with_python: set[str]) -> str | None:
-    while folder and folder not in packages and folder not in with_python:
+def _owner(folder: str, packages: set[str]) -> str | None:
+    while folder and folder not in packages:
         folder = folder.rpartition("/")[0]
-    return folder if folder in packages else None
+    return folder or None
 
 
 def patterns_of(source: Source) -> tuple[str, ...]:

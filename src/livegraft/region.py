@@ -38,9 +38,9 @@ import sys
 import types
 import weakref
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from livegraft.frames import undisturbed
@@ -78,26 +78,32 @@ _MATERIAL: Final = frozenset(
 """Where the types are from that code is made of: with these and the instances of its own classes, a version's region
 within the narrower boundary."""
 
+_END: Final = -1
+
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _IMMORTAL: Final = 1 << 28
 """Counts from here on mark objects that are never freed (3.12 and later)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Survey:
     """What a look at a region found.
 
     ``held`` are the ids of the examined modules' dictionaries that something outside reaches, or reaches a class of;
-    ``roots`` are the objects that this goes through: outside references point at them, with how many;
     ``inside`` are the ids of all objects of the region, ``object_count`` of them go with the modules. ``is_whole`` is
     False when the region was too large: then ``held`` is no finding.
     """
 
     held: frozenset[int]
-    roots: tuple[tuple[Any, int], ...]
+    find_roots: Callable[[], tuple[tuple[Any, int], ...]]
     inside: Collection[int]
     object_count: int
     is_whole: bool = True
+
+    @cached_property
+    def roots(self) -> tuple[tuple[Any, int], ...]:
+        """The objects that this goes through: outside references point at them, with how many. Few are asked for."""
+        return self.find_roots()
 
 
 class Region:
@@ -151,29 +157,29 @@ class Region:
     def survey(self) -> Survey:
         """Look who holds the modules."""
         if not self.is_whole:
-            return Survey(frozenset(map(id, self._dicts)), (), frozenset(), 0, is_whole=False)
-        edges, inner = self._look()
-        for item, those in self._stands_for.items():
-            edges[item].extend(those)
-        roots = []
-        for place, (count, within) in enumerate(zip(self._counts, inner, strict=True)):
-            outside = count - within - _OWN_REFERENCES
-            if 0 < outside < _IMMORTAL:
-                outside -= self._known.get(id(self._items[place]), 0)
-                if outside > 0:
-                    roots.append((place, outside))
-        reached = _closure((place for place, _ in roots), edges)
-        free = [place for place, count in enumerate(self._counts) if place not in reached and count < _IMMORTAL]
-        self._free = [self._items[place] for place in free]
-        self._free_counts = [self._counts[place] + 1 for place in free]  # that list refers to them too
+            return Survey(frozenset(map(id, self._dicts)), tuple, frozenset(), 0, is_whole=False)
+        edges = self._look()
+        items, counts = self._items, self._counts
+        within = Counter(edges.referents)
+        outside = [count - within[place] - _OWN_REFERENCES for place, count in enumerate(counts)]
+        seen = [place for place, count in enumerate(outside) if 0 < count < _IMMORTAL]
+        unknown = [(place, outside[place] - self._known.get(id(items[place]), 0)) for place in seen]
+        roots = [(place, count) for place, count in unknown if count > 0]
+        reached = _closure((place for place, _ in roots), edges.row)
+        free = [place for place, count in enumerate(counts) if place not in reached and count < _IMMORTAL]
+        self._free = [items[place] for place in free]
+        self._free_counts = [counts[place] + 1 for place in free]  # that list refers to them too
         kept = {place: owner for place in reached if (owner := self._owner(self._items[place])) is not None}
         held = set(kept.values())
-        # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
-        guilty = self._leading_to(kept, edges) if held else set()
         self._is_free = not held
-        found = tuple((self._items[place], outside) for place, outside in roots if place in guilty)
+
+        def guilty() -> tuple[tuple[Any, int], ...]:
+            # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
+            leading = edges.leading_to(kept) if held else set()
+            return tuple((items[place], count) for place, count in roots if place in leading)
+
         is_settled = not (held and self.is_narrow)
-        return Survey(frozenset(held), found, self._index.keys(), len(free), is_whole=is_settled)
+        return Survey(frozenset(held), guilty, self._index.keys(), len(free), is_whole=is_settled)
 
     def _owner(self, item: Any) -> int | None:
         """The id of the module's dictionary that an object is, or to which a class belongs.
@@ -233,9 +239,11 @@ class Region:
             if _has_giant(part):
                 return False
             begin += len(part)
-            found = {id(each): each for each in gc.get_referents(*part)}
-            for identity, item in found.items():
-                if identity not in index and identity not in beyond and not self._is_beyond(item):
+            # Most of what is found are atoms, or known: both are left out before anything is looked at one by one.
+            found = {id(each): each for each in gc.get_referents(*part) if type(each) not in _ATOMS}
+            for identity in found.keys() - index.keys():
+                item = found[identity]
+                if identity not in beyond and not self._is_beyond(item):
                     index[identity] = len(items)
                     items.append(item)
             if len(items) > LARGEST:
@@ -244,8 +252,6 @@ class Region:
 
     def _is_beyond(self, item: object) -> bool:
         kind = type(item)
-        if kind in _ATOMS:
-            return True
         if kind is dict:
             return _is_of_a_module(item)
         if kind in _PLAIN:
@@ -259,9 +265,8 @@ class Region:
             return True
         return self.is_narrow and kind.__module__ not in self._names and kind.__module__ not in _MATERIAL
 
-    def _look(self) -> tuple[list[list[int]], list[int]]:
-        """Read all counts and all edges at one instant: for each object the places that it refers to, and how many
-        objects of the region refer to it.
+    def _look(self) -> _Edges:
+        """Read all counts and all edges at one instant.
 
         A separator behind each object's referents tells them apart.
         """
@@ -273,28 +278,41 @@ class Region:
         calls: list[tuple[Any, ...]] = [(list, map(sys.getrefcount, self._items)), self._arguments]
         referents: list[Any]
         self._counts, referents = undisturbed(partial(list, itertools.starmap(operator.call, calls)))
-        identities = list(map(id, referents))
+        # From here on by maps over whole lists, in C: the number of edges decides what a look costs.
+        places = {**self._index, id(separator[0]): _END}
+        found = list(map(places.get, map(id, referents)))
         del referents
-        edges: list[list[int]] = []
-        inner = [0] * len(self._items)
-        row: list[int] = []
-        end, index = id(separator[0]), self._index
-        for identity in identities:
-            if identity == end:
-                edges.append(row)
-                row = []
-            elif (place := index.get(identity)) is not None:
-                inner[place] += 1
-                row.append(place)
-        return edges, inner
+        return _Edges([place for place in found if place is not None], self._stands_for)
 
-    def _leading_to(self, targets: Iterable[int], edges: Sequence[Sequence[int]]) -> set[int]:
+
+class _Edges:
+    """The places to which each object of a region refers, in one list: each row ends with ``_END``.
+
+    ``more`` are places that count as referred to, without being counted.
+    """
+
+    def __init__(self, referents: Sequence[int], more: Mapping[int, Sequence[int]]) -> None:
+        self.referents = referents
+        self._more = more
+        self._ends = [-1, *(at for at, place in enumerate(referents) if place == _END)]
+
+    def row(self, place: int) -> Sequence[int]:
+        row = self.referents[self._ends[place] + 1 : self._ends[place + 1]]
+        return [*row, *self._more[place]] if place in self._more else row
+
+    def leading_to(self, targets: Iterable[int]) -> set[int]:
         """The places from which one of the targets can be reached."""
-        back: list[list[int]] = [[] for _ in edges]
-        for place, row in enumerate(edges):
-            for referent in row:
+        back: list[list[int]] = [[] for _ in self._ends]
+        place = 0
+        for referent in self.referents:
+            if referent == _END:
+                place += 1
+            else:
                 back[referent].append(place)
-        return _closure(targets, back)
+        for place, referents in self._more.items():
+            for referent in referents:
+                back[referent].append(place)
+        return _closure(targets, back.__getitem__)
 
 
 def survey(
@@ -308,11 +326,11 @@ def survey(
     return Region(modules, extra=extra, known=known, beyond=beyond).survey()
 
 
-def _closure(begin: Iterable[int], edges: Sequence[Sequence[int]]) -> set[int]:
+def _closure(begin: Iterable[int], row: Callable[[int], Sequence[int]]) -> set[int]:
     pending = list(begin)
     reached = set(pending)
     while pending:
-        for place in edges[pending.pop()]:
+        for place in row(pending.pop()):
             if place not in reached:
                 reached.add(place)
                 pending.append(place)

@@ -34,6 +34,8 @@ from livegraft.store import (
 logger = logging.getLogger(__name__)
 
 _LONGEST_BACKOFF_SECONDS: Final = 60.0
+_LONGEST_UNFETCHED_SECONDS: Final = 1.0
+"""How long a commit that is live may wait until it is fetched, while there are newer ones to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,9 @@ class Syncer:
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._rewrite_accepted = self._rebuild_asked = self._stopping = False
-        # Whether commits are read where they are first, and whether there is one that was read so and not fetched yet.
-        self._may_glance, self._is_to_fetch = True, False
+        # Whether commits are read where they are first, and until when one that was read so is to be fetched.
+        self._may_glance = True
+        self._fetch_until: float | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -201,19 +204,21 @@ class Syncer:
             with self._turn:
                 self._answered = asked
                 self._turn.notify_all()
-            pause = self._fetch_what_was_seen(pause)
+            pause = self._fetch_what_was_seen(asked, pause)
             self._write_sources(asked)
             with self._turn:
                 self._turn.wait_for(lambda: self._asked > self._answered or self._stopping, pause)
 
-    def _fetch_what_was_seen(self, pause: float) -> float:
+    def _fetch_what_was_seen(self, answered: int, pause: float) -> float:
         """Bring into the mirror what went live before it was fetched; how many seconds to wait until the next look.
 
-        If that fails the next looks fetch first, until it works again: then all is in the mirror before it is live.
+        Whoever asks for a look meanwhile comes first, but not for long. If it fails the next looks fetch first, until
+        it works again: then all is in the mirror before it is live.
         """
-        if not self._is_to_fetch:
+        until = self._fetch_until
+        if until is None or (self._asked > answered and self._clock.monotonic() < until):
             return pause
-        self._is_to_fetch = False
+        self._fetch_until = None
         try:
             self._fetch()
         except Exception as error:  # noqa: BLE001 - told, as that of a look is
@@ -221,7 +226,7 @@ class Syncer:
         return pause
 
     def _fetch(self) -> Revision:
-        self._may_glance = False
+        self._may_glance, self._fetch_until = False, None
         revision = self._mirror.fetch()
         self._may_glance = True
         return revision
@@ -295,8 +300,11 @@ class Syncer:
     def _newest(self) -> Revision:
         """The newest commit, read where it is if it can be: fetching it would take longer than all that follows."""
         glanced = self._mirror.glance() if self._may_glance else None
-        self._is_to_fetch = glanced is not None
-        return glanced or self._fetch()
+        if glanced is None:
+            return self._fetch()
+        if self._fetch_until is None:
+            self._fetch_until = self._clock.monotonic() + _LONGEST_UNFETCHED_SECONDS
+        return glanced
 
     def _follow_to(self, revision: Revision, steps: dict[str, datetime]) -> None:
         if self._plan is not None and self._plan.revision.id == revision.id:

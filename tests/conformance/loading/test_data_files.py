@@ -86,13 +86,22 @@ def test_a_pattern_that_means_no_file_keeps_the_version_from_going_live(host: Ho
 
 
 def test_data_files_belong_to_their_folder_only(host: Host) -> None:
-    host.take({**SHOP, "shop/mail.py": WAYS["open"], "shop/code/x.py": "", "shop/code/x.json": "1", "notes.json": "1"})
+    host.take({**SHOP, "shop/mail.py": WAYS["open"], "other/x.json": "1", "notes.json": "1"})
     key = host.key("s")
 
-    done = host.take({"shop/code/x.json": "2", "notes.json": "2"})
+    done = host.take({"other/x.json": "2", "notes.json": "2"})
 
     assert done["s"].outcome is Outcome.UNCHANGED
     assert host.key("s") == key
+
+
+def test_a_folder_with_a_program_of_its_own_still_belongs_to_the_package_around_it(host: Host) -> None:
+    read = "from pathlib import Path\ndef text(): return (Path(__file__).parent / 'cases/valid/a.toml').read_text()"
+    files = {"pack/__init__.py": read, "pack/cases/make.py": "print('made')", "pack/cases/valid/a.toml": "one"}
+
+    host.take({**files, "s.py": "import pack\ndef run(): return pack.text()"})
+
+    assert host.live.s.run() == "one"
 
 
 def test_a_script_cannot_change_a_data_file_for_others(host: Host, tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ def run(name: str = "x") -> str:
 """
 
 
-def counting(value: int) -> dict[str, str]:
-    return {"a.py": COUNTING.replace("{0}", str(value))}
+def counting(script: str, value: int) -> dict[str, str]:
+    """Each test has a script of its own: they share the host, and with it the state of equal code."""
+    return {f"{script}.py": f'"""{script}"""\n' + COUNTING.replace("{0}", str(value))}
 
 
 def test_requests_that_give_one_idempotency_key_start_one_run(api: Api) -> None:
-    api.host.take(counting(1))
+    api.host.take(counting("a", 1))
     headers = {**api.bearer, "Idempotency-Key": "order-7"}
 
     answers = [api.send("POST", "/scripts/a/runs?wait=20", headers, json={}) for _ in range(2)]
@@ -31,9 +32,9 @@ def test_requests_that_give_one_idempotency_key_start_one_run(api: Api) -> None:
 
 
 def test_a_run_is_repeated_on_the_live_version_with_the_same_or_other_arguments(api: Api) -> None:
-    api.host.take(counting(1))
-    first = api.run("a", name="dana")
-    api.host.take(counting(2))
+    api.host.take(counting("b", 1))
+    first = api.run("b", name="dana")
+    api.host.take(counting("b", 2))
 
     same = api.post(f"/runs/{first['id']}/rerun?wait=20", status=201)
     other = api.post(f"/runs/{first['id']}/rerun?wait=20", {"arguments": {"name": "kim"}}, 201)
@@ -43,21 +44,21 @@ def test_a_run_is_repeated_on_the_live_version_with_the_same_or_other_arguments(
 
 
 def test_a_run_is_repeated_on_the_version_that_it_had(api: Api) -> None:
-    api.host.take(counting(1))
-    first = api.run("a")
-    api.host.take(counting(2))
-    api.host.wait_for("a", first["version"]["key"], VersionState.UNLOADED)
+    api.host.take(counting("c", 1))
+    first = api.run("c")
+    api.host.take(counting("c", 2))
+    api.host.wait_for("c", first["version"]["key"], VersionState.UNLOADED)
 
     again = api.post(f"/runs/{first['id']}/rerun?wait=20", {"original": True}, 201)
 
     assert again["result"] == "x 1 1"
     assert again["version"] == first["version"]
-    assert api.run("a")["result"] == "x 2 1"
-    api.host.wait_for("a", first["version"]["key"], VersionState.UNLOADED)
+    assert api.run("c")["result"] == "x 2 1"
+    api.host.wait_for("c", first["version"]["key"], VersionState.UNLOADED)
 
 
 def test_a_run_that_is_nowhere_is_not_repeated(api: Api) -> None:
-    api.host.take(counting(1))
+    api.host.take(counting("d", 1))
 
     assert api.post("/runs/0123456789abcdef/rerun", status=404)["error"]["code"] == "not_found"
 
