@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
+# Tests of one file share a process: their hosts may be set up once for the file.
+AT_ONCE := -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 
@@ -40,7 +42,7 @@ chromium:  # the tests of the pages want a browser; without one they say so and 
 .PHONY: test
 test: setup chromium check  ## all checks and all tests, the loader's on every Python that is here
 	$(MAKE) --no-print-directory matrix
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(AT_ONCE)
 
 .PHONY: matrix
 matrix:  ## the loader's tests on CPython 3.12 and 3.13

@@ -19,5 +19,5 @@ if [ ! "$venv/.ready" -nt requirements/dev.lock ]; then
     touch "$venv/.ready"
 fi
 echo "the loader's tests on $("$python" --version)"
-"$venv/bin/pytest" -q tests/conformance/loading tests/unit/test_frames.py tests/unit/test_graph.py \
+"$venv/bin/pytest" -q -n logical --dist loadfile tests/conformance/loading tests/unit/test_frames.py tests/unit/test_graph.py \
     tests/unit/test_region.py tests/unit/test_source.py tests/unit/runner
