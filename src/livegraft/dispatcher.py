@@ -30,7 +30,7 @@ from livegraft.line import Line, Turn
 from livegraft.parameters import Parameters
 from livegraft.recorder import Recorder
 from livegraft.run import OPEN_STATES, TRANSITIONS, RunFailure, RunRecord, RunState, Trigger, new_run_id
-from livegraft.runner import Call, Job, Runner
+from livegraft.runner import Call, Isolated, Job, Runner
 from livegraft.runner.capture import capture
 from livegraft.runner.failure import Locate, where
 from livegraft.runner.outcome import Outcome
@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 _THREAD: Final = "thread"
 _TASK: Final = "task"
+_PROCESS: Final = "process"
 
 _DUE: Final = "due"
 _OVERDUE: Final = "overdue"
@@ -87,10 +88,13 @@ class Work:
     parameters: Parameters
     locate: Locate
     header: Header = DEFAULT
+    isolated: Isolated | None = None
 
     @property
     def pool(self) -> str:
         """Whose places its runs take."""
+        if self.isolated is not None:
+            return _PROCESS
         return _TASK if self.is_async else _THREAD
 
     def turn(self, bound: Mapping[str, Any]) -> Turn:
@@ -197,7 +201,8 @@ class Dispatcher:
 
     ``queue_limit`` bounds the runs that are queued or going (default 10,000). A run that is asked to stop
     is interrupted after ``grace_seconds`` (2), and stuck after ``stuck_seconds`` more (5). ``threads``
-    bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000). ``live_work`` tells what runs of a
+    bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
+    ``isolation`` has in processes of their own (8). ``live_work`` tells what runs of a
     script execute now; it raises LivegraftError as long as it takes none.
     """
 
@@ -213,6 +218,8 @@ class Dispatcher:
         stuck_seconds: float = 5.0,
         threads: int = 16,
         tasks: int = 1_000,
+        isolation: Runner | None = None,
+        processes: int = 8,
     ) -> None:
         self._runs = runs
         self._clock = clock
@@ -223,8 +230,10 @@ class Dispatcher:
         self._stuck_seconds = stuck_seconds
         self._recorder = Recorder(runs)
         self._alarms = Alarms(clock=clock, ring=self._ring, is_wanted=self._is_open, name="livegraft-alarms")
-        self._runners: Mapping[str, Runner] = {_THREAD: ThreadRunner(size=threads), _TASK: TaskRunner()}
-        self._line = Line({_THREAD: threads, _TASK: tasks})
+        self._runners: dict[str, Runner] = {_THREAD: ThreadRunner(size=threads), _TASK: TaskRunner()}
+        if isolation is not None:
+            self._runners[_PROCESS] = isolation
+        self._line = Line({_THREAD: threads, _TASK: tasks, _PROCESS: processes})
         # Guards what follows; also notified whenever a run left.
         self._changed = threading.Condition()
         self._open: dict[str, _OpenRun] = {}
@@ -328,7 +337,7 @@ class Dispatcher:
         id = entry.record.id
         entry.runner = self._runners[work.pool]
         entry.locate, entry.timeout = work.locate, work.header.timeout
-        call = Call(work.function, bound, work.locate)
+        call = Call(work.function, bound, work.locate, work.isolated, entry.record.arguments)
         entry.job = Job(entry.run, call, begin=partial(self._begin, id), end=partial(self._end, id))
         self._line.put(id, work.turn(bound))
         if work.header.queue_timeout is not None:
@@ -410,7 +419,8 @@ class Dispatcher:
         place = where(thread, entry.locate) if thread is not None else ""
         asked = entry.asked.reason if entry.asked else ""
         failure = RunFailure("stuck", f"{asked}, and did not stop when asked and interrupted", traceback=place)
-        entry.runner.give_up(job)
+        if entry.runner.give_up(job):
+            return
         self._line.give_up(entry.record.id)
         self._finish(entry, RunState.STUCK, None, failure)
         self._start_next()

@@ -102,6 +102,11 @@ class Loader:
         """What version code refers to and what is of no version: this loader, the private builtins, what is offered."""
         return (self, self._builtins, *self._offered.values())
 
+    @property
+    def folder(self) -> Path:
+        """Where the sources stand."""
+        return self._folder
+
     def find(self, name: str, key: str) -> Version | None:
         return self._versions.get((name, key))
 
@@ -194,7 +199,12 @@ class Loader:
             return modules
 
     def forget(self, version: Version) -> None:
-        """Take a retired version out of the registries: not even its own code finds it any more."""
+        """Take a retired version out of the registries: not even its own code finds it any more.
+
+        Its source is on disk from now on, for tracebacks that come late.
+        """
+        with suppress(OSError):
+            self.write_source(version.file)
         with self._lock:
             self._retired.discard(version)
             if self._by_module.get(version.module_name) is version:

@@ -119,6 +119,11 @@ class Parameters:
         return self._provided
 
     @property
+    def provided(self) -> Collection[str]:
+        """The parameters that the host fills in."""
+        return self._resources.keys()
+
+    @property
     def names(self) -> Collection[str]:
         """Every parameter of ``run``, those that the host provides too."""
         return {*self._asked, *self._resources}

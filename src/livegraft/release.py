@@ -15,7 +15,7 @@ from livegraft.contract import Requirement, Requirements, first_problem
 from livegraft.dependencies import Dependencies, DependenciesError
 from livegraft.errors import ContractError, LivegraftError, LoadError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
-from livegraft.header import Header, read_header
+from livegraft.header import Header, Isolation, read_header
 from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -436,6 +436,10 @@ class ReleaseBuilder:
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
         parameters = Parameters.of(function, script=module.script, resources=self._resources)
+        if header.isolation is Isolation.PROCESS and parameters.provided:
+            asked = ", ".join(sorted(parameters.provided))
+            reason = "which objects of the host cannot come to"
+            raise LoadError(module.path, 0, f"asks for {asked} of the host and for isolation = 'process', {reason}")
         key = header.concurrency.key if header.concurrency is not None else ""
         if key and key not in parameters.names:
             known = ", ".join(sorted(parameters.names)) or "none"

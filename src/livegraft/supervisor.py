@@ -35,9 +35,11 @@ from livegraft.errors import (
     NotRunnableError,
 )
 from livegraft.events import Events
-from livegraft.graph import NEVER_LOADED, Planner
+from livegraft.graph import NEVER_LOADED, PlannedModule, Planner
 from livegraft.handout import Look
+from livegraft.header import Isolation
 from livegraft.installed import Installed, PackageChange
+from livegraft.isolation.runner import ProcessRunner, sweep
 from livegraft.live import finder
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -52,6 +54,7 @@ from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunFailure, RunRecord, RunState, Trigger
+from livegraft.runner import Isolated
 from livegraft.runner.failure import describe
 from livegraft.runner.output import OutputChunk
 from livegraft.schedule import Schedule
@@ -158,7 +161,15 @@ class Supervisor:
             offered={"shared": self.shared},
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
-        self._dispatcher = Dispatcher(runs=self.store.runs, clock=self.clock, events=self.events, live_work=self._work)
+        self._dispatcher = Dispatcher(
+            runs=self.store.runs,
+            clock=self.clock,
+            events=self.events,
+            live_work=self._work,
+            isolation=ProcessRunner(
+                folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
+            ),
+        )
         self._drainer = Drainer(
             loader=self._loader,
             clock=self.clock,
@@ -245,6 +256,7 @@ class Supervisor:
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
             self._mark_lost_runs()
+            sweep()
             self._dispatcher.start()
             self._drainer.start()
             self._pruner.start()
@@ -710,7 +722,16 @@ class Supervisor:
             parameters=script.parameters,
             locate=self._loader.locate,
             header=script.header,
+            isolated=self._isolated(script) if script.header.isolation is Isolation.PROCESS else None,
         )
+
+    def _isolated(self, script: LiveScript) -> Isolated:
+        version = script.version
+
+        def find(name: str) -> PlannedModule | None:
+            return self._planner.at(version.revision).modules.get(name)
+
+        return Isolated(version.planned, find, version.tops, version.revision, script.header.memory_bytes)
 
     def _no_script(self, name: str) -> NotFoundError:
         release = self._release

@@ -204,8 +204,8 @@ class Syncer:
             with self._turn:
                 self._answered = asked
                 self._turn.notify_all()
-            pause = self._fetch_what_was_seen(asked, pause)
             self._write_sources(asked)
+            pause = self._fetch_what_was_seen(asked, pause)
             with self._turn:
                 self._turn.wait_for(lambda: self._asked > self._answered or self._stopping, pause)
 

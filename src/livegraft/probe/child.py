@@ -28,7 +28,6 @@ import traceback
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import takewhile
@@ -41,6 +40,7 @@ from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.live import PREFIX
 from livegraft.loader import Loader
 from livegraft.origins import Origins
+from livegraft.probe.zygote import Settings, thread_count
 from livegraft.revision import Revision
 from livegraft.source import Source
 from livegraft.version import Version
@@ -62,35 +62,21 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """``folder`` takes the sources; a child may use ``memory_bytes`` beyond what the zygote has."""
-
-    folder: str
-    memory_bytes: int
-
-
-def serve(channel: socket.socket, stack: int, settings: Settings) -> None:
+def serve(channel: socket.socket, stack: int, settings: Settings, more: list[int]) -> None:
     """Be the child: import what the host sends until it closes the channel."""
-    _limit(settings.memory_bytes)
+    limit_memory(settings.memory_bytes)
     faulthandler.enable(stack, all_threads=False)
     _tell_exits(stack)
-    _Child(channel, Path(settings.folder)).serve()
-
-
-def thread_count() -> int:
-    """Threads of this process, those that no Python code started too where the kernel tells."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return threading.active_count()
+    ImportingChild(channel, Path(settings.folder)).serve()
 
 
 class DeadlyImportError(BaseException):
     """A module that ended a child before is imported again. No handler for Exception catches it."""
 
 
-class _Child:
+class ImportingChild:
+    """What a child does with modules of the host's repository; an isolated run's process does more."""
+
     def __init__(self, channel: socket.socket, folder: Path) -> None:
         self._channel = channel
         self._received = bytearray()
@@ -98,7 +84,7 @@ class _Child:
         self._modules: dict[_Id, PlannedModule] = {}
         self._tops = _Tops(self)
         self._folder = f"{folder}/"
-        self._loader = _Loader(self, folder)
+        self.loader = _Loader(self, folder)
         self._pid = os.getpid()
         # Module -> the one that ended a child: itself, or what it imports.
         self._deadly: dict[_Id, _Id] = {}
@@ -108,38 +94,43 @@ class _Child:
         self._begun: list[_Id] = []
         self._known = set(sys.modules)
         self._outgoing = bytearray()
+        self._sending = threading.RLock()
         self._resources = _resources()
 
     def serve(self) -> None:
         self.say(["ready"])
         # Sources are written for code that looks for them: the others are the host's to write.
-        with self._loader.loading_many():
+        with self.loader.loading_many():
             while line := self._next():
-                self._obey(line)
+                self.obey(line)
 
-    def _obey(self, line: list[Any]) -> None:
+    def obey(self, line: list[Any]) -> None:
         match line:
             case ["module", name, key, path, blob, is_package, text, is_broken, imports]:
-                module = self._module(name, key)
+                module = self.module(name, key)
                 module.path, module.blob, module.is_package = path, blob, is_package
                 if text is not None:
                     error = SourceError(path, 0, "cannot be compiled") if is_broken else None
                     module.source = Source(path, text.encode("latin-1"), error=error)
-                module.imports = {imported: self._module(imported, its_key) for imported, its_key in imports}
+                module.imports = {imported: self.module(imported, its_key) for imported, its_key in imports}
             case ["deadly", name, key]:
                 self._deadly[name, key] = (name, key)
             case ["load", name, key, revision]:
-                self._load(self._module(name, key), revision)
+                self._load(self.module(name, key), revision)
 
     def _load(self, module: PlannedModule, revision: str) -> None:
         self._outcome, self._cause = Outcome.PASSED, None
         with self.executing(module):
             try:
-                self.forbid(module)
-                self._loader.load(module, Plan(_revision(revision), {}, self._tops, frozenset()))
+                self.load(module, revision)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the host finds out
                 self.note(error)
         self.say(["done", self._outcome, self._cause, self._harmless()])
+
+    def load(self, module: PlannedModule, revision: str) -> Version:
+        """The version of a module, with all that it imports. Raises what the import raises."""
+        self.forbid(module)
+        return self.loader.load(module, Plan(_revision(revision), {}, self._tops, frozenset()))
 
     def note(self, error: BaseException) -> None:
         """An exception came out of a module; the gravest one of a load is its outcome."""
@@ -194,28 +185,36 @@ class _Child:
             waiting: deque[list[Any]] = deque()
             while (line := self._next()) and line[0] != "answer":
                 if line[0] == "module":
-                    self._obey(line)
+                    self.obey(line)
                 else:
                     waiting.append(line)
             self._lines.extendleft(reversed(waiting))
             if not line:
                 _exit(0)
             _, is_top, key = line
-            self._asked[name] = is_top, self._module(name, key) if key is not None else None
+            self._asked[name] = is_top, self.module(name, key) if key is not None else None
         return self._asked[name]
 
     def say(self, line: list[Any]) -> None:
         """Tell the host a line with the next ``flush``."""
-        self._outgoing += json.dumps(line).encode() + b"\n"
+        with self._sending:
+            self._outgoing += json.dumps(line).encode() + b"\n"
 
     def flush(self) -> None:
         if os.getpid() != self._pid:  # a process that a script forked: it must not go on as if it were this one
             _exit(0)
-        try:
-            self._channel.sendall(self._outgoing)
-        except OSError:  # nobody listens any more
-            _exit(0)
-        self._outgoing.clear()
+        with self._sending:
+            try:
+                self._channel.sendall(self._outgoing)
+            except OSError:  # nobody listens any more
+                _exit(0)
+            self._outgoing.clear()
+
+    def tell(self, line: list[Any]) -> None:
+        """Tell the host a line now, from any thread."""
+        with self._sending:
+            self.say(line)
+            self.flush()
 
     @staticmethod
     def _is_main_thread() -> bool:
@@ -235,7 +234,7 @@ class _Child:
                 self._lines.extend(json.loads(line) for line in lines)
         return self._lines.popleft()
 
-    def _module(self, name: str, key: str) -> PlannedModule:
+    def module(self, name: str, key: str) -> PlannedModule:
         module = self._modules.get((name, key))
         if module is None:
             module = self._modules[name, key] = PlannedModule(name, name, "", False, None, key)
@@ -257,7 +256,7 @@ class _Child:
 class _Loader(Loader):
     """The host's loader, which tells what it executes and asks the host for what the plan did not show."""
 
-    def __init__(self, child: _Child, folder: Path) -> None:
+    def __init__(self, child: ImportingChild, folder: Path) -> None:
         super().__init__(
             planner=cast(Planner, _HostsPlan(child)),
             folder=folder,
@@ -300,7 +299,7 @@ class _NoOrigins(Origins):
 class _HostsPlan:
     """The planner as the loader asks it, answered by the host."""
 
-    def __init__(self, child: _Child) -> None:
+    def __init__(self, child: ImportingChild) -> None:
         self._child = child
 
     def at(self, revision: str) -> _HostsPlan:
@@ -320,9 +319,9 @@ class _HostsPlan:
 class _Tops(frozenset[str]):
     """The repository's first names, asked for one by one: there may be 10,000, of which a script needs none."""
 
-    _child: _Child
+    _child: ImportingChild
 
-    def __new__(cls, child: _Child) -> _Tops:
+    def __new__(cls, child: ImportingChild) -> _Tops:
         made = super().__new__(cls)
         made._child = child
         return made
@@ -335,7 +334,7 @@ def _revision(id: str) -> Revision:
     return Revision(id, "", "", datetime.fromtimestamp(0, UTC), "")
 
 
-def _limit(memory_bytes: int) -> None:
+def limit_memory(memory_bytes: int) -> None:
     """Bound the memory beyond what the process has from the zygote, and leave no core files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""The processes of the probe as their host holds them: a zygote, and the children that it forks."""
+"""A zygote and the children that it forks, as their host holds them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,15 +39,18 @@ class ZygoteError(Exception):
 class Zygote:
     """A process that forks children on demand.
 
-    ``folder`` takes the sources; each child may use ``memory_bytes`` beyond what the zygote has. Raises ZygoteError
-    when there is no such process to be had; one that does not come to work shows in its children. ``has_started`` is
-    set by whoever hears of a first child.
+    ``language`` names the module whose ``serve`` the children call; ``folder`` takes the sources; each child may use
+    ``memory_bytes`` beyond what the zygote has. ``environment`` is all that they see of one. Raises ZygoteError when
+    there is no such process to be had; one that does not come to work shows in its children. ``has_started`` is set
+    by whoever hears of a first child.
     """
 
-    def __init__(self, *, folder: Path, memory_bytes: int) -> None:
+    def __init__(
+        self, *, language: str, folder: Path, memory_bytes: int, environment: Mapping[str, str] = os.environ
+    ) -> None:
         self.fork_count = 0
         self.has_started = False
-        settings = {"path": sys.path, "folder": str(folder), "memory_bytes": memory_bytes}
+        settings = {"path": sys.path, "language": language, "folder": str(folder), "memory_bytes": memory_bytes}
         self._control, theirs = _pair()
         self._control.settimeout(_SEND_SECONDS)
         with theirs:
@@ -57,7 +60,7 @@ class Zygote:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    env={**dict.fromkeys(_ONE_THREAD, "1"), **os.environ, "LIVEGRAFT_PROBE": "1"},
+                    env={**dict.fromkeys(_ONE_THREAD, "1"), **environment},
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
@@ -72,11 +75,12 @@ class Zygote:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self) -> Child:
-        """A child that gets ready while the caller goes on. Raises ZygoteError."""
+    def fork(self, more: Sequence[int] = ()) -> Child:
+        """A child that gets ready while the caller goes on, with further descriptors. Raises ZygoteError."""
         child = Child(self)
         try:
-            socket.send_fds(self._control, [b'["fork"]\n'], child.ends())
+            order = json.dumps(["fork", len(more)]).encode() + b"\n"
+            socket.send_fds(self._control, [order], [*child.ends(), *more])
         except OSError as error:
             child.close()
             raise ZygoteError(f"it does not answer: {error}") from error
@@ -172,6 +176,10 @@ class Child:
     def abort(self) -> None:
         """Have it leave its stack and end."""
         self._tell(b"abort\n")
+
+    def terminate(self) -> None:
+        """Send the signal TERM to its process group."""
+        self._tell(b"term\n")
 
     def kill(self) -> None:
         self._tell(b"kill\n")

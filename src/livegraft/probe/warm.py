@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from livegraft.errors import LivegraftError, LoadError
+from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule
 from livegraft.probe import NOTHING_PROBED, Probing
 from livegraft.probe.child import Outcome
 from livegraft.probe.process import Child, Zygote, ZygoteError
+from livegraft.probe.sending import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,12 @@ class WarmProbe:
             return
         try:
             if self._zygote is None:
-                self._zygote = Zygote(folder=self.folder, memory_bytes=self.memory_bytes)
+                self._zygote = Zygote(
+                    language="livegraft.probe.child",
+                    folder=self.folder,
+                    memory_bytes=self.memory_bytes,
+                    environment={**os.environ, "LIVEGRAFT_PROBE": "1"},
+                )
             self._warm = self._zygote.fork()
         except ZygoteError as error:
             self._failed(str(error), is_final=self._zygote is None)
@@ -222,7 +228,6 @@ class _Probing:
         """Hand what waits to a fresh child; when there is none to be had it is all let through."""
         self._leave_child()
         self._unsent = deque(self._waiting)
-        self._described: set[_Id] = set()
         self._begun: list[_Id] = []
         self._has_loaded = self._ran_over = self._was_killed = False
         self._until = time.monotonic() + START_SECONDS
@@ -233,6 +238,8 @@ class _Probing:
             self._verdicts.update((_id(module), None) for module in self._waiting)
             self._waiting.clear()
             return
+        plan = self._plan
+        self._sender = Sender(child, find=plan.modules.get, tops=plan.tops, prepare=self._probe.prepare)
         for name, key in self._deadly:
             child.send(["deadly", name, key])
         self._send_ahead(child)
@@ -262,25 +269,8 @@ class _Probing:
     def _send_ahead(self, child: Child) -> None:
         while self._unsent and child.has_room:
             module = self._unsent.popleft()
-            self._describe(child, module)
+            self._sender.send(module)
             child.send(["load", module.name, module.key, self._plan.revision.id])
-
-    def _describe(self, child: Child, module: PlannedModule) -> None:
-        """Send a module and all that it reaches, but for what this child has."""
-        pending = [module]
-        while pending:
-            each = pending.pop()
-            if _id(each) in self._described:
-                continue
-            self._described.add(_id(each))
-            pending.extend(each.imports.values())
-            source = each.source
-            text = source.data.decode("latin-1") if source is not None else None
-            is_broken = source is not None and source.error is not None
-            with suppress(LivegraftError, OSError):  # the host's own import tells it
-                self._probe.prepare(each)
-            imports = [[name, imported.key] for name, imported in each.imports.items()]
-            child.send(["module", each.name, each.key, each.path, each.blob, each.is_package, text, is_broken, imports])
 
     def _hear(self, child: Child, line: list[Any]) -> None:
         match line:
@@ -293,10 +283,7 @@ class _Probing:
             case ["end"] if self._begun:
                 self._begun.pop()
             case ["ask", str(name)]:
-                found = self._plan.modules.get(name)
-                if found is not None:
-                    self._describe(child, found)
-                child.send(["answer", name in self._plan.tops, found.key if found is not None else None])
+                self._sender.answer(name)
             case ["done", str(outcome), cause, list(names)] if self._waiting:
                 self._done(outcome, cause, names)
 

@@ -1,4 +1,4 @@
-"""The zygote: a small clean process that forks a child for each probe. ``livegraft.probe.warm`` starts it.
+"""The zygote: a clean process that forks children, for probes and for isolated runs. It does for one of both.
 
 It has one thread from its beginning to its end, so that forking it is safe. It imports packages that live scripts
 use, when it is told their names, so that its children have them. It alone ends its children, reaps them and tells how
@@ -6,9 +6,10 @@ they ended; it ends with its host.
 
 It is told lines of JSON on the socket that is its standard input:
 
-* ``["fork"]`` with two sockets: the first is the child's, whose language is ``livegraft.probe.child``'s. On the second
-  the zygote is told ``abort`` (leave a stack and end) or ``kill``, and says at the end ``["ended", exit code, stack]``;
-  closing it kills. ``["failed", reason]`` says that there is no child.
+* ``["fork", n]`` with two sockets and n further descriptors: the first is the child's, whose language is that of the
+  module whose ``serve`` it calls; it gets the further ones too. On the second the zygote is told ``abort`` (leave a
+  stack and end), ``term`` or ``kill``, and says at the end ``["ended", exit code, stack]``; closing it kills.
+  ``["failed", reason]`` says that there is no child.
 * ``["preload", [module, ...]]``.
 """
 
@@ -24,12 +25,12 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
-
-from livegraft.probe.child import Settings, serve, thread_count
+from typing import Any, Final, NoReturn, Protocol
 
 STACK_BYTES: Final = 64 * 1024
 HOST_LOOK_SECONDS: Final = 5.0
@@ -41,6 +42,29 @@ _STRAY_ROUNDS: Final = 50
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LIKELY_VICTIM: Final = "1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``folder`` takes the sources; a child may use ``memory_bytes`` beyond what the zygote has."""
+
+    folder: str
+    memory_bytes: int
+
+
+class Serve(Protocol):
+    """What a child does: it speaks with the host on ``channel``, until that is closed, and leaves its stack in
+    ``stack`` when it dies."""
+
+    def __call__(self, channel: socket.socket, stack: int, settings: Settings, more: list[int]) -> None: ...
+
+
+def thread_count() -> int:
+    """Threads of this process, those that no Python code started too where the kernel tells."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
 
 
 @dataclass(slots=True)
@@ -64,16 +88,18 @@ def main(settings: dict[str, Any]) -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     with contextlib.suppress(OSError):  # should memory run out, these processes go before all others
         Path("/proc/self/oom_score_adj").write_text(_LIKELY_VICTIM, encoding="ascii")
+    serve: Serve = importlib.import_module(settings.pop("language")).serve
     gc.freeze()
     try:
-        _Zygote(control, Settings(**settings)).serve()
+        _Zygote(control, serve, Settings(**settings)).serve()
     finally:
         os._exit(0)  # what was preloaded has nothing to say at its end
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, settings: Settings) -> None:
+    def __init__(self, control: socket.socket, serve: Serve, settings: Settings) -> None:
         self._control = control
+        self._serve = serve
         self._settings = settings
         self._host = os.getppid()
         self._told = bytearray()
@@ -104,6 +130,9 @@ class _Zygote:
         finally:
             for child in self._children.values():
                 _kill(child.pid)
+            for child in self._children.values():
+                os.waitpid(child.pid, 0)
+            _end_strays(())
 
     # -- the host's orders -----------------------------------------------------------------
 
@@ -119,13 +148,14 @@ class _Zygote:
         self._told = rest
         for line in lines:
             match json.loads(line):
-                case ["fork"]:
-                    self._fork(self._given.popleft(), self._given.popleft())
+                case ["fork", count]:
+                    channel, status = self._given.popleft(), self._given.popleft()
+                    self._fork(channel, status, [self._given.popleft() for _ in range(count)])
                 case ["preload", names]:
                     _preload(names)
         return bool(data)
 
-    def _fork(self, channel: int, status: int) -> None:
+    def _fork(self, channel: int, status: int, more: list[int]) -> None:
         speaking = socket.socket(fileno=status)
         speaking.setblocking(False)
         stack, stack_end = os.pipe()
@@ -140,13 +170,15 @@ class _Zygote:
             speaking.close()
         else:
             if pid == 0:
-                self._become_child(channel, speaking, stack, stack_end)
+                self._become_child(channel, speaking, stack, stack_end, more)
             self._children[status] = _Child(pid, speaking, stack)
             self._poller.register(status, select.POLLIN)
-        os.close(channel)
-        os.close(stack_end)
+        for given in (channel, stack_end, *more):
+            os.close(given)
 
-    def _become_child(self, channel: int, status: socket.socket, stack: int, stack_end: int) -> NoReturn:
+    def _become_child(
+        self, channel: int, status: socket.socket, stack: int, stack_end: int, more: list[int]
+    ) -> NoReturn:
         try:
             zygote = os.getppid()
             os.setsid()
@@ -157,8 +189,11 @@ class _Zygote:
             for descriptor in (stack, *(child.stack for child in self._children.values())):
                 os.close(descriptor)
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            # What it starts in sessions of its own comes back to it, and to the zygote when it has ended: so the
+            # zygote knows whose that was.
+            _prctl(_PR_SET_CHILD_SUBREAPER, 1)
             if os.getppid() == zygote:
-                serve(socket.socket(fileno=channel), stack_end, self._settings)
+                self._serve(socket.socket(fileno=channel), stack_end, self._settings, more)
         finally:
             os._exit(0)
 
@@ -173,6 +208,9 @@ class _Zygote:
         if asked.endswith(b"abort\n"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGABRT)
+        elif asked.endswith(b"term\n"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
         else:
             self._poller.unregister(child.status)
             _kill(child.pid)
@@ -189,14 +227,13 @@ class _Zygote:
             # While the leader is not reaped nobody else can have its number: now the rest of its group goes.
             _kill(child.pid)
             _, status = os.waitpid(child.pid, 0)
+            _end_strays({other.pid for other in self._children.values() if other is not child})
             _say(child.status, ["ended", os.waitstatus_to_exitcode(status), _read(child.stack)])
             del self._children[descriptor]
             with contextlib.suppress(KeyError):
                 self._poller.unregister(child.status)
             child.status.close()
             os.close(child.stack)
-        if not self._children:
-            _end_strays()
 
 
 def _say(status: socket.socket, line: list[object]) -> None:
@@ -218,19 +255,33 @@ def _kill(pid: int) -> None:
             end(pid, signal.SIGKILL)
 
 
-def _end_strays() -> None:
-    """End processes that children left behind in sessions of their own: the kernel has made them ours."""
-    me = str(os.getpid())
+def _end_strays(children: Collection[int]) -> None:
+    """End processes that a child left behind in sessions of their own: the kernel has made them ours.
+
+    ``children`` are those of ours that live and are none.
+    """
     for _ in range(_STRAY_ROUNDS):
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
+        strays = [pid for pid in _own_children() if pid not in children]
+        if not strays:
             return
+        for pid in strays:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def _own_children() -> list[int]:
+    me = os.getpid()
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{me}/children").read_text(encoding="ascii").split()]
+    except OSError:  # a kernel that does not list them
+        found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == me:
-                    os.kill(int(stat.parent.name), signal.SIGKILL)
+                if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == str(me):
+                    found.append(int(stat.parent.name))
+        return found
 
 
 def _preload(names: list[str]) -> None:

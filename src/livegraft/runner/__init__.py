@@ -1,4 +1,4 @@
-"""Executing runs: the port, with one runner for sync and one for async code.
+"""Executing runs: the port, with one runner for sync and one for async code; ``livegraft.isolation`` has a third one.
 
 A runner executes one job after it was handed in, in a context of its own. It keeps nothing of a
 job that has ended: versions are unloaded by looking who still refers to them.
@@ -6,23 +6,41 @@ job that has ended: versions are unloaded by looking who still refers to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from livegraft.context import CurrentRun
+from livegraft.graph import PlannedModule
 from livegraft.runner.failure import Locate
 from livegraft.runner.interrupt import Window
 from livegraft.runner.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Isolated:
+    """What a run in a process of its own executes: the module at its key, and JSON values as arguments.
+
+    ``find`` gives the other modules of its plan by name, ``tops`` are the first names of the repository.
+    ``memory_bytes`` is what it may use beyond what Python takes, None for no bound.
+    """
+
+    module: PlannedModule
+    find: Callable[[str], PlannedModule | None]
+    tops: Collection[str]
+    revision: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """What a run executes: ``function(**arguments)``."""
+    """What a run executes: ``function(**arguments)``, or that elsewhere: ``isolated`` with what was ``given``."""
 
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     locate: Locate
+    isolated: Isolated | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Job:
@@ -61,8 +79,8 @@ class Runner(Protocol):
     def interrupt(self, job: Job) -> None:
         """Raise an exception in it, if that is possible."""
 
-    def give_up(self, job: Job) -> None:
-        """It does not stop: go on without the place that it holds."""
+    def give_up(self, job: Job) -> bool:
+        """It does not stop. True when it is made to, and ends now; else go on without the place that it holds."""
 
     def stop(self) -> None:
         """Take no more; threads end when their job has. Idempotent."""

@@ -141,7 +141,7 @@ class _LiveRunHandler(_RunHandler):
             super().outside(record)
 
 
-class _Formatter(logging.Formatter):
+class RunFormatter(logging.Formatter):
     """``12:30:00.250 INFO reports.daily: message``, in UTC."""
 
     converter = staticmethod(time.gmtime)
@@ -192,7 +192,7 @@ class Capture:
         self._root_handler = _RunHandler()
         self._live_handler = _LiveRunHandler()
         for handler in (self._root_handler, self._live_handler):
-            handler.setFormatter(_Formatter())
+            handler.setFormatter(RunFormatter())
 
     def install(self) -> None:
         with self._lock:

@@ -60,16 +60,17 @@ class TaskRunner:
         if not job.window.interrupt():
             self.ask(job)
 
-    def give_up(self, job: Job) -> None:
+    def give_up(self, job: Job) -> bool:
         """Code that is between two awaits blocks its loop: jobs that wait for it, and all later ones, get another."""
         with self._lock:
             if job.window.thread != self._loops[-1].thread.ident:
-                return
+                return False
             self._retire_idle_loops()
             if len(self._loops) < LOOPS_LIMIT:
                 self._loops.append(_Loop(self._taken))
                 for waiting in self._waiting:
                     self._loops[-1].submit(waiting)
+        return False
 
     def stop(self) -> None:
         with self._lock:

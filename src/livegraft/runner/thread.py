@@ -47,11 +47,12 @@ class ThreadRunner:
     def interrupt(self, job: Job) -> None:
         job.window.interrupt()
 
-    def give_up(self, job: Job) -> None:
+    def give_up(self, job: Job) -> bool:
         with self._changed:
             if job.window.thread is not None:
                 self._stuck.add(job)
                 self._start_thread_if_needed()
+        return False
 
     def stop(self) -> None:
         with self._changed:

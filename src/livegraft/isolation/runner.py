@@ -1,0 +1,275 @@
+"""Runs in processes of their own: forked by a zygote that has what they import, ended with all that they started."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from livegraft import process
+from livegraft.context import Progress
+from livegraft.graph import PlannedModule
+from livegraft.probe.process import Child, Zygote, ZygoteError
+from livegraft.probe.sending import Sender
+from livegraft.run import RunFailure, RunResult
+from livegraft.runner import Call, Isolated, Job
+from livegraft.runner.outcome import INTERRUPTED, Outcome
+from livegraft.runner.output import RunOutput
+
+logger = logging.getLogger(__name__)
+
+MARK: Final = "LIVEGRAFT_RUN"
+"""Names the host's process in the environment of everything that a run starts, so that what outlives it is found."""
+
+_KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ")
+_LISTEN_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.2
+_PIECE: Final = 1 << 16
+_UNBOUNDED: Final = 1 << 62
+
+
+@dataclass(slots=True)
+class _Process:
+    """A child, and where its output comes out."""
+
+    child: Child
+    output: int
+
+    def close(self) -> None:
+        self.child.close()
+        os.close(self.output)
+
+
+class ProcessRunner:
+    """See ``livegraft.runner.Runner``. A thread of the host waits for each run.
+
+    ``folder`` takes the sources, ``scratch`` the folders in which runs begin, which go with them; ``prepare`` puts the
+    files of a module that are no Python where its source will stand. One process is always ready, once one was needed.
+    """
+
+    def __init__(self, *, folder: Path, scratch: Path, prepare: Callable[[PlannedModule], None]) -> None:
+        self._folder = folder.absolute()
+        self._scratch = scratch.absolute()
+        self._prepare = prepare
+        self._lock = threading.Lock()
+        self._zygote: Zygote | None = None
+        self._ready: _Process | None = None
+        self._going: dict[Job, Child] = {}
+        self._stopping = False
+
+    def start(self, job: Job) -> None:
+        threading.Thread(target=self._work, args=(job,), name="livegraft-isolated", daemon=True).start()
+
+    def ask(self, job: Job) -> None:
+        """Send TERM: the run sees that it is asked, an async one is cancelled."""
+        self._tell(job, Child.terminate)
+
+    def interrupt(self, job: Job) -> None:
+        """Send TERM again: now it raises an exception in the run."""
+        self._tell(job, Child.terminate)
+
+    def give_up(self, job: Job) -> bool:
+        self._tell(job, Child.kill)
+        return True
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopping = True
+            self._end()
+
+    def _tell(self, job: Job, what: Callable[[Child], None]) -> None:
+        with self._lock:
+            child = self._going.get(job)
+            if child is not None:
+                what(child)
+
+    def _work(self, job: Job) -> None:
+        if not job.begin():
+            return
+        call = job.take()
+        try:
+            outcome = self._execute(job, call) if call is not None else INTERRUPTED
+        except (ZygoteError, OSError) as error:
+            outcome = Outcome(failure=RunFailure("process", f"no process is to be had for the run: {error}"))
+        except Exception as error:
+            logger.exception("an isolated run was not seen to its end")
+            outcome = Outcome(failure=RunFailure("process", f"internal error: {type(error).__name__}"))
+        job.end(outcome)
+
+    def _execute(self, job: Job, call: Call) -> Outcome:
+        isolated = call.isolated
+        assert isolated is not None  # noqa: S101 - the dispatcher gives only such calls to this runner
+        with self._scratch_folder(job.run.id) as folder, closing(self._take()) as taken:
+            child, ended = taken.child, threading.Event()
+            copier = threading.Thread(target=_copy, args=(taken.output, job.run.output, ended), daemon=True)
+            copier.start()
+            try:
+                with self._lock:
+                    self._going[job] = child
+                if job.run.cancel_requested:
+                    child.terminate()
+                return self._listen(job, child, isolated, self._line(job, call, isolated, folder))
+            finally:
+                with self._lock:
+                    del self._going[job]
+                ended.set()
+                copier.join()
+
+    def _line(self, job: Job, call: Call, isolated: Isolated, folder: Path) -> list[Any]:
+        settings = {
+            "id": job.run.id,
+            "environment": {**_environment(), "HOME": str(folder)},
+            "folder": str(folder),
+            "memory_bytes": isolated.memory_bytes,
+        }
+        return ["run", isolated.module.name, isolated.module.key, isolated.revision, dict(call.given), settings]
+
+    def _listen(self, job: Job, child: Child, isolated: Isolated, line: list[Any]) -> Outcome:
+        """Hand the run over and hear what it says, until its process has ended."""
+        sender = Sender(child, find=isolated.find, tops=isolated.tops, prepare=self._prepare)
+        sender.send(isolated.module)
+        child.send(line)
+        outcome: Outcome | None = None
+        while True:
+            lines, told = child.exchange(_LISTEN_SECONDS)
+            for said in lines:
+                match said:
+                    case ["ready"]:
+                        child.zygote.has_started = True
+                    case ["ask", str(name)]:
+                        sender.answer(name)
+                    case ["progress", int() | float() | None as fraction, str(text)]:
+                        job.run.progress = Progress(fraction, text)
+                    case ["outcome", result, failure]:
+                        outcome = _outcome(result, failure)
+            match told:
+                case None:
+                    return outcome or Outcome(failure=RunFailure("process", "its process ended with the zygote"))
+                case [*_, ["ended", int(code), str(stack)]]:
+                    return outcome or Outcome(failure=_death(code, stack))
+                case [*_, ["failed", str(reason)]]:
+                    raise ZygoteError(reason)
+
+    # -- processes -------------------------------------------------------------------------
+
+    def _take(self) -> _Process:
+        """A process for one run; the next one gets ready meanwhile. Raises ZygoteError."""
+        with self._lock:
+            taken, self._ready = self._ready, None
+            if self._zygote is not None and not self._zygote.lives:
+                if taken is not None:
+                    taken.close()
+                taken = None
+                self._end()
+            taken = taken or self._fork()
+            with suppress(ZygoteError):  # the next run tells it
+                self._ready = self._fork()
+            return taken
+
+    def _fork(self) -> _Process:
+        if self._stopping:
+            raise ZygoteError("livegraft is stopping")
+        if self._zygote is None:
+            self._zygote = Zygote(
+                language="livegraft.isolation.worker",
+                folder=self._folder,
+                memory_bytes=_UNBOUNDED,
+                environment=_environment(),
+            )
+        output, output_end = os.pipe()
+        try:
+            return _Process(self._zygote.fork([output_end]), output)
+        except ZygoteError:
+            os.close(output)
+            raise
+        finally:
+            os.close(output_end)
+
+    def _end(self) -> None:
+        if self._ready is not None:
+            self._ready.close()
+            self._ready = None
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+    @contextmanager
+    def _scratch_folder(self, id: str) -> Iterator[Path]:
+        folder = self._scratch / id
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> list[int]:
+    """End what runs of hosts that are gone have left on this machine; their process ids."""
+    ended = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            variables = file.read_bytes().split(b"\0")
+            host = next((each.partition(b"=")[2].decode() for each in variables if each.startswith(_MARKED)), "")
+            if host and not process.is_alive(host):
+                os.kill(int(file.parent.name), signal.SIGKILL)
+                ended.append(int(file.parent.name))
+    return ended
+
+
+_MARKED: Final = f"{MARK}=".encode()
+
+
+def _environment() -> dict[str, str]:
+    """All that a run sees of the host's environment."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {**kept, MARK: process.identity()}
+
+
+def _copy(pipe: int, output: RunOutput, ended: threading.Event) -> None:
+    """Pass on what a run writes; a process that it left behind may hold the pipe open, and is not waited for."""
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    while True:
+        was_over = ended.is_set()
+        if poller.poll(_LOOK_SECONDS * 1000):
+            data = os.read(pipe, _PIECE)
+            if not data:
+                return
+            output.write(data)
+        elif was_over:
+            return
+
+
+def _outcome(result: Any, failure: Any) -> Outcome:
+    """What the process of a run said of its end. Its code may have written there as well: nothing is believed."""
+    try:
+        if failure is not None:
+            told = RunFailure(**failure)
+            if all(isinstance(each, str) for each in (told.type, told.message, told.traceback)):
+                return Outcome(failure=told)
+        elif result is not None:
+            kept = RunResult(**result)
+            if isinstance(kept.kind, str) and isinstance(kept.note, str):
+                return Outcome(kept)
+    except TypeError:
+        pass
+    return Outcome(failure=RunFailure("process", "the process of the run told nonsense of its end"))
+
+
+def _death(code: int, stack: str) -> RunFailure:
+    if code >= 0:
+        return RunFailure("process", f"its process ended with status {code}", traceback=stack)
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = "; more memory than there is?" if name == "SIGKILL" else ""
+    return RunFailure("process", f"its process was ended by {name}{hint}", traceback=stack)

@@ -1,0 +1,150 @@
+"""The process of one isolated run: a child of a zygote, with nothing of the host but what it is sent.
+
+The host describes modules as to a probe (``livegraft.probe.child``) and then sends
+``["run", name, key, revision, arguments, {"id", "environment", "folder", "memory_bytes"}]``. The child answers
+``["progress", fraction, text]`` now and then, and at the end ``["outcome", result, failure]``, of which one is null.
+Its standard output and error are a pipe of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import faulthandler
+import inspect
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from livegraft.context import CurrentRun, current_run
+from livegraft.graph import PlannedModule
+from livegraft.parameters import Parameters, Resources
+from livegraft.probe.child import ImportingChild, limit_memory
+from livegraft.probe.zygote import Settings
+from livegraft.runner.capture import RunFormatter
+from livegraft.runner.interrupt import RunCancelledError
+from livegraft.runner.outcome import INTERRUPTED, Outcome, outcome_of
+
+PROGRESS_SECONDS: Final = 0.2
+
+
+def serve(channel: socket.socket, stack: int, settings: Settings, more: list[int]) -> None:
+    """Be the process of a run: wait for it, execute it, tell its outcome, end."""
+    [output] = more
+    for standard in (1, 2):
+        os.dup2(output, standard)
+    os.close(output)
+    faulthandler.enable(stack, all_threads=False)
+    _Worker(channel, Path(settings.folder)).serve()
+
+
+class _Standard:
+    """The run's own output, for what livegraft itself writes into it."""
+
+    def write(self, data: str | bytes) -> None:
+        with suppress(OSError):
+            os.write(1, data.encode() if isinstance(data, str) else data)
+
+
+class _Worker(ImportingChild):
+    def __init__(self, channel: socket.socket, folder: Path) -> None:
+        super().__init__(channel, folder)
+        self._run: CurrentRun | None = None
+        self._revision = ""
+        self._cancel: Callable[[], object] = lambda: None
+
+    def obey(self, line: list[Any]) -> None:
+        match line:
+            case ["run", name, key, revision, arguments, settings]:
+                self._execute(self.module(name, key), revision, arguments, settings)
+            case _:
+                super().obey(line)
+
+    def _execute(
+        self, module: PlannedModule, revision: str, arguments: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> None:
+        self._revision = revision
+        run = self._run = CurrentRun(settings["id"], _Standard())
+        current_run.set(run)
+        _settle_in(settings)
+        signal.signal(signal.SIGTERM, self._asked_to_stop)
+        threading.Thread(target=self._tell_progress, args=(run,), daemon=True).start()
+        outcome: Outcome | None = None
+        with suppress(RunCancelledError):  # it may strike while the outcome is described
+            outcome = outcome_of(lambda: self._call(module, revision, arguments), self._locate)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._tell(outcome or INTERRUPTED)
+
+    def _call(self, module: PlannedModule, revision: str, arguments: Mapping[str, Any]) -> Any:
+        version = self.load(module, revision)
+        function = version.executed_module.run
+        parameters = Parameters.of(function, script=module.script, resources=Resources(None))
+        bound = parameters.bind(arguments)
+        if inspect.iscoroutinefunction(function):
+            return asyncio.run(self._call_async(function, bound))
+        return function(**bound)
+
+    async def _call_async(self, function: Callable[..., Any], bound: Mapping[str, Any]) -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        return await function(**bound)
+
+    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+        """Once it is a request, which code may look for or be woken by; the second time it is an exception."""
+        assert self._run is not None  # noqa: S101 - it is set before the handler
+        if self._run.cancel_requested:
+            raise RunCancelledError
+        self._run.cancel_requested = True
+        self._cancel()
+
+    def _locate(self, file: str) -> tuple[str, str] | None:
+        place = self.loader.locate(file)
+        return (place[0], self._revision[:8]) if place is not None else None
+
+    def _tell_progress(self, run: CurrentRun) -> None:
+        told = None
+        while True:
+            time.sleep(PROGRESS_SECONDS)
+            if (progress := run.progress) is not None and progress is not told:
+                told = progress
+                self.tell(["progress", progress.fraction, progress.text])
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Say how it came out and leave: threads that go on end with the process."""
+        for end in (atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
+            with suppress(Exception):
+                end()
+        result = asdict(outcome.result) if outcome.result is not None else None
+        failure = asdict(outcome.failure) if outcome.failure is not None else None
+        self.tell(["outcome", result, failure])
+        os._exit(0)
+
+
+def _settle_in(settings: Mapping[str, Any]) -> None:
+    """Take on the surroundings of the run: its environment, folder, streams and limits."""
+    os.environ.clear()
+    os.environ.update(settings["environment"])
+    os.chdir(settings["folder"])
+    time.tzset()
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = open(  # noqa: SIM115 - it is there until the process ends
+            descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RunFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    if settings["memory_bytes"] is not None:
+        limit_memory(settings["memory_bytes"])
