@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from livegraft import process
@@ -140,11 +141,11 @@ class _OpenRun:
         "timeout",
     )
 
-    def __init__(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> None:
+    def __init__(self, record: RunRecord, given: Mapping[str, Any], retries: Retries, file: Path | None) -> None:
         self.record = record
         self.given = given
         self.retries = retries
-        self.output = RunOutput()
+        self.output = RunOutput(file=file)
         self.run = CurrentRun(record.id, self.output)
         self.runner: Runner
         self.locate: Locate
@@ -204,6 +205,7 @@ class Dispatcher:
     bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
     ``isolation`` has in processes of their own (8). ``live_work`` tells what runs of a
     script execute now; it raises LivegraftError as long as it takes none.
+    ``output_folder``, which exists, takes the output of open runs that is too long for memory.
     """
 
     def __init__(
@@ -213,6 +215,7 @@ class Dispatcher:
         clock: Clock,
         events: Events,
         live_work: Callable[[str], Work],
+        output_folder: Path | None = None,
         queue_limit: int = 10_000,
         grace_seconds: float = 2.0,
         stuck_seconds: float = 5.0,
@@ -225,6 +228,7 @@ class Dispatcher:
         self._clock = clock
         self._events = events
         self._live_work = live_work
+        self._output_folder = output_folder
         self._queue_limit = queue_limit
         self._grace_seconds = grace_seconds
         self._stuck_seconds = stuck_seconds
@@ -324,7 +328,7 @@ class Dispatcher:
         if not isinstance(run, PreparedRun):
             raise TypeError(f"expected a run from prepare(), got: {run!r}")
         # From here on the row is a plain record: it is kept, and must not keep the version.
-        entry = _OpenRun(_plain(run), run.given, run.work.header.retries)
+        entry = self._opened(_plain(run), run.given, run.work.header.retries)
         with self._changed:
             self._open[run.id] = entry
             self._tell(entry.record)
@@ -504,7 +508,7 @@ class Dispatcher:
             return
         with self._changed:
             if self._accepting:
-                self._open[again.id] = _OpenRun(again, entry.given, entry.retries)
+                self._open[again.id] = self._opened(again, entry.given, entry.retries)
                 self._alarms.set(wait.total_seconds(), again.id, _DUE)
                 self._tell(again)
                 return
@@ -625,6 +629,10 @@ class Dispatcher:
             else:
                 self._clock.wait(threading.Event(), _LOOK_SECONDS)
                 quiet_seconds += _LOOK_SECONDS
+
+    def _opened(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> _OpenRun:
+        file = None if self._output_folder is None else self._output_folder / record.id
+        return _OpenRun(record, given, retries, file)
 
     # -- all under the lock ----------------------------------------------------------------
 

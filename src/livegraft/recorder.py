@@ -28,6 +28,9 @@ FLUSH_SECONDS: Final = 0.3
 BATCH: Final = 200
 """Entries that are written in one transaction at most."""
 
+FLUSH_BYTES: Final = 1 << 18
+"""Bytes of one run's output that are written at once, so that many that write much need little memory."""
+
 GATHER_SECONDS: Final = 0.001
 """How long the first entry waits for others: a short run is then written once and not twice."""
 
@@ -55,6 +58,7 @@ class Recorder:
         self._runs = runs
         self._entries: SimpleQueue[_Started | _Ended | None] = SimpleQueue()
         self._outputs: dict[str, RunOutput] = {}
+        self._gathered: list[tuple[str, int, bytes]] = []
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -99,14 +103,14 @@ class Recorder:
         return entries
 
     def _write(self, entries: list[_Started | _Ended]) -> None:
-        rest: list[tuple[str, int, bytes]] = []
         for entry in entries:
             id = entry.record.id
             if isinstance(entry, _Started):
                 self._outputs[id] = entry.output
             elif entry.record.state is not RunState.STUCK and self._outputs.pop(id, None) is not None:
-                rest += [(id, offset, data) for offset, data in entry.output.unsaved(whole=True)]
-        self._try(lambda: self._runs.append_output(rest), "output of ended runs")
+                rest = [(id, offset, data) for offset, data in entry.output.unsaved(whole=True)]
+                self._gather(rest)
+        self._write_gathered()
         # Of a run that started and ended since, only the end needs to be written.
         records = {entry.record.id: entry.record for entry in entries}
         self._try(lambda: self._runs.update(records.values()), f"state of {len(records)} runs")
@@ -114,11 +118,29 @@ class Recorder:
             if isinstance(entry, _Ended):
                 entry.told()
 
+    def _gather(self, chunks: list[tuple[str, int, bytes]]) -> None:
+        """Output of ended runs: short ones are written together, long ones each by itself."""
+        self._gathered += chunks
+        if sum(len(data) for _, _, data in self._gathered) >= FLUSH_BYTES:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        chunks, self._gathered = self._gathered, []
+        self._try(lambda: self._runs.append_output(chunks), "output of ended runs")
+
     def _flush(self) -> None:
-        taken = {run: output.unsaved() for run, output in self._outputs.items()}
-        self._runs.append_output([(run, offset, data) for run, chunks in taken.items() for offset, data in chunks])
-        for run, chunks in taken.items():
-            self._outputs[run].mark_saved(chunks)
+        """Write what the heads grew by, and have the rest where a killed process leaves it."""
+        for output in self._outputs.values():
+            output.keep()
+        wanting = dict(self._outputs)
+        while wanting:
+            taken: dict[str, list[tuple[int, bytes]]] = {}
+            while wanting and sum(len(data) for chunks in taken.values() for _, data in chunks) < FLUSH_BYTES:
+                run, output = wanting.popitem()
+                taken[run] = output.unsaved(limit=FLUSH_BYTES)
+            self._runs.append_output([(run, offset, data) for run, chunks in taken.items() for offset, data in chunks])
+            for run, chunks in taken.items():
+                self._outputs[run].mark_saved(chunks)
 
     def _try(self, write: Callable[[], None], what: str) -> None:
         """Write, and again after a pause when the store fails; what cannot be written at all is told in the log."""

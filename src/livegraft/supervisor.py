@@ -53,10 +53,10 @@ from livegraft.probe.warm import WarmProbe
 from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
-from livegraft.run import RunFailure, RunRecord, RunState, Trigger
+from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner import Isolated
 from livegraft.runner.failure import describe
-from livegraft.runner.output import OutputChunk
+from livegraft.runner.output import KEPT, OutputChunk, left_behind
 from livegraft.schedule import Schedule
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
@@ -161,6 +161,8 @@ class Supervisor:
             offered={"shared": self.shared},
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
+        self._output_folder = self.data / "output"
+        self._output_folder.mkdir(exist_ok=True, mode=0o700)
         self._dispatcher = Dispatcher(
             runs=self.store.runs,
             clock=self.clock,
@@ -169,6 +171,7 @@ class Supervisor:
             isolation=ProcessRunner(
                 folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
             ),
+            output_folder=self._output_folder,
         )
         self._drainer = Drainer(
             loader=self._loader,
@@ -791,8 +794,20 @@ class Supervisor:
         for run in self.store.runs.open():
             if run.process == me or not process.is_alive(run.process):
                 failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
-                self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure)
+                size = self._keep_left_output(run.id)
+                self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure, output_bytes=size)
                 self._lost.append(run)
+        for file in self._output_folder.iterdir():
+            left = self.store.runs.get(file.name)
+            if left is None or left.state in FINAL_STATES or left.process == me or not process.is_alive(left.process):
+                file.unlink(missing_ok=True)
+
+    def _keep_left_output(self, id: str) -> int:
+        """Put into the store what a dead process left of a run's output in a file; how much the run wrote."""
+        saved = len(self.store.runs.output(id, 0, KEPT.head_bytes))
+        end, chunks = left_behind(self._output_folder / id, saved)
+        self.store.runs.append_output([(id, offset, data) for offset, data in chunks])
+        return end
 
     def _recover(self) -> None:
         """Start again what was lost with a process, where a script says ``retry-on-crash``; scripts are live now."""

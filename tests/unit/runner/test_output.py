@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import re
 import threading
 import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from livegraft.runner.output import KEPT, Limits, RunOutput, read_stored
+from livegraft.runner.output import KEPT, Limits, RunOutput, left_behind, read_stored
 
 SMALL = Limits(head_bytes=1000, tail_bytes=1000)
 MARKER = re.compile(rb"\n\xe2\x80\xa6 (\d+) bytes dropped \xe2\x80\xa6\n")
@@ -231,3 +235,81 @@ class TestStored:
         shelf.keep(output)
 
         assert shelf.chunks == [(0, b"a"), (1, b"b")]
+
+
+class TestInAFile:
+    @pytest.mark.parametrize("size", [10, 70_000, 1 << 20, (2 << 20) + 1, 10 << 20])
+    def test_output_reads_the_same_as_from_memory(self, size: int, tmp_path: Path) -> None:
+        in_memory, in_file = RunOutput(), RunOutput(file=tmp_path / "output")
+        data = b"".join(b"%015d\n" % n for n in range(0, size, 16))[:size]
+        for start in range(0, size, 100_003):
+            for output in (in_memory, in_file):
+                output.write(data[start : start + 100_003])
+
+        assert in_file.end == size
+        assert everything(in_file) == everything(in_memory)
+        assert in_file.unsaved(whole=True) == in_memory.unsaved(whole=True)
+
+    def test_a_hundred_outputs_of_ten_megabytes_need_little_memory(self, tmp_path: Path) -> None:
+        outputs = [RunOutput(file=tmp_path / str(n)) for n in range(100)]
+        text = "x" * 99 + "\n"
+        tracemalloc.start()
+        for _ in range(100):
+            for output in outputs:
+                output.write(text * 1000)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert {output.end for output in outputs} == {10_000_000}
+        assert peak < 32 << 20
+
+    def test_the_file_goes_with_the_output(self, tmp_path: Path) -> None:
+        file = tmp_path / "output"
+        output = RunOutput(file=file)
+        output.write("x" * 100_000)
+        assert file.exists()
+
+        del output
+        gc.collect()
+
+        assert not file.exists()
+
+    def test_a_file_that_cannot_be_written_any_more_costs_no_byte(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        output, in_memory = RunOutput(file=folder / "output"), RunOutput()
+        for n in range(60):
+            if n == 30:
+                full = OSError(errno.ENOSPC, "No space left on device")
+                output._kept.write = raising(full)  # type: ignore[method-assign]
+            for each in (output, in_memory):
+                each.write(f"{n:09}\n" * 5_000)
+
+        assert everything(output) == everything(in_memory)
+        assert "No space left" in caplog.text
+
+    @pytest.mark.parametrize("saved", [0, 1000, 1 << 20])
+    def test_what_a_dead_process_left_is_all_that_was_kept(self, saved: int, tmp_path: Path) -> None:
+        file = tmp_path / "output"
+        output = RunOutput(file=file)
+        output.write(b"".join(b"%015d\n" % n for n in range(400_000)))
+        output.keep()
+
+        end, chunks = left_behind(file, saved)
+
+        shelf = Shelf()
+        shelf.chunks = [(0, output.read(0, saved).data), *chunks] if saved else chunks
+        assert end == output.end
+        assert shelf.read(0, 1 << 24) == everything(output)
+
+    def test_nothing_is_left_where_there_is_no_file(self, tmp_path: Path) -> None:
+        assert left_behind(tmp_path / "none", 17) == (17, [])
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def raise_it(*_: object) -> None:
+        raise error
+
+    return raise_it
