@@ -1,36 +1,68 @@
 // The live output of a run. The stream is resumed where it broke off, by byte offset: no line is lost or doubled.
 import { Terminal } from "./ansi.js";
+import { Log } from "./log.js";
 
 const NEAR_END = 40; // px: closer to the end than this counts as following
+const PAUSE = 150; // ms after the last key before the output is searched
 
 export function startOutput(refresh) {
   const section = document.querySelector("[data-output]");
   if (!section) return;
-  const log = document.getElementById("log");
-  const state = document.getElementById("log-state");
-  const follow = document.getElementById("follow");
-  const wrap = document.getElementById("wrap");
-  const terminal = new Terminal(log);
+  const [pre, state, follow, wrap, times, search, level] = [
+    "log",
+    "log-state",
+    "follow",
+    "wrap",
+    "times",
+    "log-search",
+    "log-level",
+  ].map((id) => document.getElementById(id));
+  const terminal = new Terminal();
+  const log = new Log(pre, terminal);
   let seen = 0; // bytes shown so far
   let ended = false;
   let source = null;
+  let frame = 0;
+  let searching = 0;
 
-  const toEnd = () => follow.checked && (log.scrollTop = log.scrollHeight);
-  const say = (text) => ((state.textContent = text), (state.hidden = !text));
+  const toEnd = () => follow.checked && (pre.scrollTop = pre.scrollHeight);
+
+  function say(text) {
+    const parts = [text];
+    if (search.value || level.value) parts.push(`lines found: ${log.count.toLocaleString("en")}`);
+    if (log.dropped) parts.push(`the first ${log.dropped.toLocaleString("en")} lines are no longer on this page`);
+    state.textContent = parts.filter(Boolean).join("; ");
+    state.hidden = !state.textContent;
+  }
+
+  function draw() {
+    frame = 0;
+    log.update();
+    say("");
+    toEnd();
+  }
 
   function show(event) {
     const upTo = Number(event.lastEventId);
     if (upTo <= seen) return;
     seen = upTo;
-    terminal.write(JSON.parse(event.data).text);
-    say("");
-    toEnd();
+    const { text, marks = [] } = JSON.parse(event.data);
+    let place = 0;
+    for (const [at, time, of] of marks) {
+      terminal.write(text.slice(place, at));
+      terminal.mark(time, of);
+      place = Math.max(place, at);
+    }
+    terminal.write(text.slice(place));
+    frame ||= requestAnimationFrame(draw);
   }
 
   function end() {
     ended = true;
     source.close();
-    say(seen ? "" : "It wrote nothing.");
+    cancelAnimationFrame(frame);
+    draw();
+    if (!seen) say("It wrote nothing.");
     refresh();
   }
 
@@ -42,14 +74,30 @@ export function startOutput(refresh) {
     source.onerror = () => ended || say("Connection lost. Trying again.");
   }
 
+  function select() {
+    log.select(search.value, level.value);
+    say("");
+    toEnd();
+  }
+
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) source.close();
     else if (!ended) open();
   });
-  log.addEventListener("scroll", () => {
-    follow.checked = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
-  });
+  // Only a person's own scrolling ends the following: the log also moves when what is above gets its true height.
+  for (const name of ["wheel", "touchmove", "keydown", "pointerup"]) {
+    pre.addEventListener(name, () => requestAnimationFrame(asFollowed), { passive: true });
+  }
+  const asFollowed = () => {
+    follow.checked = pre.scrollHeight - pre.scrollTop - pre.clientHeight < NEAR_END;
+  };
   follow.addEventListener("change", toEnd);
-  wrap.addEventListener("change", () => log.classList.toggle("wrap", wrap.checked));
+  wrap.addEventListener("change", () => pre.classList.toggle("wrap", wrap.checked));
+  times.addEventListener("change", () => pre.classList.toggle("times", times.checked));
+  level.addEventListener("change", select);
+  search.addEventListener("input", () => {
+    clearTimeout(searching);
+    searching = setTimeout(select, PAUSE);
+  });
   open();
 }
