@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, loading, peers, probing, runs, shared, unloading
+from benchmarks import calls, figures, loading, output, peers, probing, runs, shared, unloading
 
 PARTS = {
     "loading": loading.measure,
@@ -14,6 +14,7 @@ PARTS = {
     "calls": calls.measure,
     "probing": probing.measure,
     "runs": runs.measure,
+    "output": output.measure,
     "shared": shared.measure,
     "peers": peers.measure,
 }

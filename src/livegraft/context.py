@@ -28,8 +28,8 @@ class Progress:
 class Output(Protocol):
     """Port: where the output of a run goes. Called from any thread."""
 
-    def write(self, data: str | bytes) -> None:
-        """Take text or bytes; never blocks, never raises."""
+    def write(self, data: str | bytes, level: str = "out") -> None:
+        """Take text or bytes that were written to ``out`` or ``err``, or logged at a level; never blocks or raises."""
 
 
 class CurrentRun:

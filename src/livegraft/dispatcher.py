@@ -34,6 +34,7 @@ from livegraft.run import OPEN_STATES, TRANSITIONS, RunFailure, RunRecord, RunSt
 from livegraft.runner import Call, Isolated, Job, Runner
 from livegraft.runner.capture import capture
 from livegraft.runner.failure import Locate, where
+from livegraft.runner.marks import Mark, Marks
 from livegraft.runner.outcome import Outcome
 from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, RunOutput, read_stored
 from livegraft.runner.result import keep
@@ -603,6 +604,11 @@ class Dispatcher:
             return entry.output.read(offset, limit)
         record = self._runs.get(id)
         return read_stored(partial(self._runs.output, id), record.output_bytes if record else 0, offset, limit)
+
+    def marks(self, id: str, start: int, stop: int) -> list[Mark]:
+        """When and at which level the bytes between two offsets of a run's output were written."""
+        entry = self._open.get(id)
+        return entry.output.marks(start, stop) if entry else Marks(self._runs.marks(id)).between(start, stop)
 
     def read_all(self, id: str) -> Iterator[bytes]:
         """All that is kept so far."""

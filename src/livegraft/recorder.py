@@ -103,6 +103,7 @@ class Recorder:
         return entries
 
     def _write(self, entries: list[_Started | _Ended]) -> None:
+        marks: list[tuple[str, bytes]] = []
         for entry in entries:
             id = entry.record.id
             if isinstance(entry, _Started):
@@ -110,7 +111,10 @@ class Recorder:
             elif entry.record.state is not RunState.STUCK and self._outputs.pop(id, None) is not None:
                 rest = [(id, offset, data) for offset, data in entry.output.unsaved(whole=True)]
                 self._gather(rest)
+                if rest:
+                    marks.append((id, entry.output.all_marks))
         self._write_gathered()
+        self._try(lambda: self._runs.keep_marks(marks), "times of output")
         # Of a run that started and ended since, only the end needs to be written.
         records = {entry.record.id: entry.record for entry in entries}
         self._try(lambda: self._runs.update(records.values()), f"state of {len(records)} runs")

@@ -56,6 +56,7 @@ from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState, Trigger
 from livegraft.runner import Isolated
 from livegraft.runner.failure import describe
+from livegraft.runner.marks import Mark
 from livegraft.runner.output import KEPT, OutputChunk, left_behind
 from livegraft.schedule import Schedule
 from livegraft.shared_data import SharedSpace
@@ -536,6 +537,10 @@ class Supervisor:
             pieces.append(chunk.data)
             offset = chunk.next_offset
         return b"".join(pieces)
+
+    def output_marks(self, run_id: str, start: int, stop: int) -> list[Mark]:
+        """When and at which level the bytes between two offsets of a run's output were written."""
+        return self._dispatcher.marks(run_id, start, stop)
 
     def read_output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> OutputChunk:
         """The next piece of output and where to read on; an empty one when there is none (yet)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,17 @@ SLOW = """
             print('line', n)
             time.sleep(0.2)
         return {'lines': lines}
+    """
+BARS = r"""
+    import sys
+
+    def run():
+        for n in (5, 50, 100):
+            print(f"\r{n} %", end="")
+        print("\n\U0001f600 first 1\n\x1b[1msecond\x1b[0m\x1b[A\x1b[10G2\x1b[B")
+        print("<img src=x onerror=alert(1)> \x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07")
+        print("to stderr", file=sys.stderr)
+        print("the end")
     """
 TYPED = """
     from typing import Annotated
@@ -133,6 +145,32 @@ def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
     expect(output).to_contain_text("line 19", timeout=20_000)
     text = output.inner_text()
     assert [text.count(f"line {n}\n") for n in range(2, 19)] == [1] * 17
+
+
+def test_output_looks_as_in_a_terminal_and_is_never_markup(site: Site) -> None:
+    site.repository.commit_files({"bars.py": BARS})
+    page = site.page
+    expect(row(page, "bars")).to_be_visible()
+    site.open("/scripts/bars")
+    page.get_by_role("button", name="Run", exact=True).click()
+
+    output = page.locator("#log")
+    expect(output).to_contain_text("the end")
+    assert output.inner_text().splitlines() == [
+        "100 %", "\U0001f600 first 2", "second", "<img src=x onerror=alert(1)> link", "to stderr", "the end"
+    ]  # fmt: skip
+    assert output.locator("img, a, script").count() == 0
+    expect(output.get_by_text("second")).to_have_css("font-weight", "700")
+
+    page.get_by_label("Level").select_option("warning")
+    expect(output).to_have_text("to stderr")
+    page.get_by_label("Level").select_option("")
+    page.get_by_label("Search the output").fill("SECOND")
+    expect(output).to_have_text("second")
+    expect(output.locator("mark")).to_have_text("second")
+    page.get_by_label("Search the output").fill("")
+    page.get_by_label("times").check()
+    expect(output.locator(".line").first).to_have_attribute("data-at", re.compile(r"^\d\d:\d\d:\d\d\.\d\d\d$"))
 
 
 def test_a_form_says_what_is_wrong_beside_the_field(site: Site) -> None:

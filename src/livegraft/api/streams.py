@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 from livegraft.api import shapes
 from livegraft.api.caller import known_actor
 from livegraft.run import OPEN_STATES, RunRecord
+from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
 from livegraft.supervisor import Supervisor
 
@@ -85,14 +86,23 @@ async def _output(supervisor: Supervisor, id: str, offset: int, request: Request
     seen = offset
     yield "retry: 1000\n\n"
     while await _is_wanted(request):
-        record, chunk = await run_in_threadpool(_look, supervisor, id, offset)
+        record, chunk, marks = await run_in_threadpool(_look, supervisor, id, offset)
         if chunk.data:
             start = seen if chunk.offset == offset else chunk.offset
             offset = chunk.next_offset
+            before = decoder.getstate()[0]
             text = decoder.decode(chunk.data)
             seen = offset - len(decoder.getstate()[0])
             pauses.spoke()
-            yield _event("output", {"offset": start, "text": text}, id=seen)
+            yield _event(
+                "output",
+                {
+                    "offset": start,
+                    "text": text,
+                    "marks": _placed(marks, chunk.offset - len(before), before + chunk.data),
+                },
+                id=seen,
+            )
         elif record.state not in OPEN_STATES:
             ended = await wait_for_end(supervisor, id, 0)
             yield _event("end", shapes.run(ended), id=offset)
@@ -102,9 +112,23 @@ async def _output(supervisor: Supervisor, id: str, offset: int, request: Request
             yield _STILL_HERE
 
 
-def _look(supervisor: Supervisor, id: str, offset: int) -> tuple[RunRecord, OutputChunk]:
+def _look(supervisor: Supervisor, id: str, offset: int) -> tuple[RunRecord, OutputChunk, list[Mark]]:
     """How the run is, then its output: what it wrote in between is read by the next look."""
-    return supervisor.find_run(id), supervisor.read_output(id, offset, _PIECE)
+    record, chunk = supervisor.find_run(id), supervisor.read_output(id, offset, _PIECE)
+    return record, chunk, supervisor.output_marks(id, chunk.offset, chunk.next_offset) if chunk.data else []
+
+
+def _placed(marks: list[Mark], start: int, data: bytes) -> list[tuple[int, int, str]]:
+    """Marks with their places in the text of ``data``, which is at ``start``, counted as browsers count: in UTF-16."""
+    placed, place = [], 0
+    for offset, at_ms, level in marks:
+        passed = data[: offset - start].decode("utf-8", "replace")
+        data, start = data[offset - start :], offset
+        place += (
+            len(passed) + sum(character > "\uffff" for character in passed) if not passed.isascii() else len(passed)
+        )
+        placed.append((place, at_ms, level))
+    return placed
 
 
 async def _events(supervisor: Supervisor, request: Request) -> AsyncIterator[str]:

@@ -51,7 +51,7 @@ def serve(channel: socket.socket, stack: int, settings: Settings, more: list[int
 class _Standard:
     """The run's own output, for what livegraft itself writes into it."""
 
-    def write(self, data: str | bytes) -> None:
+    def write(self, data: str | bytes, level: str = "out") -> None:
         with suppress(OSError):
             os.write(1, data.encode() if isinstance(data, str) else data)
 

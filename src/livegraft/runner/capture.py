@@ -23,8 +23,9 @@ from livegraft.live import PREFIX, plain_name
 class RoutedStream:
     """Stands for ``sys.stdout`` or ``sys.stderr``: to the run's output inside a run, to the host's stream outside."""
 
-    def __init__(self, host: TextIO) -> None:
+    def __init__(self, host: TextIO, level: str = "out") -> None:
         self.host = host
+        self._level = level
 
     def write(self, text: str) -> int:
         run = open_run()
@@ -32,7 +33,7 @@ class RoutedStream:
             return self.host.write(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        run.output.write(text)
+        run.output.write(text, self._level)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -49,7 +50,7 @@ class RoutedStream:
     @property
     def buffer(self) -> Any:
         run = open_run()
-        return self.host.buffer if run is None else _RunBuffer(run.output)
+        return self.host.buffer if run is None else _RunBuffer(run.output, self._level)
 
     @property
     def encoding(self) -> str:
@@ -71,14 +72,15 @@ class RoutedStream:
 class _RunBuffer(io.RawIOBase):
     """``sys.stdout.buffer`` inside a run."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, level: str) -> None:
         self._output = output
+        self._level = level
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._output.write(data)
+        self._output.write(data, self._level)
         return memoryview(data).nbytes
 
 
@@ -122,7 +124,7 @@ class _RunHandler(logging.Handler):
             self.outside(record)
             return
         try:
-            run.output.write(self.format(record) + "\n")
+            run.output.write(self.format(record) + "\n", _level(record.levelno))
         except Exception:  # noqa: BLE001 - as every handler of logging: told on stderr, never raised
             self.handleError(record)
 
@@ -154,6 +156,14 @@ class RunFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.plain_name = plain_name(record.name)
         return super().formatMessage(record)
+
+
+def _level(number: int) -> str:
+    """The standard level that a record reaches."""
+    for name, least in (("critical", 50), ("error", 40), ("warning", 30), ("info", 20)):
+        if number >= least:
+            return name
+    return "debug"
 
 
 def _host_handles(name: str) -> bool:
@@ -241,7 +251,7 @@ class Capture:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             if stream is not None and not isinstance(stream, RoutedStream):
-                setattr(sys, name, RoutedStream(stream))
+                setattr(sys, name, RoutedStream(stream, name.removeprefix("std")))
 
 
 capture: Final = Capture()

@@ -14,12 +14,15 @@ import logging
 import os
 import struct
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from livegraft.runner.marks import Mark, Marks
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +170,7 @@ class RunOutput:
             # what is not in the store by then is taken from it at the next start.
             weakref.finalize(self, _remove, file).atexit = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._marks = Marks()
         self._closed = threading.Event()
         self._saved = 0
 
@@ -176,9 +180,10 @@ class RunOutput:
         offset, recent = self._recent
         return offset + len(recent)
 
-    def write(self, data: str | bytes) -> None:
+    def write(self, data: str | bytes, level: str = "out") -> None:
         """Take text, or bytes that should be UTF-8; what is neither is replaced."""
         with self._lock:
+            self._marks.add(self.end, time.time_ns() // 1_000_000, level)
             for piece in self._pieces(data):
                 self._recent[1].extend(piece)
                 if len(self._recent[1]) >= RECENT:
@@ -189,6 +194,17 @@ class RunOutput:
         with self._lock:
             self._recent[1].extend(self._decoder.decode(b"", final=True).encode())
             self._closed.set()
+
+    def marks(self, start: int, stop: int) -> list[Mark]:
+        """When and at which level the bytes between two offsets were written."""
+        with self._lock:
+            return self._marks.between(start, stop)
+
+    @property
+    def all_marks(self) -> bytes:
+        """The marks as they are stored."""
+        with self._lock:
+            return self._marks.to_bytes()
 
     def keep(self) -> None:
         """Have what a dead process would lose in the file: what the store gets only when the run ends."""

@@ -215,6 +215,12 @@ class Runs(Protocol):
     def append_output(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:
         """Keep output: (run id, byte offset, bytes). Offsets of one run are written in order."""
 
+    def keep_marks(self, marks: Iterable[tuple[str, bytes]]) -> None:
+        """Keep when and at which level output was written: (run id, marks), once for each run."""
+
+    def marks(self, id: str) -> bytes:
+        """What ``keep_marks`` got for a run, empty when nothing."""
+
     def output(self, id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         """Kept output from a byte offset, at most ``limit`` bytes."""
 

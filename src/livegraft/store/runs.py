@@ -49,6 +49,7 @@ _UPDATE: Final = (
 )
 _ADD: Final = insert(schema.runs)
 _ADD_OUTPUT: Final = insert(schema.output)
+_ADD_MARKS: Final = insert(schema.output_marks)
 
 
 class SqlRuns:
@@ -160,6 +161,17 @@ class SqlRuns:
         if rows:
             with self._database.writing() as connection:
                 connection.execute(_ADD_OUTPUT, rows)
+
+    def keep_marks(self, marks: Iterable[tuple[str, bytes]]) -> None:
+        rows = [{"run_id": run, "data": data} for run, data in marks]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(_ADD_MARKS, rows)
+
+    def marks(self, id: str) -> bytes:
+        wanted = select(schema.output_marks.c.data).where(schema.output_marks.c.run_id == id)
+        with self._database.reading() as connection:
+            return bytes(connection.execute(wanted).scalar() or b"")
 
     def output(self, id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         column = schema.output.c

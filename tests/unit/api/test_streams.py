@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +62,11 @@ def test_output_comes_while_the_run_goes(api: Api) -> None:
     id = api.start("waits")
 
     with stream(api, f"/runs/{id}/output?follow=1") as found:
-        assert next(found) == ("output", "6", {"offset": 0, "text": "begun\n"})
+        event, last, data = next(found)
+        assert (event, last, data["offset"], data["text"]) == ("output", "6", 0, "begun\n")
+        [(place, at_ms, level)] = data["marks"]
+        assert (place, level) == (0, "out")
+        assert abs(at_ms / 1000 - time.time()) < 60
         api.post(f"/runs/{id}/cancel")
         event, _, data = next(found)
 
