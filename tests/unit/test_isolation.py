@@ -262,3 +262,11 @@ def test_a_zygote_that_was_killed_is_replaced(host: Host) -> None:
     other = host.supervisor.run("again").result
 
     assert other not in (zygote, 1)
+
+
+def test_its_output_has_times_and_no_level_for_all_goes_through_one_pipe(host: Host) -> None:
+    done = run(host, "levels", "import sys\ndef run():\n    print('one')\n    print('two', file=sys.stderr)")
+    done.wait(20)
+
+    assert done.output == "one\ntwo\n"
+    assert {level for _, _, level in host.supervisor.output_marks(done.id, 0, 8)} == {""}

@@ -243,7 +243,7 @@ def _copy(pipe: int, output: RunOutput, ended: threading.Event) -> None:
             data = os.read(pipe, _PIECE)
             if not data:
                 return
-            output.write(data)
+            output.write(data, "")  # one pipe for all: no telling which stream or level
         elif was_over:
             return
 

@@ -5,7 +5,8 @@ const BLOCK = 200; // lines
 const MOST = 200_000; // lines that a page holds
 const SPARE = 20_000; // lines that are dropped at once when it holds more
 const PAPER = "#3a4147"; // what a black ground looks like on a log that is nearly black
-const RANKS = { "": 20, out: 20, debug: 10, info: 20, err: 30, warning: 30, error: 40, critical: 50 };
+// What has no level may be anything: no filter hides it.
+const RANKS = { "": 99, out: 20, debug: 10, info: 20, err: 30, warning: 30, error: 40, critical: 50 };
 
 export class Log {
   dropped = 0; // lines that this page does not hold any more
