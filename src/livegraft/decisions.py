@@ -1,12 +1,16 @@
-"""People's standing decisions: quarantine a script, pin it to a version, hold the repository."""
+"""Standing decisions, of people and of livegraft: quarantine a script, pin it to a version, hold the repository."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Final
 
 from livegraft.clock import Clock
 from livegraft.store import Restraint, RestraintKind, Store
+
+LIVEGRAFT: Final = "livegraft"
+"""The actor of what no person decided."""
 
 
 class Decisions:
@@ -45,11 +49,13 @@ class Decisions:
         detail = {"reason": reason, "key": key} if key else {"reason": reason}
         self._store.audit.add(restraint.at, actor, kind.value, subject, detail)
 
-    def lift(self, kind: RestraintKind, subject: str, *, actor: str) -> bool:
+    def lift(self, kind: RestraintKind, subject: str, *, actor: str, reason: str = "") -> bool:
         """Lift a decision; False when there was none."""
         with self._lock:
             found = self._store.restraints.drop(kind, subject)
             self._by_kind[kind] = {name: kept for name, kept in self._by_kind[kind].items() if name != subject}
         if found:
-            self._store.audit.add(self._clock.now(), actor, f"lift {kind.value}", subject, {})
+            self._store.audit.add(
+                self._clock.now(), actor, f"lift {kind.value}", subject, {"reason": reason} if reason else {}
+            )
         return found

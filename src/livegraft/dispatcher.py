@@ -205,7 +205,7 @@ class Dispatcher:
     is interrupted after ``grace_seconds`` (2), and stuck after ``stuck_seconds`` more (5). ``threads``
     bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
     ``isolation`` has in processes of their own (8). ``live_work`` tells what runs of a
-    script execute now; it raises LivegraftError as long as it takes none.
+    script execute now; it raises LivegraftError as long as it takes none. ``ended`` is told of each end, once written.
     ``output_folder``, which exists, takes the output of open runs that is too long for memory.
     """
 
@@ -217,6 +217,7 @@ class Dispatcher:
         events: Events,
         live_work: Callable[[str], Work],
         output_folder: Path | None = None,
+        ended: Callable[[RunRecord], None] = lambda record: None,
         queue_limit: int = 10_000,
         grace_seconds: float = 2.0,
         stuck_seconds: float = 5.0,
@@ -230,6 +231,7 @@ class Dispatcher:
         self._events = events
         self._live_work = live_work
         self._output_folder = output_folder
+        self._ended = ended
         self._queue_limit = queue_limit
         self._grace_seconds = grace_seconds
         self._stuck_seconds = stuck_seconds
@@ -466,6 +468,10 @@ class Dispatcher:
 
     def _written(self, entry: _OpenRun, record: RunRecord) -> None:
         """The end of a run is in the store; called by the recorder."""
+        try:
+            self._ended(record)
+        except Exception:  # all runs hang on the recorder
+            logger.exception("the end of run %s of %s was not counted", record.id, record.script)
         if self._is_to_be_tried_again(entry, record):
             self._retry(entry, record)
         with self._changed:

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from inspect import Signature, iscoroutinefunction
@@ -16,13 +17,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from livegraft import archive, process
+from livegraft.breaker import Breaker
 from livegraft.calls import Calls
 from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
 from livegraft.context import Progress
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
-from livegraft.decisions import Decisions
+from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.errors import (
@@ -97,7 +99,8 @@ class Supervisor:
     ``drain_seconds`` (default 300) after it was superseded, ``drain_policy`` decides about a version that is still
     in use or held: ``wait`` (default), ``cancel`` its runs, tasks and threads, or ``scrub`` its globals as well.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
-    an import may use there (default 1 GiB).
+    an import may use there (default 1 GiB). After ``breaker_failures`` runs in a row that failed (default 5; 0: never)
+    a script is quarantined, until a person releases it or another version of it goes live.
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -121,6 +124,7 @@ class Supervisor:
         drain_policy: DrainPolicy | str = DrainPolicy.WAIT,
         probe: bool = True,
         probe_memory_bytes: int = 1 << 30,
+        breaker_failures: int = 5,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -164,11 +168,17 @@ class Supervisor:
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._output_folder = self.data / "output"
         self._output_folder.mkdir(exist_ok=True, mode=0o700)
+        if breaker_failures < 0:
+            raise ConfigurationError(f"expected breaker_failures to be at least 0, got: {breaker_failures}")
+        self._breaker = Breaker(
+            failures=breaker_failures, store=self.store, decisions=self._decisions, changed=self._tell_quarantine
+        )
         self._dispatcher = Dispatcher(
             runs=self.store.runs,
             clock=self.clock,
             events=self.events,
             live_work=self._work,
+            ended=self._breaker.ended,
             isolation=ProcessRunner(
                 folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
             ),
@@ -576,15 +586,13 @@ class Supervisor:
         """Take a script out of service: no button, no schedule, no API; the host's own calls go on."""
         self.script(name)
         self._decisions.put(RestraintKind.QUARANTINE, name, actor=actor, reason=reason)
-        self._replan([name])
-        self.events.emit("script", name, quarantined=True)
+        self._tell_quarantine(name)
 
     def release_quarantine(self, name: str, *, actor: str) -> None:
         """Put a quarantined script back into service. Raises ConflictError when it is not quarantined."""
         if not self._decisions.lift(RestraintKind.QUARANTINE, name, actor=actor):
             raise ConflictError(f"expected {name} to be quarantined, it is not")
-        self._replan([name])
-        self.events.emit("script", name, quarantined=False)
+        self._tell_quarantine(name)
 
     def pin(self, name: str, *, key: str, actor: str, reason: str = "") -> None:
         """Make a version that was live once live again, and keep the script at it.
@@ -693,6 +701,9 @@ class Supervisor:
     def _switch(self, release: Release | None) -> None:
         """Make a release live, in one step for runs, which read ``_release``, and for calls of the host."""
         self._calls.switch(release, (self, "_release", release))
+        if release is not None:
+            at = {name: release.scripts[name] for name in self._decisions.quarantines if name in release.scripts}
+            self._breaker.went_live({name: script.version.key for name, script in at.items()})
         if self._lost and release is not None:
             self._recover()
 
@@ -762,6 +773,11 @@ class Supervisor:
         reason = f"quarantined by {quarantine.actor}: {quarantine.reason}" if quarantine else ""
         return Entry(header.schedules, header.overlap, header.missed, header.jitter, reason)
 
+    def _tell_quarantine(self, name: str) -> None:
+        """A script's quarantine began or ended: its schedules skip their slots, or not any more."""
+        self._replan([name])
+        self.events.emit("script", name, quarantined=name in self._decisions.quarantines)
+
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
             self._dispatcher.cancel(run_id)
@@ -774,7 +790,7 @@ class Supervisor:
             "stopped": list(decision.stopped),
         }
         action = f"drain deadline: {decision.policy.value}"
-        self.store.audit.add(self.clock.now(), "livegraft", action, decision.version.label, detail)
+        self.store.audit.add(self.clock.now(), LIVEGRAFT, action, decision.version.label, detail)
 
     def _runs_of(self, version: Version) -> Sequence[str]:
         return self._dispatcher.uses(version.key)
@@ -802,6 +818,7 @@ class Supervisor:
                 size = self._keep_left_output(run.id)
                 self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure, output_bytes=size)
                 self._lost.append(run)
+                self._breaker.ended(replace(run, state=RunState.LOST, failure=failure))
         for file in self._output_folder.iterdir():
             left = self.store.runs.get(file.name)
             if left is None or left.state in FINAL_STATES or left.process == me or not process.is_alive(left.process):

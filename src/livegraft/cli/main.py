@@ -88,6 +88,9 @@ def serve(
     drain_policy: Annotated[
         str, typer.Option(help="What happens to it then: wait, cancel or scrub. See the settings.")
     ] = "wait",
+    breaker_failures: Annotated[
+        int, typer.Option(min=0, help="After how many failed runs in a row a script is quarantined; 0: never.")
+    ] = 5,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -105,6 +108,7 @@ def serve(
         release=release,
         drain_seconds=drain_seconds,
         drain_policy=drain_policy,
+        breaker_failures=breaker_failures,
         provide=provide or [],
         as_json=as_json,
     )

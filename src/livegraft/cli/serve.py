@@ -35,6 +35,7 @@ def serve(
     release: str,
     drain_seconds: float,
     drain_policy: str,
+    breaker_failures: int,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -55,6 +56,7 @@ def serve(
         release=release,
         drain_seconds=drain_seconds,
         drain_policy=drain_policy,
+        breaker_failures=breaker_failures,
     )
     with address, supervisor:
         server = uvicorn.Server(_config(supervisor.web))

@@ -302,7 +302,10 @@ class Audit(Protocol):
 
     def add(self, at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None: ...
 
-    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]: ...
+    def find(
+        self, *, action: str | None = None, subject: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[AuditRecord]:
+        """Newest first; only of an action and a subject, if they are given."""
 
 
 class SharedRows(Protocol):

@@ -52,8 +52,14 @@ class SqlAudit:
         with self._database.writing() as connection:
             connection.execute(insert(schema.audit), row)
 
-    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
+    def find(
+        self, *, action: str | None = None, subject: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[AuditRecord]:
         wanted = select(schema.audit).order_by(_audit.id.desc()).limit(limit)
+        if action is not None:
+            wanted = wanted.where(_audit.action == action)
+        if subject is not None:
+            wanted = wanted.where(_audit.subject == subject)
         if before is not None:
             wanted = wanted.where(_audit.id < before)
         with self._database.reading() as connection:
