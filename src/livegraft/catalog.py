@@ -110,6 +110,8 @@ class ScriptStatus:
     is_async: bool
     newer: NewerVersion | None = None
     warnings: tuple[str, ...] = ()
+    isolated: str = ""
+    """Why its runs have processes of their own; "" when they execute in the host's."""
 
     @property
     def words(self) -> str:

@@ -95,8 +95,9 @@ class Concurrency:
 class Header:
     """All keys of a header; a file without one has these defaults.
 
-    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``timeout`` and ``queue_timeout`` are None
-    for no limit; ``files`` are glob patterns; ``given`` holds the keys as they were written, as JSON values.
+    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``cpu``, ``open_files``, ``timeout`` and
+    ``queue_timeout`` are None for no limit; ``files`` are glob patterns; ``given`` holds the keys as they were
+    written, as JSON values.
     """
 
     schedules: tuple[Schedule, ...] = ()
@@ -117,6 +118,8 @@ class Header:
     tags: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()
     memory_bytes: int | None = None
+    cpu: timedelta | None = None
+    open_files: int | None = None
     files: tuple[str, ...] = ()
     description: str = ""
     dependencies: tuple[str, ...] = ()
@@ -318,6 +321,8 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "tags": ("tags", read_texts),
     "notify": ("notify", read_texts),
     "memory": ("memory_bytes", read_memory),
+    "cpu": ("cpu", read_positive_duration),
+    "open-files": ("open_files", read_number(16, 1_000_000)),
     "files": ("files", read_globs),
     "description": ("description", read_text),
 }

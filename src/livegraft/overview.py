@@ -110,6 +110,7 @@ class Overview:
             header=script.header.given if script else {},
             is_async=script.is_async if script else False,
             newer=now.newer.get(name),
+            isolated=script.isolated if script else "",
         )
 
     def _schedules(self, script: LiveScript) -> tuple[ScheduleStatus, ...]:

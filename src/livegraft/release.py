@@ -54,6 +54,11 @@ class LiveScript:
         return source is not None and source.entry is Entry.ASYNC
 
     @property
+    def isolated(self) -> str:
+        """Why its runs have processes of their own; "" when they execute in the host's."""
+        return "its header asks for it" if self.header.isolation is Isolation.PROCESS else ""
+
+    @property
     def description(self) -> str:
         """The header's, else the docstring's first line."""
         source = self.version.planned.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,7 +57,7 @@ from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState, Trigger
-from livegraft.runner import Isolated
+from livegraft.runner import Isolated, ProcessLimits
 from livegraft.runner.failure import describe
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import KEPT, OutputChunk, left_behind
@@ -750,7 +751,10 @@ class Supervisor:
         def find(name: str) -> PlannedModule | None:
             return self._planner.at(version.revision).modules.get(name)
 
-        return Isolated(version.planned, find, version.tops, version.revision, script.header.memory_bytes)
+        header = script.header
+        cpu_seconds = math.ceil(header.cpu.total_seconds()) if header.cpu is not None else None
+        limits = ProcessLimits(header.memory_bytes, cpu_seconds, header.open_files)
+        return Isolated(version.planned, find, version.tops, version.revision, limits)
 
     def _no_script(self, name: str) -> NotFoundError:
         release = self._release

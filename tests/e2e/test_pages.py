@@ -220,6 +220,21 @@ KEEPS = f"""
     """
 
 
+def test_an_isolated_script_is_shown_as_that_with_the_reason(site: Site) -> None:
+    page = site.open()
+    expect(row(page, "slow")).to_be_visible()
+    block = '# /// script\n# [tool.livegraft]\n# isolation = "process"\n# ///\n'
+    site.repository.commit_files({"apart.py": block + "def run():\n    print('apart')\n    return 'done'\n"})
+    row(page, "apart").click()
+
+    expect(page.get_by_text("isolated", exact=True)).to_have_attribute(
+        "title", "Each run has a process of its own: its header asks for it"
+    )
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("main")).to_contain_text("succeeded")
+    expect(page.locator("#log")).to_contain_text("apart")
+
+
 def test_shared_data_is_shown_as_it_is_and_deleted_key_by_key_and_as_a_whole(site: Site) -> None:
     site.repository.commit_files({"keeps.py": KEEPS})
     site.server.sync()

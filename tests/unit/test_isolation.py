@@ -127,6 +127,21 @@ def test_memory_beyond_its_bound_is_an_error_in_the_run(host: Host) -> None:
     assert done.failure.type == "MemoryError"
 
 
+@pytest.mark.parametrize(
+    ("key", "body", "says"),
+    [
+        ('cpu = "1s"', "while True: pass", "processor time"),
+        ("open-files = 32", "return [open('/dev/null') for _ in range(100)]", "Too many open files"),
+    ],
+)
+def test_what_its_header_allows_is_the_most_that_it_gets(host: Host, key: str, body: str, says: str) -> None:
+    done = run(host, "bounded", f"def run():\n    {body}", header=HEADER.replace("{0}", f"# {key}\n")).wait(30)
+
+    assert done.state is RunState.FAILED
+    assert done.failure is not None
+    assert says in done.failure.message
+
+
 def test_one_that_looks_stops_by_itself_when_it_is_cancelled(host: Host) -> None:
     body = """
 import time

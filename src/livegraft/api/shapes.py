@@ -100,6 +100,7 @@ def script(status: ScriptStatus) -> Json:
         "pin": status.pin and restraint(status.pin),
         "header": dict(status.header),
         "is_async": status.is_async,
+        "isolated": status.isolated,
         "warnings": list(status.warnings),
         "parameters": dict(status.parameters),
     }

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,10 @@ _LISTEN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
 _PIECE: Final = 1 << 16
 _UNBOUNDED: Final = 1 << 62
+_HINTS: Final = {
+    "SIGKILL": ": by the kernel if memory ran out, or by somebody",
+    "SIGXCPU": ": it took more processor time than its header allows (cpu)",
+}
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class ProcessRunner:
             "id": job.run.id,
             "environment": {**_environment(), "HOME": str(folder)},
             "folder": str(folder),
-            "memory_bytes": isolated.memory_bytes,
+            "limits": asdict(isolated.limits),
         }
         return ["run", isolated.module.name, isolated.module.key, isolated.revision, dict(call.given), settings]
 
@@ -271,5 +275,4 @@ def _death(code: int, stack: str) -> RunFailure:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = "; more memory than there is?" if name == "SIGKILL" else ""
-    return RunFailure("process", f"its process was ended by {name}{hint}", traceback=stack)
+    return RunFailure("process", f"its process was ended by {name}{_HINTS.get(name, '')}", traceback=stack)

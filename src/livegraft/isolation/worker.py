@@ -1,7 +1,7 @@
 """The process of one isolated run: a child of a zygote, with nothing of the host but what it is sent.
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
-``["run", name, key, revision, arguments, {"id", "environment", "folder", "memory_bytes"}]``. The child answers
+``["run", name, key, revision, arguments, {"id", "environment", "folder", "limits"}]``. The child answers
 ``["progress", fraction, text]`` now and then, and at the end ``["outcome", result, failure]``, of which one is null.
 Its standard output and error are a pipe of their own.
 """
@@ -14,6 +14,7 @@ import faulthandler
 import inspect
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -146,5 +147,10 @@ def _settle_in(settings: Mapping[str, Any]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RunFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    if settings["memory_bytes"] is not None:
-        limit_memory(settings["memory_bytes"])
+    limits = settings["limits"]
+    if limits["cpu_seconds"] is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 1))
+    if limits["open_files"] is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits["open_files"], limits["open_files"]))
+    if limits["memory_bytes"] is not None:
+        limit_memory(limits["memory_bytes"])

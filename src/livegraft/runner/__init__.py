@@ -17,19 +17,30 @@ from livegraft.runner.interrupt import Window
 from livegraft.runner.outcome import Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessLimits:
+    """What each process of an isolated run may take; None for no bound.
+
+    ``memory_bytes`` come on top of what Python takes; ``cpu_seconds`` are whole ones.
+    """
+
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
+    open_files: int | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Isolated:
     """What a run in a process of its own executes: the module at its key, and JSON values as arguments.
 
     ``find`` gives the other modules of its plan by name, ``tops`` are the first names of the repository.
-    ``memory_bytes`` is what it may use beyond what Python takes, None for no bound.
     """
 
     module: PlannedModule
     find: Callable[[str], PlannedModule | None]
     tops: Collection[str]
     revision: str
-    memory_bytes: int | None
+    limits: ProcessLimits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
