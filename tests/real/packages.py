@@ -122,6 +122,7 @@ PACKAGES = (
         },
     ),
     RealPackage("tomlkit", ("0.12.5", "0.13.2", "0.13.3"), ("tomlkit",), requires=("pyyaml",)),
+    RealPackage("pyparsing", ("3.1.4", "3.2.0", "3.2.3"), ("pyparsing",), tests="", suite=()),
     RealPackage(
         "networkx",
         ("3.3", "3.4.2"),
