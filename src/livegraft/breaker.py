@@ -55,12 +55,16 @@ class Breaker:
                 self._changed(script)
 
     def _failed_in_row(self, script: str) -> int:
-        """How many runs failed, newest first, since one succeeded or a quarantine was lifted."""
+        """How many runs failed, newest first, since one succeeded or a quarantine was lifted.
+
+        Attempts that repeat a run by themselves count as one with it: it did what it was told to.
+        """
         lifted = self._store.audit.find(action=f"lift {RestraintKind.QUARANTINE.value}", subject=script, limit=1)
         found = self._store.runs.find(script=script, states=_ENDS, limit=_NEVER_STARTED * self._failures)
-        count = 0
+        failed = set()
         for run in found:
             if run.state is RunState.SUCCEEDED or (lifted and run.queued_at <= lifted[0].at):
                 break
-            count += run.started_at is not None
-        return count
+            if run.started_at is not None:
+                failed.add(run.origin if run.attempt > 1 else run.id)
+        return len(failed)

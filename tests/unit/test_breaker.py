@@ -62,6 +62,18 @@ def test_a_success_between_starts_the_count_anew(host: Host) -> None:
     assert not is_quarantined(host)
 
 
+def test_the_retries_of_a_run_count_as_one_with_it(host: Host) -> None:
+    header = "# /// script\n# [tool.livegraft]\n# retries = { times = 4, delay = 0 }\n# ///\n"
+    host.take({"a.py": header + FAILS})
+    first = host.supervisor.run("a")
+
+    eventually(lambda: [run.attempt for run in host.supervisor.repeats(first.id) if run.ended_at] == [2, 3, 4, 5])
+
+    assert not is_quarantined(host)
+    fail(host, 2)
+    eventually(lambda: is_quarantined(host), what="three runs have failed")
+
+
 def test_cancelled_runs_do_not_count(host: Host) -> None:
     for _ in range(4):
         run = host.supervisor.run("b")
