@@ -9,8 +9,9 @@ from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.run import RunRecord, RunState
 from livegraft.store import RestraintKind, Store
 
-FAILURES: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT, RunState.STUCK, RunState.LOST})
-"""Ends that count. That of a cancelled run says nothing about its script."""
+FAILURES: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT, RunState.STUCK})
+"""Ends that count. That of a cancelled run says nothing about its script, nor does that of one whose process died: a
+host that is killed again and again would take its scripts out of service."""
 
 _ENDS: Final = FAILURES | {RunState.SUCCEEDED}
 

@@ -9,7 +9,6 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from inspect import Signature, iscoroutinefunction
@@ -822,7 +821,6 @@ class Supervisor:
                 size = self._keep_left_output(run.id)
                 self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure, output_bytes=size)
                 self._lost.append(run)
-                self._breaker.ended(replace(run, state=RunState.LOST, failure=failure))
         for file in self._output_folder.iterdir():
             left = self.store.runs.get(file.name)
             if left is None or left.state in FINAL_STATES or left.process == me or not process.is_alive(left.process):

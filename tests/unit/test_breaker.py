@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, NotRunnableError
-from livegraft.run import RunState
+from livegraft.run import RunState, new_run_id
 from tests.support.host import Host, a_host
 from tests.support.waiting import eventually
 
@@ -72,6 +73,20 @@ def test_the_retries_of_a_run_count_as_one_with_it(host: Host) -> None:
     assert not is_quarantined(host)
     fail(host, 2)
     eventually(lambda: is_quarantined(host), what="three runs have failed")
+
+
+def test_runs_that_were_lost_with_their_process_do_not_count(tmp_path: Path) -> None:
+    with a_host(tmp_path, files={"a.py": FAILS}, breaker_failures=3) as host:
+        run = host.supervisor.run("a", ok=True)
+        run.wait(10)
+        for _ in range(4):
+            lost = replace(run.record, id=new_run_id(), state=RunState.RUNNING, process="1:2:nowhere", ended_at=None)
+            host.supervisor.store.runs.add(lost)
+
+    with a_host(tmp_path, files={"a.py": FAILS}, breaker_failures=3) as host:
+        assert len(host.supervisor.find_runs(states=[RunState.LOST])) == 4
+        fail(host, 1)
+        assert not is_quarantined(host)
 
 
 def test_cancelled_runs_do_not_count(host: Host) -> None:
