@@ -15,7 +15,7 @@ from livegraft.contract import Requirement, Requirements, first_problem
 from livegraft.dependencies import Dependencies, DependenciesError
 from livegraft.errors import ContractError, LivegraftError, LoadError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
-from livegraft.header import Header, Isolation, read_header
+from livegraft.header import Header, Isolation, line_in_block, read_header
 from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -441,16 +441,7 @@ class ReleaseBuilder:
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
         parameters = Parameters.of(function, script=module.script, resources=self._resources)
-        if header.isolation is Isolation.PROCESS and parameters.provided:
-            asked = ", ".join(sorted(parameters.provided))
-            reason = "which objects of the host cannot come to"
-            raise LoadError(module.path, 0, f"asks for {asked} of the host and for isolation = 'process', {reason}")
-        key = header.concurrency.key if header.concurrency is not None else ""
-        if key and key not in parameters.names:
-            known = ", ".join(sorted(parameters.names)) or "none"
-            raise LoadError(
-                module.path, 0, f"expected the key of concurrency to be a parameter ({known}), got: {key!r}"
-            )
+        _check_header_fits(module, header, parameters)
         script = LiveScript(module.script, version, header, parameters, function)
         version.attachments[:] = [script]
         return script
@@ -537,6 +528,23 @@ def _check(requirements: Sequence[Requirement], version: Version, revision: Revi
     problem = first_problem(requirements, version.executed_module, revision, version.path)
     if problem is not None:
         raise problem
+
+
+def _check_header_fits(module: PlannedModule, header: Header, parameters: Parameters) -> None:
+    """Raise LoadError, with its line, for what a header says that the signature of ``run`` does not allow."""
+    if header.isolation is Isolation.PROCESS and parameters.provided:
+        asked = ", ".join(sorted(parameters.provided))
+        reason = f"asks for {asked} of the host and for isolation = 'process', which objects of the host cannot come to"
+        raise LoadError(module.path, _line_of("isolation", module), reason)
+    key = header.concurrency.key if header.concurrency is not None else ""
+    if key and key not in parameters.names:
+        known = ", ".join(sorted(parameters.names)) or "none"
+        reason = f"expected the key of concurrency to be a parameter ({known}), got: {key!r}"
+        raise LoadError(module.path, _line_of("concurrency", module), reason)
+
+
+def _line_of(key: str, module: PlannedModule) -> int:
+    return line_in_block(module.path, module.source.text, key) if module.source is not None else 0
 
 
 def run_failure(error: LivegraftError, path: str) -> RunFailure:

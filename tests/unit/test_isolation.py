@@ -142,8 +142,7 @@ def test_what_its_header_allows_is_the_most_that_it_gets(host: Host, key: str, b
     assert says in done.failure.message
 
 
-def test_one_that_looks_stops_by_itself_when_it_is_cancelled(host: Host) -> None:
-    body = """
+LOOKS = """
 import time
 from livegraft import cancelled
 def run():
@@ -152,16 +151,7 @@ def run():
         time.sleep(0.01)
     print("cleaned up")
 """
-    going = run(host, "asks", body)
-    eventually(lambda: "going" in going.output, what="it is going")
-    going.cancel()
-
-    assert going.wait(20).state is RunState.CANCELLED
-    assert "cleaned up" in going.output
-
-
-def test_an_async_one_is_cancelled(host: Host) -> None:
-    body = """
+WAITS = """
 import asyncio
 async def run():
     print("going")
@@ -170,7 +160,11 @@ async def run():
     finally:
         print("cleaned up")
 """
-    going = run(host, "waits", body)
+
+
+@pytest.mark.parametrize(("name", "body"), [("looks", LOOKS), ("waits", WAITS)])
+def test_one_that_looks_or_awaits_comes_to_its_own_end_when_it_is_cancelled(host: Host, name: str, body: str) -> None:
+    going = run(host, name, body)
     eventually(lambda: "going" in going.output, what="it is going")
     going.cancel()
 

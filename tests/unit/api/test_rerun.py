@@ -70,3 +70,4 @@ def test_a_concurrency_key_that_is_no_parameter_keeps_the_version_from_going_liv
 
     assert told["a"].failure is not None
     assert "customer" in told["a"].failure.message
+    assert told["a"].failure.line == 3
