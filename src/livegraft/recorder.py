@@ -111,7 +111,8 @@ class Recorder:
             elif entry.record.state is not RunState.STUCK and self._outputs.pop(id, None) is not None:
                 rest = [(id, offset, data) for offset, data in entry.output.unsaved(whole=True)]
                 self._gather(rest)
-                if rest:
+                # All output may be in the store already: the marks are written at the end only.
+                if entry.output.end:
                     marks.append((id, entry.output.all_marks))
         self._write_gathered()
         self._try(lambda: self._runs.keep_marks(marks), "times of output")

@@ -14,6 +14,7 @@ import pytest
 from livegraft.errors import StoreError
 from livegraft.recorder import Recorder
 from livegraft.run import RunRecord, RunResult, RunState, Trigger, new_run_id
+from livegraft.runner.marks import Marks
 from livegraft.runner.output import RunOutput
 from livegraft.store import Runs
 from livegraft.store.runs import SqlRuns
@@ -123,6 +124,19 @@ def test_writes_output_of_a_run_that_goes_on(store: SqliteStore) -> None:
     eventually(lambda: store.runs.output(run.id) == b"one two")
 
     recorder.stop()
+
+
+def test_keeps_the_times_of_output_that_was_written_before_the_end(store: SqliteStore) -> None:
+    recorder, output, run = Recorder(store.runs), RunOutput(), a_run(store)
+    recorder.start()
+    recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+    output.write("to stderr", "err")
+    eventually(lambda: store.runs.output(run.id) == b"to stderr")
+
+    recorder.ended(replace(run, state=RunState.SUCCEEDED, started_at=NOW, ended_at=NOW), output, lambda: None)
+    recorder.stop()
+
+    assert [(offset, level) for offset, _, level in Marks(store.runs.marks(run.id)).between(0, 9)] == [(0, "err")]
 
 
 def test_is_stopped_twice_without_harm(store: SqliteStore) -> None:
