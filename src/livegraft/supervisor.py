@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from livegraft import archive, process
 from livegraft.breaker import Breaker
@@ -30,7 +30,6 @@ from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.errors import (
     ConfigurationError,
     ConflictError,
-    LivegraftError,
     LoadError,
     MirrorError,
     NotFoundError,
@@ -54,12 +53,13 @@ from livegraft.probe import NoProbe, Probe
 from livegraft.probe.warm import WarmProbe
 from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
+from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
-from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState, Trigger
+from livegraft.run import RunRecord, RunState, Trigger
 from livegraft.runner import Isolated, ProcessLimits
 from livegraft.runner.failure import describe
 from livegraft.runner.marks import Mark
-from livegraft.runner.output import KEPT, OutputChunk, left_behind
+from livegraft.runner.output import OutputChunk
 from livegraft.schedule import Schedule
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
@@ -80,9 +80,6 @@ from livegraft.ticker import Entry, Ticker
 from livegraft.version import Version
 
 logger = logging.getLogger(__name__)
-
-MOST_RECOVERIES: Final = 3
-"""How often a run with ``retry-on-crash`` is started again after its process died."""
 
 
 class Supervisor:
@@ -173,6 +170,9 @@ class Supervisor:
         self._breaker = Breaker(
             failures=breaker_failures, store=self.store, decisions=self._decisions, changed=self._tell_quarantine
         )
+        self._recovery = Recovery(
+            runs=self.store.runs, clock=self.clock, output_folder=self._output_folder, restart=self._restart
+        )
         self._dispatcher = Dispatcher(
             runs=self.store.runs,
             clock=self.clock,
@@ -254,7 +254,6 @@ class Supervisor:
             decisions=self._decisions,
             next_at=self._ticker.next_at,
         )
-        self._lost: list[RunRecord] = []
         self._state_lock = threading.Lock()
         self._started = False
 
@@ -269,7 +268,7 @@ class Supervisor:
             self._probe.start()  # it gets ready while the first commit is fetched and planned
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
-            self._mark_lost_runs()
+            self._recovery.close_lost_runs()
             sweep()
             self._dispatcher.start()
             self._drainer.start()
@@ -704,8 +703,7 @@ class Supervisor:
         if release is not None:
             at = {name: release.scripts[name] for name in self._decisions.quarantines if name in release.scripts}
             self._breaker.went_live({name: script.version.key for name, script in at.items()})
-        if self._lost and release is not None:
-            self._recover()
+            self._recovery.restart_lost_runs(release)
 
     def _work(self, name: str) -> Work:
         """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
@@ -754,6 +752,17 @@ class Supervisor:
         cpu_seconds = math.ceil(header.cpu.total_seconds()) if header.cpu is not None else None
         limits = ProcessLimits(header.memory_bytes, cpu_seconds, header.open_files)
         return Isolated(version.planned, find, version.tops, version.revision, limits)
+
+    def _restart(self, lost: RunRecord, origin: str) -> None:
+        """Start a run again that was lost with its process."""
+        self._dispatcher.submit(
+            self._work(lost.script),
+            trigger=lost.trigger,
+            actor=lost.actor,
+            arguments=lost.arguments,
+            origin=origin,
+            attempt=lost.attempt + 1,
+        )
 
     def _no_script(self, name: str) -> NotFoundError:
         release = self._release
@@ -811,53 +820,6 @@ class Supervisor:
             if error.name == name or f"cannot import name {name.rpartition('.')[2]!r} " in str(error):
                 return f"; {path} {NEVER_LOADED}"
         return ""
-
-    def _mark_lost_runs(self) -> None:
-        """Close the runs of processes that died: nobody else will."""
-        me = process.identity()
-        for run in self.store.runs.open():
-            if run.process == me or not process.is_alive(run.process):
-                failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
-                size = self._keep_left_output(run.id)
-                self.store.runs.end(run.id, RunState.LOST, self.clock.now(), failure=failure, output_bytes=size)
-                self._lost.append(run)
-        for file in self._output_folder.iterdir():
-            left = self.store.runs.get(file.name)
-            if left is None or left.state in FINAL_STATES or left.process == me or not process.is_alive(left.process):
-                file.unlink(missing_ok=True)
-
-    def _keep_left_output(self, id: str) -> int:
-        """Put into the store what a dead process left of a run's output in a file; how much the run wrote."""
-        saved = len(self.store.runs.output(id, 0, KEPT.head_bytes))
-        end, chunks = left_behind(self._output_folder / id, saved)
-        self.store.runs.append_output([(id, offset, data) for offset, data in chunks])
-        return end
-
-    def _recover(self) -> None:
-        """Start again what was lost with a process, where a script says ``retry-on-crash``; scripts are live now."""
-        lost, self._lost = self._lost, []
-        for run in lost:
-            script = self._release.scripts.get(run.script) if self._release else None
-            if script is None or not script.header.retry_on_crash:
-                continue
-            origin = run.origin or run.id
-            repeats = self.store.runs.repeats(origin)
-            if sum(each.state is RunState.LOST for each in repeats) >= MOST_RECOVERIES:
-                logger.warning("run %s of %s was lost with its process again and is given up", run.id, run.script)
-                continue
-            try:
-                self._dispatcher.submit(
-                    self._work(run.script),
-                    trigger=run.trigger,
-                    actor=run.actor,
-                    arguments=run.arguments,
-                    origin=origin,
-                    attempt=run.attempt + 1,
-                )
-            except LivegraftError as error:
-                logger.warning(
-                    "run %s of %s, lost with its process, is not started again: %s", run.id, run.script, error
-                )
 
     def _unload_all(self) -> None:
         self._switch(None)

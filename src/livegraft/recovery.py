@@ -1,0 +1,80 @@
+"""What is done at the start about processes that died: their runs are closed, and some are started again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from livegraft import process
+from livegraft.clock import Clock
+from livegraft.errors import LivegraftError
+from livegraft.release import Release
+from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState
+from livegraft.runner.output import KEPT, left_behind
+from livegraft.store import Runs
+
+logger = logging.getLogger(__name__)
+
+MOST_RECOVERIES: Final = 3
+"""How often a run with ``retry-on-crash`` is started again after its process died."""
+
+
+class Recovery:
+    """Takes up what dead processes left.
+
+    ``output_folder`` has the output of open runs; ``restart`` starts a lost run again, given the run that it repeats.
+    """
+
+    def __init__(
+        self, *, runs: Runs, clock: Clock, output_folder: Path, restart: Callable[[RunRecord, str], None]
+    ) -> None:
+        self._runs = runs
+        self._clock = clock
+        self._output_folder = output_folder
+        self._restart = restart
+        self._lost: list[RunRecord] = []
+
+    def close_lost_runs(self) -> None:
+        """Close the runs of processes that died: nobody else will."""
+        for run in self._runs.open():
+            if _is_dead(run):
+                failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
+                size = self._keep_left_output(run.id)
+                self._runs.end(run.id, RunState.LOST, self._clock.now(), failure=failure, output_bytes=size)
+                self._lost.append(run)
+        for file in self._output_folder.iterdir():
+            left = self._runs.get(file.name)
+            if left is None or left.state in FINAL_STATES or _is_dead(left):
+                file.unlink(missing_ok=True)
+
+    def _keep_left_output(self, id: str) -> int:
+        """Put into the store what a dead process left of a run's output in a file; how much the run wrote."""
+        saved = len(self._runs.output(id, 0, KEPT.head_bytes))
+        end, chunks = left_behind(self._output_folder / id, saved)
+        self._runs.append_output([(id, offset, data) for offset, data in chunks])
+        return end
+
+    def restart_lost_runs(self, release: Release) -> None:
+        """Start again what was lost with a process, where a script says ``retry-on-crash``; the release is live now."""
+        lost, self._lost = self._lost, []
+        for run in lost:
+            script = release.scripts.get(run.script)
+            if script is None or not script.header.retry_on_crash:
+                continue
+            origin = run.origin or run.id
+            if sum(each.state is RunState.LOST for each in self._runs.repeats(origin)) >= MOST_RECOVERIES:
+                logger.warning("run %s of %s was lost with its process again and is given up", run.id, run.script)
+                continue
+            try:
+                self._restart(run, origin)
+            except LivegraftError as error:
+                logger.warning(
+                    "run %s of %s, lost with its process, is not started again: %s", run.id, run.script, error
+                )
+
+
+def _is_dead(run: RunRecord) -> bool:
+    """Whether nothing executes it: at the start that goes for this process too."""
+    return run.process == process.identity() or not process.is_alive(run.process)
