@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livegraft.context import cancelled, progress
+from livegraft.context import artifacts, cancelled, progress
 from livegraft.errors import LivegraftError
+from livegraft.markdown import Markdown
 from livegraft.shared_data import ABSENT, SharedData, shared
 
-__all__ = ["ABSENT", "LivegraftError", "SharedData", "Supervisor", "cancelled", "progress", "shared"]
+__all__ = [
+    "ABSENT",
+    "LivegraftError",
+    "Markdown",
+    "SharedData",
+    "Supervisor",
+    "artifacts",
+    "cancelled",
+    "progress",
+    "shared",
+]
 
 if TYPE_CHECKING:
     from livegraft.supervisor import Supervisor

@@ -1,6 +1,6 @@
 """What the code of a run reaches of its run: whether it is asked to stop, and telling how far it is.
 
-Scripts import :func:`cancelled` and :func:`progress` from ``livegraft``. Both do nothing outside
+Scripts import :func:`cancelled`, :func:`progress` and :func:`artifacts` from ``livegraft``. They do no harm outside
 a run, so that the same code may be called by the host on its own path.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar, overload
 
 T = TypeVar("T")
@@ -35,15 +38,18 @@ class Output(Protocol):
 class CurrentRun:
     """One run as seen from inside.
 
+    ``folder`` is where it may put files for people; None when there is no place for them.
+
     ``is_open`` is set to False when the run has ended; threads that it left behind write to the
     host's own streams from then on. It holds nothing of the version, because contexts that outlive
     the run keep it.
     """
 
-    __slots__ = ("__weakref__", "cancel_requested", "id", "is_open", "output", "progress")
+    __slots__ = ("__weakref__", "cancel_requested", "folder", "id", "is_open", "output", "progress")
 
-    def __init__(self, id: str, output: Output) -> None:
+    def __init__(self, id: str, output: Output, folder: Path | None = None) -> None:
         self.id = id
+        self.folder = folder
         self.output = output
         self.progress: Progress | None = None
         self.cancel_requested = False
@@ -64,6 +70,24 @@ def cancelled() -> bool:
     """Whether this run is asked to stop: return soon, or be interrupted. Always False outside a run."""
     run = current_run.get()
     return run is not None and run.cancel_requested
+
+
+def artifacts() -> Path:
+    """The folder of this run for files that people may download: ``(artifacts() / "report.pdf").write_bytes(...)``.
+
+    Outside a run it is a temporary folder of the process, gone at its end.
+    """
+    run = open_run()
+    folder = run.folder if run is not None else None
+    if folder is None:
+        return Path(_outside().name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+@cache
+def _outside() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="livegraft-artifacts-", ignore_cleanup_errors=True)
 
 
 @overload

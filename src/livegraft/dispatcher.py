@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from livegraft import process
 from livegraft.alarms import Alarms
+from livegraft.artifact_files import Artifacts
 from livegraft.clock import Clock
 from livegraft.context import CurrentRun, Progress
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
@@ -30,14 +31,25 @@ from livegraft.header import DEFAULT, Header, Retries
 from livegraft.line import Line, Turn
 from livegraft.parameters import Parameters
 from livegraft.recorder import Recorder
-from livegraft.run import OPEN_STATES, TRANSITIONS, RunFailure, RunRecord, RunState, Trigger, new_run_id
+from livegraft.run import (
+    BODY_KINDS,
+    OPEN_STATES,
+    TRANSITIONS,
+    RunFailure,
+    RunRecord,
+    RunResult,
+    RunState,
+    Trigger,
+    new_run_id,
+)
 from livegraft.runner import Call, Isolated, Job, Runner
 from livegraft.runner.capture import capture
 from livegraft.runner.failure import Locate, where
 from livegraft.runner.marks import Mark, Marks
 from livegraft.runner.outcome import Outcome
 from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, RunOutput, read_stored
-from livegraft.runner.result import keep
+from livegraft.runner.plain import plain_or_text
+from livegraft.runner.result import content
 from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
 from livegraft.store import Runs
@@ -142,12 +154,19 @@ class _OpenRun:
         "timeout",
     )
 
-    def __init__(self, record: RunRecord, given: Mapping[str, Any], retries: Retries, file: Path | None) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        given: Mapping[str, Any],
+        retries: Retries,
+        file: Path | None,
+        artifacts: Artifacts | None,
+    ) -> None:
         self.record = record
         self.given = given
         self.retries = retries
         self.output = RunOutput(file=file)
-        self.run = CurrentRun(record.id, self.output)
+        self.run = CurrentRun(record.id, self.output, artifacts.folder_of(record.id) if artifacts else None)
         self.runner: Runner
         self.locate: Locate
         self.timeout: timedelta | None = None
@@ -182,11 +201,11 @@ class Run:
 
     @property
     def result(self) -> Any:
-        """What ``run`` returned, as kept. Waits for the end; raises RunFailedError when it did not succeed."""
+        """What ``run`` returned, as kept: see ``content``. Waits for the end; raises RunFailedError if it failed."""
         record = self.wait()
         if record.state is not RunState.SUCCEEDED:
             raise RunFailedError(record)
-        return record.result.value if record.result else None
+        return content(self._dispatcher.whole_result(record))
 
     def wait(self, timeout: float | None = None) -> RunRecord:
         """The run when it ended or is stuck, or as it is after ``timeout`` seconds."""
@@ -206,7 +225,8 @@ class Dispatcher:
     bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
     ``isolation`` has in processes of their own (8). ``live_work`` tells what runs of a
     script execute now; it raises LivegraftError as long as it takes none. ``ended`` is told of each end, once written.
-    ``output_folder``, which exists, takes the output of open runs that is too long for memory.
+    ``output_folder``, which exists, takes the output of open runs that is too long for memory; ``artifacts``
+    keeps the files that they leave.
     """
 
     def __init__(
@@ -217,6 +237,7 @@ class Dispatcher:
         events: Events,
         live_work: Callable[[str], Work],
         output_folder: Path | None = None,
+        artifacts: Artifacts | None = None,
         ended: Callable[[RunRecord], None] = lambda record: None,
         queue_limit: int = 10_000,
         grace_seconds: float = 2.0,
@@ -231,6 +252,7 @@ class Dispatcher:
         self._events = events
         self._live_work = live_work
         self._output_folder = output_folder
+        self._artifacts = artifacts
         self._ended = ended
         self._queue_limit = queue_limit
         self._grace_seconds = grace_seconds
@@ -317,7 +339,7 @@ class Dispatcher:
             revision=work.revision,
             trigger=trigger,
             actor=actor,
-            arguments={name: keep(value).value for name, value in arguments.items()},
+            arguments={name: plain_or_text(value) for name, value in arguments.items()},
             state=RunState.QUEUED,
             process=process.identity(),
             queued_at=self._clock.now(),
@@ -434,8 +456,10 @@ class Dispatcher:
 
     def _end(self, id: str, outcome: Outcome) -> None:
         """A job came to its end; called on the thread that executed it."""
+        entry = self._open[id]
+        for note in self._artifacts.settle(id) if self._artifacts else ():
+            entry.output.write(f"livegraft: {note}\n")
         with self._changed:
-            entry = self._open[id]
             entry.job = None
             if entry.asked is not None:
                 failure = _failure_when_asked(entry.asked, outcome)
@@ -559,6 +583,13 @@ class Dispatcher:
             raise NotFoundError("run", id)
         return found
 
+    def whole_result(self, record: RunRecord) -> RunResult | None:
+        """The result of a run with its body."""
+        result = record.result
+        if result is None or result.body or result.kind not in BODY_KINDS:
+            return result
+        return replace(result, body=self._runs.result_body(record.id))
+
     def active(self) -> Sequence[RunRecord]:
         """The runs of this process that are queued, going or stuck, oldest first."""
         with self._changed:
@@ -644,7 +675,7 @@ class Dispatcher:
 
     def _opened(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> _OpenRun:
         file = None if self._output_folder is None else self._output_folder / record.id
-        return _OpenRun(record, given, retries, file)
+        return _OpenRun(record, given, retries, file, self._artifacts)
 
     # -- all under the lock ----------------------------------------------------------------
 

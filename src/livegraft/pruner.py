@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
+from livegraft.errors import LivegraftError
+
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS: Final = 7 * 24 * 3600.0
@@ -30,12 +32,16 @@ _KEY_DIGITS: Final = frozenset("0123456789abcdef")
 class Pruner:
     """One thread that tidies the folder of sources once an hour; ``loaded`` names the keys that are in use here.
 
-    Those are marked as used at each round, so processes that share a data folder spare each other's.
+    ``more`` is done at the same times.
+    Keys in use are marked as used at each round, so processes that share a data folder spare each other's.
     """
 
-    def __init__(self, *, folder: Path, loaded: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, *, folder: Path, loaded: Callable[[], Collection[str]], more: Callable[[], object] = lambda: None
+    ) -> None:
         self._folder = folder
         self._loaded = loaded
+        self._more = more
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,8 +61,9 @@ class Pruner:
         while not self._stopped.wait(_PAUSE_SECONDS):
             try:
                 self.prune()
-            except OSError:
-                logger.exception("old sources could not be removed; tried again in an hour")
+                self._more()
+            except (OSError, LivegraftError):
+                logger.exception("what is old could not be removed; tried again in an hour")
 
     def prune(self) -> int:
         """Remove what is too old or too much; how many keys' sources went."""

@@ -78,13 +78,32 @@ class RunFailure:
 class RunResult:
     """What ``run`` returned, as kept.
 
-    ``kind`` is ``json`` (``value`` is a JSON value) or ``text`` (``value`` is a bounded string and
-    ``note`` says why it is no JSON).
+    ``kind`` is ``json`` (``value`` is a JSON value), ``text`` (``value`` is a bounded string), or one whose content
+    are bytes of their own: ``table`` (``value`` has its ``columns`` and its ``row_count``), ``html``, ``markdown``,
+    ``svg``, ``png``, ``jpeg``. ``note`` says why it is text, or what is not kept. ``body`` are those bytes, of the type
+    in ``MEDIA_TYPES``; lists of runs come without them.
     """
 
     kind: str
     value: Any
     note: str = ""
+    body: bytes = b""
+
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "json": "application/json",
+    "text": "text/plain",
+    "table": "application/json",
+    "html": "text/html",
+    "markdown": "text/markdown",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+}
+"""What a result of each kind is, as a file."""
+
+BODY_KINDS: Final = frozenset(MEDIA_TYPES) - {"json", "text"}
+"""Kinds of results whose content is their ``body``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from livegraft import archive, process
+from livegraft.artifact_files import Artifacts
 from livegraft.breaker import Breaker
 from livegraft.calls import Calls
 from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
@@ -55,7 +56,7 @@ from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
-from livegraft.run import RunRecord, RunState, Trigger
+from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.runner import Isolated, ProcessLimits
 from livegraft.runner.failure import describe
 from livegraft.runner.marks import Mark
@@ -165,6 +166,7 @@ class Supervisor:
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._output_folder = self.data / "output"
         self._output_folder.mkdir(exist_ok=True, mode=0o700)
+        self.artifacts = Artifacts(self.data / "artifacts")
         if breaker_failures < 0:
             raise ConfigurationError(f"expected breaker_failures to be at least 0, got: {breaker_failures}")
         self._breaker = Breaker(
@@ -183,6 +185,7 @@ class Supervisor:
                 folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
             ),
             output_folder=self._output_folder,
+            artifacts=self.artifacts,
         )
         self._drainer = Drainer(
             loader=self._loader,
@@ -205,7 +208,9 @@ class Supervisor:
                 memory_bytes=probe_memory_bytes,
             )
         self._pruner = Pruner(
-            folder=self.data / "sources", loaded=lambda: {version.key for version in self._loader.versions}
+            folder=self.data / "sources",
+            loaded=lambda: {version.key for version in self._loader.versions},
+            more=lambda: self.artifacts.prune(lambda run_id: self.store.runs.get(run_id) is not None),
         )
         self._recaller = Recaller(
             loader=self._loader,
@@ -509,6 +514,10 @@ class Supervisor:
         if found is None:
             raise NotFoundError("run", run_id)
         return found
+
+    def result(self, run_id: str) -> RunResult | None:
+        """What a run returned, with the bytes that ``find_run`` leaves out. Raises NotFoundError."""
+        return self._dispatcher.whole_result(self.find_run(run_id))
 
     def repeats(self, run_id: str) -> Sequence[RunRecord]:
         """The runs that repeat one: retries, recoveries and those that people asked for, oldest first."""

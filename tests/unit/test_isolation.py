@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from livegraft.dispatcher import Run
+from livegraft.isolation.runner import _outcome
 from livegraft.run import RunState
 from livegraft.store import Outcome
 from tests.support import eventually
@@ -279,3 +280,40 @@ def test_its_output_has_times_and_no_level_for_all_goes_through_one_pipe(host: H
 
     assert done.output == "one\ntwo\n"
     assert {level for _, _, level in host.supervisor.output_marks(done.id, 0, 8)} == {""}
+
+
+def test_it_returns_tables_pictures_and_files(host: Host) -> None:
+    body = """
+import pandas as pd
+from livegraft import artifacts
+class Picture:
+    def _repr_png_(self): return b"\\x89PNG\\r\\n\\x1a\\n" + bytes(range(256)) * 8000
+def run(picture: bool):
+    (artifacts() / "left.txt").write_text("left")
+    (artifacts() / "link").symlink_to("/etc/passwd")
+    return Picture() if picture else pd.DataFrame({"n": [1, 2]})
+"""
+    table = run(host, "rich", body, picture=False)
+    assert table.result.rows == [[1], [2]]
+    assert len(host.supervisor.run("rich", picture=True).result) == 8 + 256 * 8000
+    assert [each.name for each in host.supervisor.artifacts.find(table.id)] == ["left.txt"]
+    assert "the artifact 'link' is not kept" in table.output
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"kind": "page", "value": None, "note": "", "body": ""},
+        {"kind": "png", "value": None, "note": "", "body": "no base64"},
+        {"kind": "table", "value": None, "note": "", "body": "e30="},
+        {"kind": "json", "value": None, "note": 3, "body": ""},
+        {"kind": "json", "value": None},
+        {"kind": ["json"], "value": None, "note": "", "body": ""},
+        ["json"],
+    ],
+)
+def test_nonsense_of_its_process_about_its_result_is_a_failure(result: object) -> None:
+    failure = _outcome(result, None).failure
+
+    assert failure is not None
+    assert failure.message == "the process of the run told nonsense of its end"

@@ -13,6 +13,7 @@ from livegraft.access import Access
 from livegraft.api import shapes
 from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
 from livegraft.api.errors import ErrorAnswer, add_handlers
+from livegraft.api.files import artifact_file, result_csv, result_file
 from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
@@ -153,6 +154,30 @@ def runs(
         "runs": [shapes.run(each, core.progress(each.id)) for each in found],
         "next": found[-1].id if len(found) == limit else None,
     }
+
+
+@router.get("/runs/{id}/result", response_class=Response)
+def result(id: str, core: Core) -> Response:
+    """What a run returned, as what it is: JSON, a picture, HTML, Markdown; a table as JSON."""
+    return result_file(core, id)
+
+
+@router.get("/runs/{id}/result.csv", response_class=PlainTextResponse)
+def csv_of_result(id: str, core: Core) -> Response:
+    """A result that is a table, or a list of records, as CSV."""
+    return result_csv(core, id)
+
+
+@router.get("/runs/{id}/artifacts")
+def artifacts(id: str, core: Core) -> Json:
+    """The files that a run left."""
+    return {"artifacts": [shapes.artifact(each) for each in core.artifacts.find(core.find_run(id).id)]}
+
+
+@router.get("/runs/{id}/artifacts/{name:path}", response_class=Response)
+def artifact(id: str, name: str, core: Core) -> Response:
+    """A file that a run left."""
+    return artifact_file(core, core.find_run(id), name)
 
 
 @router.get("/runs/{id}")

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from livegraft.artifact_files import Artifact
 from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.context import Progress
 from livegraft.run import RunFailure, RunRecord
@@ -164,6 +165,10 @@ def run(record: RunRecord, progress: Progress | None = None) -> Json:
         "attempt": record.attempt,
         "due_at": time(record.due_at),
     }
+
+
+def artifact(artifact: Artifact) -> Json:
+    return {"name": artifact.name, "bytes": artifact.byte_count}
 
 
 def outcome(outcome: ScriptOutcome) -> Json:

@@ -47,6 +47,9 @@ class Client:
     def text(self, path: str) -> str:
         return self._send("GET", path).text
 
+    def content(self, path: str) -> bytes:
+        return self._send("GET", path).content
+
     def follow(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Server-sent events up to ``end``: their names and data. A stream that breaks is taken up where it broke."""
         last_id, name = "", ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 import typer
 
+from livegraft.cli.printing import print_json, print_table
 from livegraft.errors import LivegraftError
 
 # Libraries that only one command needs are imported in it: `livegraft --help` and completion stay fast.
@@ -38,9 +38,6 @@ Provide = Annotated[
     typer.Option(metavar="NAME=MODULE:ATTRIBUTE", help="A resource for scripts, by name. Repeat it for several."),
 ]
 Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
-_UNWRAPPED = 10_000
-"""Columns of a table that nobody's terminal shows."""
-
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -141,7 +138,7 @@ def stubs(
 
     written = write_stubs(path.resolve(), out)
     if as_json:
-        _print_json({"folder": str(written.folder), "modules": written.modules, "unread": written.unread})
+        print_json({"folder": str(written.folder), "modules": written.modules, "unread": written.unread})
         return
     for unread in written.unread:
         print(f"{unread}: cannot be parsed; its names are Any")
@@ -152,8 +149,8 @@ def stubs(
 def run(context: typer.Context, name: Name = "") -> None:
     """Run a script of the work tree here, without a server: NAME [--parameter value ...].
 
-    Before the name: --json, --path PATH (default: here), --provide NAME=MODULE:ATTRIBUTE. After it the script's own
-    parameters, and --help to see them.
+    Before the name: --json, --path PATH (default: here), --provide NAME=MODULE:ATTRIBUTE, --artifacts FOLDER for the
+    files that it leaves. After it the script's own parameters, and --help to see them.
     """
     from livegraft.cli.run import run_here
 
@@ -165,13 +162,13 @@ def list_scripts(url: Url = None, token: Token = None, as_json: Json = False) ->
     """List the scripts of a server."""
     answer = _client(url, token).get("/scripts")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     rows = [
         (each["name"], each["words"], _short(each["version"]), _next(each), _first_line(each))
         for each in answer["scripts"]
     ]
-    _table(("script", "state", "version", "next", ""), rows)
+    print_table(("script", "state", "version", "next", ""), rows)
 
 
 @command()
@@ -184,7 +181,7 @@ def sync(
     """Have a server look at its repository now; ends when the newest commit is live or refused."""
     answer = _client(url, token).post("/sync", {"accept_rewritten": accept_rewritten})
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         print(f"{answer['revision'][:8]} {answer['state']} {answer['error']}".rstrip())
         for each in answer["scripts"]:
@@ -198,13 +195,13 @@ def releases(url: Url = None, token: Token = None, as_json: Json = False) -> Non
     """List the commits that a server took, newest first."""
     answer = _client(url, token).get("/releases")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     rows = [
         (each["revision"][:8], each["state"], each["author"], each["subject"], _changes(each))
         for each in answer["releases"]
     ]
-    _table(("revision", "state", "author", "subject", "scripts"), rows)
+    print_table(("revision", "state", "author", "subject", "scripts"), rows)
 
 
 @command(context_settings=_OPTIONS_OF_THE_SCRIPT)
@@ -231,13 +228,42 @@ def logs(
     client = _client(url, token)
     path = f"/runs/{quote(run)}"
     if as_json:
-        _print_json({**client.get(path), "output": client.text(f"{path}/output")})
+        print_json({**client.get(path), "output": client.text(f"{path}/output")})
         return
     if not follow:
         print(client.text(f"{path}/output"), end="")
         return
     for name, data in client.follow(f"{path}/output"):
         print(data["text"] if name == "output" else "", end="", flush=True)
+
+
+@command()
+def result(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    out: Annotated[Path | None, typer.Option(help="Write it into this file, as what it is.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="A table as CSV.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a run returned: tables as text; pictures and HTML go into a file."""
+    from livegraft.cli.results import show_result
+
+    show_result(_client(url, token), run, out=out, csv=csv, as_json=as_json)
+
+
+@command()
+def artifacts(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    out: Annotated[Path | None, typer.Option(help="Download them into this folder.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """List the files that a run left, or download them."""
+    from livegraft.cli.results import get_artifacts
+
+    get_artifacts(_client(url, token), run, out=out, as_json=as_json)
 
 
 @command()
@@ -249,7 +275,7 @@ def cancel(
 ) -> None:
     """Ask a run to stop."""
     answer = _client(url, token).post(f"/runs/{quote(run)}/cancel")
-    _print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
+    print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
 
 
 @command()
@@ -262,7 +288,7 @@ def rerun(
 ) -> None:
     """Start a run that repeats another, with its arguments."""
     answer = _client(url, token).post(f"/runs/{quote(run)}/rerun", {"original": original})
-    _print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
+    print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
 
 
 @command()
@@ -325,7 +351,7 @@ def link(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Get a link to the pages of a server; it works once, for a quarter of an hour."""
     client = _client(url, token)
     address = f"{client.url}/login?token={client.post('/links')['login_token']}"
-    _print_json({"link": address}) if as_json else print(address)
+    print_json({"link": address}) if as_json else print(address)
 
 
 @command()
@@ -333,13 +359,13 @@ def versions(url: Url = None, token: Token = None, as_json: Json = False) -> Non
     """List the versions in a server's process, and what holds those that should be gone."""
     answer = _client(url, token).get("/versions")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     rows = [
         (each["name"], each["key"][:8], each["state"], "; ".join(each["holders"]), each["error"])
         for each in answer["versions"]
     ]
-    _table(("module", "version", "state", "held by", "error"), rows)
+    print_table(("module", "version", "state", "held by", "error"), rows)
 
 
 @command()
@@ -353,16 +379,16 @@ def shared(
     client = _client(url, token)
     answer = _all_shared(client, name) if name else client.get("/shared")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif name:
         rows = [(each["key"], json.dumps(each["value"]), _moment(each["expires_at"])) for each in answer["values"]]
-        _table(("key", "value", "expires"), rows)
+        print_table(("key", "value", "expires"), rows)
     else:
         names = [
             (each["name"], str(each["keys"]), str(each["bytes"]), _moment(each["changed_at"]))
             for each in answer["shared"]
         ]
-        _table(("name", "keys", "bytes", "changed"), names)
+        print_table(("name", "keys", "bytes", "changed"), names)
 
 
 def _all_shared(client: Any, name: str) -> dict[str, Any]:
@@ -392,24 +418,7 @@ def _client(url: str | None, token: str | None) -> Any:
 
 def _decide(url: str | None, token: str | None, as_json: bool, path: str, body: dict[str, str] | None = None) -> None:
     answer = _client(url, token).post(path, body)
-    _print_json(answer) if as_json else print("done")
-
-
-def _print_json(value: object) -> None:
-    json.dump(value, sys.stdout, indent=2)
-    print()
-
-
-def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # A line is a row for the programs that read it; only a terminal has a width to keep to.
-    Console(width=None if sys.stdout.isatty() else _UNWRAPPED).print(table)
+    print_json(answer) if as_json else print("done")
 
 
 def _short(version: dict[str, str] | None) -> str:

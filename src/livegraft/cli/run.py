@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,10 +14,12 @@ from urllib.parse import quote
 from livegraft.check import supervised_tree
 from livegraft.cli.arguments import read_arguments, usage
 from livegraft.cli.client import Client
+from livegraft.cli.printing import print_json
 from livegraft.cli.resources import resources
+from livegraft.cli.results import copy_artifacts, plain_result, print_result, print_result_of
 from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, ConflictError, LoadError
-from livegraft.run import OPEN_STATES, RunRecord, RunState, Trigger
+from livegraft.run import OPEN_STATES, RunRecord, RunResult, RunState, Trigger
 from livegraft.supervisor import Supervisor
 
 
@@ -45,7 +46,7 @@ class _Call:
 
 def run_here(words: Sequence[str]) -> int:
     """Run a script of a work tree; the exit status."""
-    call = _read(words, flags={"--json"}, values={"--path", "--provide"})
+    call = _read(words, flags={"--json"}, values={"--path", "--provide", "--artifacts"})
     folder = Path(call.one("--path") or "").resolve()
     # A process for one run has nothing to protect.
     with supervised_tree(folder, resources(call.ours.get("--provide", [])), probe=False) as supervisor:
@@ -59,11 +60,12 @@ def run_here(words: Sequence[str]) -> int:
         run = supervisor.submit(call.name, arguments, trigger=Trigger.CLI, actor="cli")
         record = _watch(supervisor, run, is_quiet=call.as_json)
         if call.as_json:
-            _print_json(_outcome(record, run.output))
+            print_json(_outcome(record, supervisor.result(record.id), run.output))
         elif record.state is RunState.SUCCEEDED:
-            _show_result(record.result.value if record.result else None)
+            _print_result(supervisor, record)
         elif record.failure is not None:
             print(record.failure.traceback or f"{record.state}: {record.failure.message}", file=sys.stderr)
+        _keep_artifacts(supervisor, record, call.one("--artifacts"))
         return 0 if record.state is RunState.SUCCEEDED else 1
 
 
@@ -87,11 +89,29 @@ def _watch(supervisor: Supervisor, run: Run, *, is_quiet: bool) -> RunRecord:
     return run.wait()
 
 
-def _outcome(record: RunRecord, output: str) -> dict[str, Any]:
+def _print_result(supervisor: Supervisor, record: RunRecord) -> None:
+    def whole() -> RunResult:
+        result = supervisor.result(record.id)
+        assert result is not None  # noqa: S101 - it is asked for only if there is one
+        return result
+
+    print_result(record.result, whole, "it can be seen on the pages of a server")
+
+
+def _keep_artifacts(supervisor: Supervisor, record: RunRecord, folder: str | None) -> None:
+    """What the run left goes into a folder, or with the supervisor, which is said."""
+    names = [each.name for each in supervisor.artifacts.find(record.id)]
+    if folder is not None:
+        copy_artifacts(((name, supervisor.artifacts.open(record.id, name)) for name in names), Path(folder))
+    elif names:
+        print(f"{len(names)} files are dropped, keep them with --artifacts FOLDER: {', '.join(names)}", file=sys.stderr)
+
+
+def _outcome(record: RunRecord, result: RunResult | None, output: str) -> dict[str, Any]:
     failure = record.failure
     return {
         "state": record.state.value,
-        "result": record.result.value if record.result else None,
+        "result": plain_result(result),
         "error": (failure.traceback or failure.message) if failure else None,
         "output": output,
     }
@@ -109,10 +129,10 @@ def start_there(words: Sequence[str]) -> int:
     wait = call.one("--wait")
     run = client.post(f"{path}/runs", {"arguments": arguments}, wait=wait or "0")
     if call.as_json:
-        _print_json(run)
+        print_json(run)
     else:
         print(f"{run['id']} {run['state']}")
-        _show_result(run["result"])
+        print_result_of(client, run)
         if run["error"]:
             print(run["error"]["traceback"] or run["error"]["message"], file=sys.stderr)
     return 1 if run["error"] and wait else 0
@@ -145,12 +165,3 @@ def _show_usage(name: str, description: str, schema: Mapping[str, Any]) -> int:
     for option, about in usage(schema):
         print(f"  {option:<28} {about}")
     return 0
-
-
-def _show_result(result: object) -> None:
-    if result is not None:
-        print(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import select
@@ -10,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ from livegraft.context import Progress
 from livegraft.graph import PlannedModule
 from livegraft.probe.process import Child, Zygote, ZygoteError
 from livegraft.probe.sending import Sender
-from livegraft.run import RunFailure, RunResult
+from livegraft.run import BODY_KINDS, MEDIA_TYPES, RunFailure, RunResult
 from livegraft.runner import Call, Isolated, Job
 from livegraft.runner.outcome import INTERRUPTED, Outcome
 from livegraft.runner.output import RunOutput
+from livegraft.table import Table
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +134,7 @@ class ProcessRunner:
             "id": job.run.id,
             "environment": {**_environment(), "HOME": str(folder)},
             "folder": str(folder),
+            "artifacts": str(job.run.folder) if job.run.folder is not None else None,
             "limits": asdict(isolated.limits),
         }
         return ["run", isolated.module.name, isolated.module.key, isolated.revision, dict(call.given), settings]
@@ -260,12 +263,23 @@ def _outcome(result: Any, failure: Any) -> Outcome:
             if all(isinstance(each, str) for each in (told.type, told.message, told.traceback)):
                 return Outcome(failure=told)
         elif result is not None:
-            kept = RunResult(**result)
-            if isinstance(kept.kind, str) and isinstance(kept.note, str):
-                return Outcome(kept)
-    except TypeError:
+            return Outcome(_result(**result))
+    except (TypeError, ValueError):
         pass
     return Outcome(failure=RunFailure("process", "the process of the run told nonsense of its end"))
+
+
+def _result(*, kind: Any, value: Any, note: Any, body: Any) -> RunResult:
+    """Raises TypeError and ValueError when it is not what ``keep`` makes."""
+    if kind not in MEDIA_TYPES or not isinstance(note, str):
+        raise ValueError("expected the kind and the note of a result")
+    if kind not in BODY_KINDS:
+        return RunResult(kind, value if kind == "json" else str(value), note)
+    made = RunResult(kind, None, note, base64.b64decode(body, validate=True))
+    if kind != "table":
+        return made
+    table = Table.parse(made.body)
+    return replace(made, value={"columns": list(table.columns), "row_count": table.row_count})
 
 
 def _death(code: int, stack: str) -> RunFailure:

@@ -1,7 +1,7 @@
 """The process of one isolated run: a child of a zygote, with nothing of the host but what it is sent.
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
-``["run", name, key, revision, arguments, {"id", "environment", "folder", "limits"}]``. The child answers
+``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "limits"}]``. The child answers
 ``["progress", fraction, text]`` now and then, and at the end ``["outcome", result, failure]``, of which one is null.
 Its standard output and error are a pipe of their own.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import base64
 import faulthandler
 import inspect
 import logging
@@ -75,7 +76,8 @@ class _Worker(ImportingChild):
         self, module: PlannedModule, revision: str, arguments: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> None:
         self._revision = revision
-        run = self._run = CurrentRun(settings["id"], _Standard())
+        folder = Path(settings["artifacts"]) if settings["artifacts"] else None
+        run = self._run = CurrentRun(settings["id"], _Standard(), folder)
         current_run.set(run)
         _settle_in(settings)
         signal.signal(signal.SIGTERM, self._asked_to_stop)
@@ -127,6 +129,8 @@ class _Worker(ImportingChild):
             with suppress(Exception):
                 end()
         result = asdict(outcome.result) if outcome.result is not None else None
+        if result is not None:
+            result["body"] = base64.b64encode(result["body"]).decode()
         failure = asdict(outcome.failure) if outcome.failure is not None else None
         self.tell(["outcome", result, failure])
         os._exit(0)

@@ -1,122 +1,74 @@
-"""What ``run`` returned, made into what is kept of it: JSON if it can be, else a short text."""
+"""What ``run`` returned, made into what is kept of it: a table, a picture, HTML, Markdown, JSON, else a short text."""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import json
-import math
-import reprlib
-from collections.abc import Mapping, Set
-from datetime import date, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from pathlib import PurePath
 from typing import Any, Final
-from uuid import UUID
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
-
-from livegraft.run import RunResult
+from livegraft.run import BODY_KINDS, MEDIA_TYPES, RunResult
+from livegraft.runner.frames import table_of
 from livegraft.runner.interrupt import RunCancelledError
+from livegraft.runner.plain import NotJsonError, plain, short_text
+from livegraft.runner.rich import shown
+from livegraft.table import Table
 
-SIZE_LIMIT: Final = 1 << 20
-"""Bytes of JSON, and roughly the values and characters looked at before giving up."""
+BODY_LIMIT: Final = 2 << 20
+"""Bytes of a table, a picture or a text; an isolated run tells them in one line of its pipe."""
 
-DEPTH_LIMIT: Final = 50
-TEXT_LIMIT: Final = 10_000
-"""Characters of a result that is no JSON."""
-
-_SAFE_INTEGER: Final = 1 << 63
+_PLAIN_TYPES: Final = frozenset({type(None), bool, int, float, str, list, dict, tuple})
 
 
-class _NotJsonError(Exception):
-    """Why a value is kept as text."""
+def content(result: RunResult | None) -> Any:
+    """A whole result for a program: JSON value, Table, the text of HTML, SVG or Markdown, the bytes of a picture."""
+    if result is None or result.kind not in BODY_KINDS:
+        return result.value if result else None
+    if result.kind == "table":
+        return Table.parse(result.body)
+    return (
+        result.body
+        if MEDIA_TYPES[result.kind] in ("image/png", "image/jpeg")
+        else result.body.decode("utf-8", "replace")
+    )
 
 
 def keep(value: object) -> RunResult:
-    """The value as JSON, or as bounded text with a note that says why. Raises nothing but RunCancelledError."""
+    """What is kept of a value, with a note when that is less than it was. Raises nothing but RunCancelledError."""
+    notes: list[str] = []
+    if type(value) not in _PLAIN_TYPES:
+        made = _table(value, notes) or _shown(value, notes)
+        if made is not None:
+            return made
+    return _plain(value, notes)
+
+
+def _table(value: object, notes: list[str]) -> RunResult | None:
     try:
-        plain = _Budget().plain(value, 0)
-        size = len(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
-        if size <= SIZE_LIMIT:
-            return RunResult("json", plain)
-        note = f"the result has {size} bytes as JSON, more than {SIZE_LIMIT}"
+        table = table_of(value, BODY_LIMIT)
+        if table is None:
+            return None
+        body = table.dump()
     except RunCancelledError:
         raise
-    except _NotJsonError as error:
-        note = str(error)
-    except BaseException as error:  # noqa: BLE001 - methods of the value are the script's code and may raise anything
-        note = f"the result cannot be made into JSON: {type(error).__qualname__}"
-    return RunResult("text", _text(value), note)
+    except BaseException as error:  # noqa: BLE001 - methods of the value may be the script's code and raise anything
+        notes.append(f"the result cannot be made into a table: {type(error).__qualname__}")
+        return None
+    whole = len(table.rows) == table.row_count
+    note = "" if whole else f"the first {len(table.rows)} of {table.row_count} rows are kept"
+    about = {"columns": list(table.columns), "row_count": table.row_count}
+    return RunResult("table", about, note, body)
 
 
-class _Budget:
-    """Copies a value into plain JSON values, as long as it is neither too large nor too deep."""
-
-    def __init__(self) -> None:
-        self._left = SIZE_LIMIT
-
-    def plain(self, value: Any, depth: int) -> Any:
-        self._spend(1)
-        if depth > DEPTH_LIMIT:
-            raise _NotJsonError(f"the result refers to itself or is nested more than {DEPTH_LIMIT} deep")
-        if value is None or value is True or value is False:
-            return value
-        if isinstance(value, Enum):
-            return self.plain(value.value, depth + 1)
-        if isinstance(value, (str, int, float)):
-            return self._scalar(value)
-        if isinstance(value, Mapping):
-            return {self._name(name): self.plain(each, depth + 1) for name, each in value.items()}
-        if isinstance(value, (list, tuple, Set)):
-            return [self.plain(each, depth + 1) for each in value]
-        if isinstance(value, BaseModel):
-            return self.plain(value.model_dump(), depth + 1)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {each.name: self.plain(getattr(value, each.name), depth + 1) for each in dataclasses.fields(value)}
-        return self._other(value)
-
-    def _scalar(self, value: str | float) -> Any:
-        if isinstance(value, str):
-            self._spend(len(value))
-            return str.__str__(value).encode("utf-8", "replace").decode()
-        if isinstance(value, int):
-            return int(value) if -_SAFE_INTEGER <= value < _SAFE_INTEGER else self._scalar(str(value))
-        return float(value) if math.isfinite(value) else str(value)
-
-    def _other(self, value: Any) -> Any:
-        if isinstance(value, (date, time, timedelta, UUID, Decimal, PurePath)):
-            return to_jsonable_python(value)
-        if isinstance(value, (bytes, bytearray)):
-            self._spend(len(value))
-            return base64.b64encode(value).decode()
-        raise _NotJsonError(f"the result has a value of type {type(value).__qualname__}, which is no JSON")
-
-    def _name(self, name: object) -> str:
-        plain = self.plain(name, DEPTH_LIMIT)
-        return plain if isinstance(plain, str) else json.dumps(plain)
-
-    def _spend(self, amount: int) -> None:
-        self._left -= amount
-        if self._left < 0:
-            raise _NotJsonError(f"the result is larger than {SIZE_LIMIT} bytes as JSON")
+def _shown(value: object, notes: list[str]) -> RunResult | None:
+    found = shown(value, BODY_LIMIT, notes)
+    return RunResult(found[0], None, "; ".join(notes), found[1]) if found else None
 
 
-class _Repr(reprlib.Repr):
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 4
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = 50
-        self.maxstring = self.maxother = TEXT_LIMIT
-
-
-def _text(value: object) -> str:
+def _plain(value: object, notes: list[str]) -> RunResult:
     try:
-        text = _Repr().repr(value)[: TEXT_LIMIT + 1].encode("utf-8", "replace").decode()
+        return RunResult("json", plain(value), "; ".join(notes))
     except RunCancelledError:
         raise
-    except BaseException as error:  # noqa: BLE001 - a __repr__ may raise anything, SystemExit too
-        return f"<{type(value).__qualname__}: __repr__ raised {type(error).__qualname__}>"
-    return text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + "…"
+    except NotJsonError as error:
+        notes.append(str(error))
+    except BaseException as error:  # noqa: BLE001 - as above
+        notes.append(f"the result cannot be made into JSON: {type(error).__qualname__}")
+    return RunResult("text", short_text(value), "; ".join(notes))

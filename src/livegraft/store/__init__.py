@@ -212,6 +212,9 @@ class Runs(Protocol):
     def open(self) -> Sequence[RunRecord]:
         """Runs in an open state, of every process on this store."""
 
+    def result_body(self, id: str) -> bytes:
+        """The body of a run's result; runs themselves are given without it. Empty when there is none."""
+
     def append_output(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:
         """Keep output: (run id, byte offset, bytes). Offsets of one run are written in order."""
 

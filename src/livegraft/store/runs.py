@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import schema
@@ -49,6 +50,7 @@ _UPDATE: Final = (
 )
 _ADD: Final = insert(schema.runs)
 _ADD_OUTPUT: Final = insert(schema.output)
+_ADD_BODY: Final = upsert(schema.results).on_conflict_do_nothing()
 _ADD_MARKS: Final = insert(schema.output_marks)
 
 
@@ -86,14 +88,16 @@ class SqlRuns:
             "run": id,
             "new_state": state.value,
             "at": ended_at,
-            "new_result": asdict(result) if result else None,
+            "new_result": _columns(result),
             "new_failure": asdict(failure) if failure else None,
             "bytes": output_bytes,
         }
         with self._database.writing() as connection:
             connection.execute(_END, values)
+            _keep_bodies(connection, [(id, result)])
 
     def update(self, runs: Iterable[RunRecord]) -> None:
+        runs = list(runs)
         rows = [
             {
                 "run": run.id,
@@ -102,7 +106,7 @@ class SqlRuns:
                 "new_state": run.state.value,
                 "new_start": run.started_at,
                 "new_end": run.ended_at,
-                "new_result": asdict(run.result) if run.result else None,
+                "new_result": _columns(run.result),
                 "new_failure": asdict(run.failure) if run.failure else None,
                 "bytes": run.output_bytes,
             }
@@ -111,6 +115,7 @@ class SqlRuns:
         if rows:
             with self._database.writing() as connection:
                 connection.execute(_UPDATE, rows)
+                _keep_bodies(connection, [(run.id, run.result) for run in runs])
 
     def get(self, id: str) -> RunRecord | None:
         with self._database.reading() as connection:
@@ -156,6 +161,11 @@ class SqlRuns:
     def open(self) -> Sequence[RunRecord]:
         return self.find(states=OPEN_STATES, limit=1_000_000)
 
+    def result_body(self, id: str) -> bytes:
+        wanted = select(schema.results.c.body).where(schema.results.c.run_id == id)
+        with self._database.reading() as connection:
+            return bytes(connection.execute(wanted).scalar() or b"")
+
     def append_output(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:
         rows = [{"run_id": run, "offset": offset, "data": data} for run, offset, data in chunks]
         if rows:
@@ -190,6 +200,17 @@ class SqlRuns:
         return text[begin : begin + limit]
 
 
+def _keep_bodies(connection: Connection, results: Iterable[tuple[str, RunResult | None]]) -> None:
+    rows = [{"run_id": id, "body": result.body} for id, result in results if result is not None and result.body]
+    if rows:
+        # A run that was stuck may have ended twice; the first result stays, as its state does.
+        connection.execute(_ADD_BODY, rows)
+
+
+def _columns(result: RunResult | None) -> dict[str, Any] | None:
+    return {"kind": result.kind, "value": result.value, "note": result.note} if result else None
+
+
 def run_row(run: RunRecord) -> dict[str, Any]:
     """A run as the columns of its row."""
     return {
@@ -205,7 +226,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "queued_at": run.queued_at,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
-        "result": asdict(run.result) if run.result else None,
+        "result": _columns(run.result),
         "failure": asdict(run.failure) if run.failure else None,
         "output_bytes": run.output_bytes,
         "origin": run.origin,

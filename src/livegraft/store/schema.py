@@ -99,6 +99,13 @@ output = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+results = Table(
+    "results",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 output_marks = Table(
     "output_marks",
     metadata,

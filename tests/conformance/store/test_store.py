@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,24 @@ def test_a_run_ends_once_but_a_stuck_one_may_still_end(store: Store) -> None:
     store.runs.end(stuck.id, RunState.TIMED_OUT, NOW + MINUTE)
 
     assert [store.runs.get(each.id).state for each in (run, stuck)] == ["cancelled", "timed out"]  # type: ignore[union-attr]
+
+
+def test_the_body_of_a_result_is_kept_beside_the_run_and_stays_as_it_was_first(store: Store) -> None:
+    run, updated, plain = a_run(), a_run(), a_run()
+    for each in (run, updated, plain):
+        store.runs.add(each)
+    store.runs.end(run.id, RunState.SUCCEEDED, NOW, result=RunResult("png", None, "note", b"\x89PNG"))
+    store.runs.end(run.id, RunState.SUCCEEDED, NOW, result=RunResult("png", None, "note", b"other"))
+    changed: dict[str, Any] = {"state": RunState.SUCCEEDED, "ended_at": NOW}
+    store.runs.update(
+        [
+            replace(updated, result=RunResult("html", None, body=b"<b>"), **changed),
+            replace(plain, result=RunResult("json", 3), **changed),
+        ]
+    )
+
+    assert store.runs.get(run.id).result == RunResult("png", None, "note")  # type: ignore[union-attr]
+    assert [store.runs.result_body(each.id) for each in (run, updated, plain)] == [b"\x89PNG", b"<b>", b""]
 
 
 def test_runs_are_found_by_script_state_and_page_newest_first(store: Store) -> None:

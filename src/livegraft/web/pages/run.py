@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from livegraft.run import OPEN_STATES, RunRecord, RunState, Trigger
+from livegraft.run import OPEN_STATES, RunState, Trigger
 from livegraft.supervisor import Supervisor
+from livegraft.web.results import shown_result
 from livegraft.web.session import SignedIn
 
 router = APIRouter()
 
 CHUNK_BYTES: Final = 1 << 20
 
-TABLE_ROW_COUNT: Final = 500
-"""A longer list of records is shown as a table of its first rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A result that is a list of flat records. ``numeric`` are the columns of nothing but numbers."""
-
-    columns: Sequence[str]
-    numeric: Collection[str]
-    rows: Sequence[Mapping[str, Any]]
-    total_count: int
-
 
 @router.get("/runs/{id}", name="run")
-def run(visit: SignedIn, id: str) -> Response:
+def run(visit: SignedIn, id: str, sort: str = "") -> Response:
+    """``sort`` is the place of a column by which a table in the result is sorted, ``-1`` for the reverse."""
     record = visit.supervisor.find_run(id)
     return visit.page(
         "run.html",
@@ -40,7 +28,8 @@ def run(visit: SignedIn, id: str) -> Response:
         is_open=record.state in OPEN_STATES,
         can_cancel=record.state in OPEN_STATES | {RunState.STUCK},
         progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else None,
-        table=_table(record),
+        result=shown_result(visit.supervisor, record, sort),
+        artifacts=visit.supervisor.artifacts.find(record.id),
         knows_script=any(status.name == record.script for status in visit.supervisor.scripts),
         repeats=visit.supervisor.repeats(id),
         is_live=(serving := visit.supervisor.serving(record.script)) is not None and serving.key == record.key,
@@ -76,21 +65,3 @@ def _kept(supervisor: Supervisor, id: str) -> Iterator[bytes]:
     while chunk := supervisor.output(id, offset, CHUNK_BYTES):
         yield chunk
         offset += len(chunk)
-
-
-def _table(run: RunRecord) -> Table | None:
-    """The result as a table, when it is a list of records without lists or records in them."""
-    records = run.result.value if run.result and run.result.kind == "json" else None
-    if not isinstance(records, list) or not records or not all(_is_flat(record) for record in records):
-        return None
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    numeric = {name for name in columns if all(_is_number(record.get(name)) for record in records)}
-    return Table(columns, numeric, records[:TABLE_ROW_COUNT], len(records))
-
-
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _is_flat(record: object) -> bool:
-    return isinstance(record, dict) and not any(isinstance(value, dict | list) for value in record.values())

@@ -1,0 +1,85 @@
+"""A result on the page of its run: which way it is shown, and the part of it that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from livegraft.api.files import table_of
+from livegraft.run import RunRecord, RunResult
+from livegraft.supervisor import Supervisor
+from livegraft.table import Cell, Table
+
+SHOWN_ROWS: Final = 500
+"""A longer table is shown by its first rows; all that is kept are in the CSV."""
+
+MARKDOWN_LIMIT: Final = 200_000
+"""Longer Markdown is shown as its text: a page must not take seconds."""
+
+_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
+"""Without raw HTML, which becomes text; links to ``javascript:`` and the like are left as text by the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """The first rows of a table in the chosen order. ``numeric`` are places of columns."""
+
+    columns: Sequence[str]
+    numeric: frozenset[int]
+    rows: Sequence[Sequence[Cell]]
+    row_count: int
+    sorted_by: int | None
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownResult:
+    """How a result is shown: ``as_`` is table, markdown, picture, frame, json or text."""
+
+    as_: str
+    note: str
+    table: ShownTable | None = None
+    markup: Markup | None = None
+    text: str = ""
+    byte_count: int = 0
+
+
+def shown_result(supervisor: Supervisor, run: RunRecord, order: str) -> ShownResult | None:
+    """``order`` is the place of a column by which a table is sorted, with a minus in front for the reverse."""
+    if run.result is None:
+        return None
+    result = supervisor.result(run.id)
+    assert result is not None  # noqa: S101 - it was there a moment ago, and stays
+    table = table_of(result)
+    if table is not None:
+        return ShownResult("table", result.note, _shown_table(table, order))
+    match result.kind:
+        case "svg" | "png" | "jpeg":
+            return ShownResult("picture", result.note, byte_count=len(result.body))
+        case "html":
+            return ShownResult("frame", result.note, byte_count=len(result.body))
+        case "markdown":
+            return _shown_markdown(result)
+        case "text":
+            return ShownResult("text", result.note, text=str(result.value))
+    return ShownResult("json", result.note)
+
+
+def _shown_table(table: Table, order: str) -> ShownTable:
+    place, descending = order.removeprefix("-"), order.startswith("-")
+    sorted_by = int(place) if place.isdecimal() and len(place) < 6 and int(place) < len(table.columns) else None
+    if sorted_by is not None:
+        table = table.sorted_by(sorted_by, descending=descending)
+    rows = table.rows[:SHOWN_ROWS]
+    return ShownTable(table.columns, table.numeric, rows, table.row_count, sorted_by, descending)
+
+
+def _shown_markdown(result: RunResult) -> ShownResult:
+    text = result.body.decode("utf-8", "replace")
+    if len(text) > MARKDOWN_LIMIT:
+        return ShownResult("text", result.note or f"longer than {MARKDOWN_LIMIT} characters, shown as text", text=text)
+    return ShownResult("markdown", result.note, markup=Markup(_MARKDOWN.render(text)))  # noqa: S704 - it has no raw HTML
