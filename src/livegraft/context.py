@@ -8,24 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar, overload
 
+from livegraft.bars import Bars, Progress
+
 T = TypeVar("T")
-
-TEXT_LIMIT: Final = 200
-"""Characters of a progress text that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: ``fraction`` from 0 to 1, or None when it cannot be known, and a short text."""
-
-    fraction: float | None
-    text: str = ""
 
 
 class Output(Protocol):
@@ -45,13 +35,13 @@ class CurrentRun:
     the run keep it.
     """
 
-    __slots__ = ("__weakref__", "cancel_requested", "folder", "id", "is_open", "output", "progress")
+    __slots__ = ("__weakref__", "bars", "cancel_requested", "folder", "id", "is_open", "output")
 
     def __init__(self, id: str, output: Output, folder: Path | None = None) -> None:
         self.id = id
         self.folder = folder
         self.output = output
-        self.progress: Progress | None = None
+        self.bars = Bars()
         self.cancel_requested = False
         self.is_open = True
 
@@ -97,26 +87,26 @@ def progress(done: Iterable[T], text: str = "", *, total: int | None = None) -> 
 def progress(done: float | Iterable[T], text: str = "", *, total: int | None = None) -> Iterator[T] | None:
     """Tell people how far this run is.
 
-    ``progress(0.4, "reading")`` sets the fraction (0 to 1). ``for order in progress(orders, "orders"):``
-    sets it with each item; ``total`` is the number of items of an iterable that has no length. Without
-    either only the text is shown.
+    ``progress(0.4, "reading")`` sets a fraction (0 to 1). ``for order in progress(orders, "orders"):`` sets it with
+    each item; ``total`` is the number of items of an iterable that has no length. Without either only the text is
+    shown. What is told within such a loop, by a loop or a fraction, stands below it until its next item.
     """
     run = current_run.get()
-    if isinstance(done, (int, float)):
+    if not isinstance(done, Iterable):
         if run is not None:
-            run.progress = Progress(min(max(float(done), 0.0), 1.0), text[:TEXT_LIMIT])
+            run.bars.tell(Progress.of(float(done), text))
         return None
     if total is None and isinstance(done, Sized):
         total = len(done)
-    return _counted(done, run, text[:TEXT_LIMIT], total)
+    return _counted(done, run.bars, text, total) if run is not None else iter(done)
 
 
-def _counted(items: Iterable[T], run: CurrentRun | None, text: str, total: int | None) -> Iterator[T]:
-    if run is None:
-        yield from items
-        return
-    run.progress = Progress(0.0 if total else None, text)
-    for count, item in enumerate(items, start=1):
-        yield item
-        run.progress = Progress(min(count / total, 1.0) if total else None, text)
-    run.progress = Progress(1.0, text)
+def _counted(items: Iterable[T], bars: Bars, text: str, total: int | None) -> Iterator[T]:
+    bar, at_end = bars.begin(Progress.of(0.0 if total else None, text)), None
+    try:
+        for count, item in enumerate(items, start=1):
+            yield item
+            bars.move(bar, Progress.of(count / total if total else None, text))
+        at_end = Progress.of(1.0, text)
+    finally:
+        bars.end(bar, at_end)

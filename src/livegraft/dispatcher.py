@@ -23,8 +23,9 @@ from typing import Any, Final
 from livegraft import process
 from livegraft.alarms import Alarms
 from livegraft.artifact_files import Artifacts
+from livegraft.bars import Progress
 from livegraft.clock import Clock
-from livegraft.context import CurrentRun, Progress
+from livegraft.context import CurrentRun
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.header import DEFAULT, Header, Retries
@@ -611,10 +612,10 @@ class Dispatcher:
                 return stored.id
         return None
 
-    def progress(self, id: str) -> Progress | None:
-        """What an open run of this process said last of how far it is."""
+    def progress(self, id: str) -> Sequence[Progress]:
+        """What an open run of this process said last of how far it is: bars, the outermost first."""
         entry = self._open.get(id)
-        return entry.run.progress if entry is not None else None
+        return entry.run.bars.shown if entry is not None else ()
 
     def wait(self, id: str, timeout: float | None) -> None:
         """Return when the run has ended or is stuck, or after ``timeout`` seconds."""

@@ -18,12 +18,12 @@ from typing import Any, Self
 
 from livegraft import archive, process
 from livegraft.artifact_files import Artifacts
+from livegraft.bars import Progress
 from livegraft.breaker import Breaker
 from livegraft.calls import Calls
 from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
-from livegraft.context import Progress
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
@@ -539,8 +539,8 @@ class Supervisor:
         self._dispatcher.wait(run_id, timeout)
         return self.find_run(run_id)
 
-    def progress(self, run_id: str) -> Progress | None:
-        """What an open run said last of how far it is."""
+    def progress(self, run_id: str) -> Sequence[Progress]:
+        """What an open run said last of how far it is: bars, the outermost first; none when it said nothing."""
         return self._dispatcher.progress(run_id)
 
     def output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:

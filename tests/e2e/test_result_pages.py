@@ -1,4 +1,4 @@
-"""Results in a real browser: sorted tables, pictures, frames that run nothing, Markdown, downloads."""
+"""Results and progress in a real browser: sorted tables, pictures, frames that run nothing, Markdown, downloads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from tests.support.browser import a_browser
 from tests.support.server import Server, a_server
 
 SCRIPTS = {
+    "nested.py": """
+        import time
+        from livegraft import cancelled, progress
+        def run():
+            for day in progress(range(4), "days"):
+                for order in progress(range(2), f"orders of day {day}"):
+                    while day == 1 and order == 1 and not cancelled():
+                        time.sleep(0.01)
+        """,
     "orders.py": """
         import pandas as pd
         def run():
@@ -197,3 +206,16 @@ def test_the_command_line_shows_tables_as_text_and_writes_files(server: Server, 
     server.cli("result", chart, "--out", str(tmp_path / "chart.png"))
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
     assert server.cli("result", server.run("orders")["id"], "--csv").startswith("customer,total")
+
+
+def test_progress_of_a_loop_within_a_loop_stands_below_it(server: Server, page: Page) -> None:
+    id = server.post("/scripts/nested/runs")["id"]
+    page.goto(f"{server.url}/runs/{id}")
+
+    bars = page.locator("#progress .bar")
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_contain_text("25 % days")
+    expect(bars.last).to_contain_text("50 % orders of day 1")
+
+    page.get_by_role("button", name="Cancel").click()
+    expect(bars).to_have_count(0)

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from livegraft.context import Progress, cancelled, progress
+from livegraft.bars import Progress
+from livegraft.context import cancelled, progress
 from livegraft.dispatcher import RunFailedError
 from livegraft.errors import ArgumentsError, BusyError, ConflictError, NotFoundError, NotRunnableError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
@@ -177,11 +178,11 @@ class TestARun:
 
         handle = host.run(run)
         gate.reached.wait(10)
-        assert host.dispatcher.progress(handle.id) == Progress(0.0, "orders")
+        assert host.dispatcher.progress(handle.id) == (Progress(0.0, "orders"),)
         gate.open.set()
         handle.wait()
 
-        assert host.dispatcher.progress(handle.id) is None
+        assert host.dispatcher.progress(handle.id) == ()
 
     def test_is_found_while_it_goes_and_afterwards(self, host: Running, gate: Gate) -> None:
         handle = host.run(gate.wait)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from livegraft.dispatcher import Run
-from livegraft.isolation.runner import _outcome
+from livegraft.isolation.runner import _bars, _outcome
 from livegraft.run import RunState
 from livegraft.store import Outcome
 from tests.support import eventually
@@ -231,19 +231,29 @@ def test_progress_is_seen_while_it_goes(host: Host) -> None:
 import time
 from livegraft import cancelled, progress
 def run():
-    progress(0.5, "half")
-    while not cancelled():
-        time.sleep(0.01)
+    for _ in progress(range(4), "loop"):
+        progress(0.5, "half")
+        while not cancelled():
+            time.sleep(0.01)
 """
     going = run(host, "tells", body)
 
     def half() -> bool:
-        progress = host.supervisor.progress(going.id)
-        return progress is not None and (progress.fraction, progress.text) == (0.5, "half")
+        bars = host.supervisor.progress(going.id)
+        return [(bar.fraction, bar.text) for bar in bars] == [(0.0, "loop"), (0.5, "half")]
 
     eventually(half, what="its progress is seen")
     going.cancel()
     going.wait(20)
+
+
+def test_nonsense_of_its_process_about_its_progress_is_left_out() -> None:
+    told = [[0.5, "a"], [True], ["x", "y"], [7, "b" * 1000], [float("nan"), "c"], 3, *[[0.1, "d"]] * 1000]
+
+    shown = _bars(told).shown
+
+    assert [(bar.fraction, len(bar.text)) for bar in shown[:3]] == [(0.5, 1), (1.0, 200), (None, 1)]
+    assert len(shown) == 8
 
 
 def test_wrong_arguments_are_refused_before_it_starts(host: Host) -> None:

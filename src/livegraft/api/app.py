@@ -194,7 +194,7 @@ def output(
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="in bytes")] = 0,
     follow: Annotated[bool, Query(description="as server-sent events, until the run ends")] = False,
 ) -> Response:
-    """The output of a run, as text; with ``follow`` as server-sent events ``output`` and ``end``."""
+    """The output of a run, as text; with ``follow`` as server-sent events ``output``, ``progress``, ``end``."""
     core.find_run(id)
     if follow or "text/event-stream" in request.headers.get("accept", ""):
         return follow_run(core, id, _seen(request, offset), request)

@@ -11,8 +11,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from livegraft.artifact_files import Artifact
+from livegraft.bars import Progress
 from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
-from livegraft.context import Progress
 from livegraft.run import RunFailure, RunRecord
 from livegraft.store import (
     AuditRecord,
@@ -142,7 +142,7 @@ def restraint(restraint: Restraint) -> Json:
     return found | ({"key": restraint.key, "revision": restraint.revision} if restraint.key else {})
 
 
-def run(record: RunRecord, progress: Progress | None = None) -> Json:
+def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
     result = record.result
     return {
         "id": record.id,
@@ -159,12 +159,16 @@ def run(record: RunRecord, progress: Progress | None = None) -> Json:
         "result_kind": result.kind if result else None,
         "result_note": result.note if result else "",
         "error": run_failure(record.failure) if record.failure else None,
-        "progress": {"fraction": progress.fraction, "text": progress.text} if progress else None,
+        "progress": bars(progress),
         "output_bytes": record.output_bytes,
         "origin": record.origin,
         "attempt": record.attempt,
         "due_at": time(record.due_at),
     }
+
+
+def bars(progress: Iterable[Progress]) -> list[Json]:
+    return [{"fraction": each.fraction, "text": each.text} for each in progress]
 
 
 def artifact(artifact: Artifact) -> Json:

@@ -6,7 +6,7 @@ import asyncio
 import codecs
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from fastapi import Request
@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from livegraft.api import shapes
 from livegraft.api.caller import known_actor
+from livegraft.bars import Progress
 from livegraft.run import OPEN_STATES, RunRecord
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
@@ -45,7 +46,7 @@ async def wait_for_end(supervisor: Supervisor, id: str, seconds: float) -> RunRe
 
 
 def follow_run(supervisor: Supervisor, id: str, offset: int, request: Request) -> StreamingResponse:
-    """The output of a run from a byte offset, as it comes: events ``output``, at the end one ``end``."""
+    """The output of a run from a byte offset, as it comes: events ``output`` and ``progress``, at last one ``end``."""
     return _stream(_output(supervisor, id, offset, request))
 
 
@@ -84,9 +85,14 @@ async def _output(supervisor: Supervisor, id: str, offset: int, request: Request
     # A character may be cut in two where a piece ends: its first bytes wait here, unseen.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     seen = offset
+    told: Sequence[Progress] = ()
     yield "retry: 1000\n\n"
     while await _is_wanted(request):
         record, chunk, marks = await run_in_threadpool(_look, supervisor, id, offset)
+        if (bars := supervisor.progress(id)) != told:
+            told = bars
+            pauses.spoke()
+            yield _event("progress", {"bars": shapes.bars(bars)}, id=seen)
         if chunk.data:
             start = seen if chunk.offset == offset else chunk.offset
             offset = chunk.next_offset

@@ -233,8 +233,15 @@ def logs(
     if not follow:
         print(client.text(f"{path}/output"), end="")
         return
+    from livegraft.cli.status_line import StatusLine
+
+    line = StatusLine()
     for name, data in client.follow(f"{path}/output"):
-        print(data["text"] if name == "output" else "", end="", flush=True)
+        if name == "output":
+            line.write(data["text"])
+        elif name == "progress":
+            line.show(data["bars"])
+    line.close()
 
 
 @command()

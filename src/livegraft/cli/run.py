@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from livegraft.api.shapes import bars
 from livegraft.check import supervised_tree
 from livegraft.cli.arguments import read_arguments, usage
 from livegraft.cli.client import Client
 from livegraft.cli.printing import print_json
 from livegraft.cli.resources import resources
 from livegraft.cli.results import copy_artifacts, plain_result, print_result, print_result_of
+from livegraft.cli.status_line import StatusLine
 from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, ConflictError, LoadError
 from livegraft.run import OPEN_STATES, RunRecord, RunResult, RunState, Trigger
@@ -74,18 +76,21 @@ def _watch(supervisor: Supervisor, run: Run, *, is_quiet: bool) -> RunRecord:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     offset = 0
     is_open = True
+    line = StatusLine()
     while is_open:
         try:
             for chunk in supervisor.follow(run.id, offset):
                 offset = chunk.next_offset
-                sys.stdout.write("" if is_quiet else decoder.decode(chunk.data))
-                sys.stdout.flush()
+                if not is_quiet:
+                    line.write(decoder.decode(chunk.data))
+                    line.show(bars(supervisor.progress(run.id)))
                 if not chunk.data and run.state not in OPEN_STATES:
                     break  # stuck: its output stays open
             is_open = False
         except KeyboardInterrupt:
             with suppress(ConflictError):  # it has ended, or was asked before
                 supervisor.cancel(run.id, actor="cli")
+    line.close()
     return run.wait()
 
 

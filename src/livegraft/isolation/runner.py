@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livegraft import process
-from livegraft.context import Progress
+from livegraft.bars import Progress, ToldBars
 from livegraft.graph import PlannedModule
 from livegraft.probe.process import Child, Zygote, ZygoteError
 from livegraft.probe.sending import Sender
@@ -153,8 +153,8 @@ class ProcessRunner:
                         child.zygote.has_started = True
                     case ["ask", str(name)]:
                         sender.answer(name)
-                    case ["progress", int() | float() | None as fraction, str(text)]:
-                        job.run.progress = Progress(fraction, text)
+                    case ["progress", list(bars)]:
+                        job.run.bars = _bars(bars)
                     case ["outcome", result, failure]:
                         outcome = _outcome(result, failure)
             match told:
@@ -253,6 +253,16 @@ def _copy(pipe: int, output: RunOutput, ended: threading.Event) -> None:
             output.write(data, "")  # one pipe for all: no telling which stream or level
         elif was_over:
             return
+
+
+def _bars(told: list[Any]) -> ToldBars:
+    """How far a run is, as its process said; what makes no sense is left out."""
+    bars = []
+    for each in told:
+        match each:
+            case [int() | float() | None as fraction, str(text)]:
+                bars.append(Progress.of(fraction, text))
+    return ToldBars(bars)
 
 
 def _outcome(result: Any, failure: Any) -> Outcome:

@@ -2,8 +2,8 @@
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
 ``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "limits"}]``. The child answers
-``["progress", fraction, text]`` now and then, and at the end ``["outcome", result, failure]``, of which one is null.
-Its standard output and error are a pipe of their own.
+``["progress", [[fraction, text], ...]]`` now and then, and at the end
+``["outcome", result, failure]``, of which one is null. Its standard output and error are a pipe of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from livegraft.bars import Progress
 from livegraft.context import CurrentRun, current_run
 from livegraft.graph import PlannedModule
 from livegraft.parameters import Parameters, Resources
@@ -116,12 +117,12 @@ class _Worker(ImportingChild):
         return (place[0], self._revision[:8]) if place is not None else None
 
     def _tell_progress(self, run: CurrentRun) -> None:
-        told = None
+        told: tuple[Progress, ...] = ()
         while True:
             time.sleep(PROGRESS_SECONDS)
-            if (progress := run.progress) is not None and progress is not told:
-                told = progress
-                self.tell(["progress", progress.fraction, progress.text])
+            if (bars := run.bars.shown) != told:
+                told = bars
+                self.tell(["progress", [[each.fraction, each.text] for each in bars]])
 
     def _tell(self, outcome: Outcome) -> None:
         """Say how it came out and leave: threads that go on end with the process."""

@@ -111,7 +111,7 @@ def test_an_open_run_tells_its_progress_and_is_cancelled(api: Api) -> None:
     id = api.start("waits")
 
     progress = eventually(lambda: api.get(f"/runs/{id}")["progress"])
-    assert progress == {"fraction": 0.5, "text": "half way"}
+    assert progress == [{"fraction": 0.5, "text": "half way"}]
 
     api.post(f"/runs/{id}/cancel")
     assert eventually(lambda: api.get(f"/runs/{id}")["ended_at"])

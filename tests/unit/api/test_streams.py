@@ -22,13 +22,15 @@ MANY = 100
 
 
 @contextmanager
-def stream(api: Api, path: str, headers: Mapping[str, str] | None = None) -> Iterator[Iterator[Message]]:
-    """The messages of a stream, each as (event, id, data)."""
+def stream(
+    api: Api, path: str, headers: Mapping[str, str] | None = None, *, skip: str = "progress"
+) -> Iterator[Iterator[Message]]:
+    """The messages of a stream, each as (event, id, data), but those of one name."""
     given = httpx.Headers({**api.bearer, **(headers or {})}, encoding="utf-8")
     with api.client.stream("GET", path, headers=given) as answer:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].startswith("text/event-stream")
-        yield messages(answer)
+        yield (message for message in messages(answer) if message[0] != skip)
 
 
 def messages(answer: httpx.Response) -> Iterator[Message]:
@@ -47,6 +49,16 @@ def follow(api: Api, id: str, headers: Mapping[str, str] | None = None) -> tuple
     with stream(api, f"/runs/{id}/output?follow=1", headers) as found:
         *pieces, end = list(found)
     return "".join(data["text"] for _, _, data in pieces), end
+
+
+def test_progress_comes_with_the_output(api: Api) -> None:
+    id = api.start("waits")
+
+    with stream(api, f"/runs/{id}/output?follow=1", skip="output") as found:
+        bars = next(data["bars"] for event, _, data in found if event == "progress")
+    api.post(f"/runs/{id}/cancel")
+
+    assert bars == [{"fraction": 0.5, "text": "half way"}]
 
 
 def test_the_output_of_a_run_that_ended_comes_whole_with_the_run_at_the_end(api: Api) -> None:

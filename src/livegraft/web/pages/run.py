@@ -27,7 +27,7 @@ def run(visit: SignedIn, id: str, sort: str = "") -> Response:
         run=record,
         is_open=record.state in OPEN_STATES,
         can_cancel=record.state in OPEN_STATES | {RunState.STUCK},
-        progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else None,
+        progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else (),
         result=shown_result(visit.supervisor, record, sort),
         artifacts=visit.supervisor.artifacts.find(record.id),
         knows_script=any(status.name == record.script for status in visit.supervisor.scripts),
