@@ -11,7 +11,9 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Final, Protocol, TypeVar, overload
+from weakref import WeakSet
 
 from livegraft.bars import Bars, Progress
 
@@ -32,10 +34,10 @@ class CurrentRun:
 
     ``is_open`` is set to False when the run has ended; threads that it left behind write to the
     host's own streams from then on. It holds nothing of the version, because contexts that outlive
-    the run keep it.
+    the run keep it. ``threads`` are those that it started.
     """
 
-    __slots__ = ("__weakref__", "bars", "cancel_requested", "folder", "id", "is_open", "output")
+    __slots__ = ("__weakref__", "bars", "cancel_requested", "folder", "id", "is_open", "output", "threads")
 
     def __init__(self, id: str, output: Output, folder: Path | None = None) -> None:
         self.id = id
@@ -44,6 +46,7 @@ class CurrentRun:
         self.bars = Bars()
         self.cancel_requested = False
         self.is_open = True
+        self.threads: WeakSet[Thread] = WeakSet()
 
 
 current_run: Final[ContextVar[CurrentRun | None]] = ContextVar("livegraft_current_run", default=None)

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
@@ -57,10 +58,12 @@ from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
-from livegraft.runner import Isolated, ProcessLimits
+from livegraft.runner import Isolated, ProcessLimits, leftovers
 from livegraft.runner.failure import describe
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
+from livegraft.runner.watchdog import MOST_STALLS, Stall
+from livegraft.runner.watchdog import watchdog as the_watchdog
 from livegraft.schedule import Schedule
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
@@ -98,7 +101,8 @@ class Supervisor:
     in use or held: ``wait`` (default), ``cancel`` its runs, tasks and threads, or ``scrub`` its globals as well.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
     an import may use there (default 1 GiB). After ``breaker_failures`` runs in a row that failed (default 5; 0: never)
-    a script is quarantined, until a person releases it or another version of it goes live.
+    a script is quarantined, until a person releases it or another version of it goes live. ``watchdog=False`` leaves
+    ``faulthandler.dump_traceback_later`` to the host.
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -123,6 +127,7 @@ class Supervisor:
         probe: bool = True,
         probe_memory_bytes: int = 1 << 30,
         breaker_failures: int = 5,
+        watchdog: bool = True,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -135,6 +140,8 @@ class Supervisor:
         # It often stands in a work tree: neither its token nor its sources must be committed from there.
         (self.data / ".gitignore").write_text("*\n", encoding="ascii")
         self._tick = tick
+        self._has_watchdog = watchdog
+        self._stalls: deque[Stall] = deque(maxlen=MOST_STALLS)
         self._mirror: Mirror = mirror or GitMirror(
             str(repository),
             branch=branch,
@@ -273,6 +280,9 @@ class Supervisor:
             self._probe.start()  # it gets ready while the first commit is fetched and planned
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
+            leftovers.exempt(self.data)
+            if self._has_watchdog:
+                the_watchdog.start(self.data / "watchdog", self._loader.locate, self._tell_stall)
             self._recovery.close_lost_runs()
             sweep()
             self._dispatcher.start()
@@ -290,6 +300,7 @@ class Supervisor:
             self._started = False
             finder.remove_resolver(self._recaller.recall)
             archive.remove_folder(self.data)
+            the_watchdog.stop(self._tell_stall)
             self._ticker.stop()
             self._syncer.stop()
             self._dispatcher.stop(deadline_seconds)
@@ -653,6 +664,11 @@ class Supervisor:
         """Packages that are not on disk as they were imported, and what the newest commit locked at another version."""
         return self._syncer.restart_needed
 
+    @property
+    def stalls(self) -> Sequence[Stall]:
+        """When code held the interpreter for a second or more, newest first; the last ones of this process."""
+        return tuple(reversed(self._stalls))
+
     # -- shared data -----------------------------------------------------------------------
 
     def find_shared(
@@ -798,6 +814,11 @@ class Supervisor:
         """A script's quarantine began or ended: its schedules skip their slots, or not any more."""
         self._replan([name])
         self.events.emit("script", name, quarantined=name in self._decisions.quarantines)
+
+    def _tell_stall(self, stall: Stall) -> None:
+        self._stalls.append(stall)
+        logger.warning("thread %s %s", stall.name or hex(stall.thread), stall)
+        self.events.emit("stall", stall.path, line=stall.line, seconds=stall.seconds)
 
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already

@@ -15,6 +15,7 @@ from livegraft.events import Events
 from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
+from livegraft.runner import leftovers
 from livegraft.store.sqlite import SqliteStore, open_store
 
 REVISION = "1a2b3c4d5e6f"
@@ -65,6 +66,7 @@ class Running:
 def running(folder: Path, **settings: Any) -> Iterator[Running]:
     """A dispatcher that is started, and stopped at the end; by default it loses patience quickly."""
     store, events = open_store(folder / "history.db"), Events()
+    leftovers.exempt(folder)
     live: dict[str, Work] = {}
     settings = {"grace_seconds": 0.1, "stuck_seconds": 0.3, **settings}
     dispatcher = Dispatcher(runs=store.runs, clock=SystemClock(), events=events, live_work=live.__getitem__, **settings)

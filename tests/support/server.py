@@ -26,6 +26,8 @@ class Server:
         self.data = data
         self._command = [sys.executable, "-m", "livegraft", "serve", str(repository), "--data", str(data)]
         self._command += ["--listen", "127.0.0.1:0", "--json", *options]
+        # One for all calls, because making one takes long; no connection is kept, because the server may be killed.
+        self._client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=60)
         self.process: subprocess.Popen[str] | None = None
         self.url = self.link = ""
 
@@ -103,7 +105,7 @@ class Server:
 
     def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=60)
+        return self._client.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers)
 
 
 @contextmanager

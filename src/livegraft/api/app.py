@@ -274,6 +274,12 @@ def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> Json:
     return shapes.version(core.scrub(name, key=body.key, actor=actor))
 
 
+@router.get("/stalls")
+def stalls(core: Core) -> Json:
+    """When code held the interpreter for a second or more, newest first."""
+    return {"stalls": [shapes.stall(each) for each in core.stalls]}
+
+
 @router.get("/slots")
 def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
     """Due times and what became of them, newest first."""

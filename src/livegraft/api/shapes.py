@@ -14,6 +14,7 @@ from livegraft.artifact_files import Artifact
 from livegraft.bars import Progress
 from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.run import RunFailure, RunRecord
+from livegraft.runner.watchdog import Stall
 from livegraft.store import (
     AuditRecord,
     Outcome,
@@ -173,6 +174,10 @@ def bars(progress: Iterable[Progress]) -> list[Json]:
 
 def artifact(artifact: Artifact) -> Json:
     return {"name": artifact.name, "bytes": artifact.byte_count}
+
+
+def stall(stall: Stall) -> Json:
+    return {**asdict(stall), "at": time(stall.at)}
 
 
 def outcome(outcome: ScriptOutcome) -> Json:

@@ -126,8 +126,13 @@ class _Worker(ImportingChild):
 
     def _tell(self, outcome: Outcome) -> None:
         """Say how it came out and leave: threads that go on end with the process."""
-        for end in (atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
-            with suppress(Exception):
+        ends: tuple[Callable[[], object], ...] = (
+            atexit._run_exitfuncs,
+            lambda: sys.stdout.flush(),  # what is there now: the run may have put anything in its place
+            lambda: sys.stderr.flush(),
+        )
+        for end in ends:
+            with suppress(BaseException):
                 end()
         result = asdict(outcome.result) if outcome.result is not None else None
         if result is not None:

@@ -182,6 +182,7 @@ def _start_in_run(thread: threading.Thread) -> None:
     """``Thread.start``: a thread that is started inside a run belongs to that run."""
     run = open_run()
     if run is not None:
+        run.threads.add(thread)
         thread.run = functools.partial(_run_in_run, thread, run, thread.run)  # type: ignore[method-assign]
     _start_thread(thread)
 
@@ -246,6 +247,11 @@ class Capture:
         """
         self._running = False
         logging.root.removeHandler(self._root_handler)
+
+    @staticmethod
+    def handlers_of_host() -> tuple[logging.Handler, ...]:
+        """The handlers of the root logger, without ours."""
+        return tuple(handler for handler in logging.root.handlers if not isinstance(handler, _RunHandler))
 
     def _route_streams(self) -> None:
         for name in ("stdout", "stderr"):

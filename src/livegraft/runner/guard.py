@@ -1,4 +1,4 @@
-"""What a run changes in the whole process is noticed, told in its output, and put back.
+"""What a run changes in the whole process is noticed, told in its output, and put back where that is safe.
 
 Runs beside each other share the process, so a change is told to every run that saw it, and put
 back when the last run in progress has ended: earlier it could be taken from under a run that relies on it.
@@ -6,105 +6,99 @@ back when the last run in progress has ended: earlier it could be taken from und
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from livegraft.context import CurrentRun
 from livegraft.runner.capture import capture
-
-_STATUS: Final = Path("/proc/self/status")
+from livegraft.runner.leftovers import children, open_files, told_of, told_of_files
+from livegraft.runner.surroundings import Values, look
+from livegraft.runner.watchdog import watchdog
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surroundings:
-    """The state of the process that a script could change for everyone."""
+class Before:
+    """What a run found when it began."""
 
-    folder: str | None
-    stdout: Any
-    stderr: Any
-
-    @classmethod
-    def now(cls) -> Surroundings:
-        return cls(_folder(), sys.stdout, sys.stderr)
+    run: CurrentRun
+    surroundings: Values
+    children: frozenset[int]
+    process: int
+    at: float
 
 
 class Guard:
-    """Looks at the surroundings before and after each run, and knows what they were before any run.
-
-    The umask is slower to read, so it is compared only when no run is left.
-    """
+    """Looks at the process before and after each run, and knows how it was before any run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._run_count = 0
-        self._calm = Surroundings(None, None, None)
-        self._calm_umask: int | None = None
+        self._going: set[str] = set()
+        self._calm: Values = {}
+        self._files: frozenset[str] = frozenset()
 
-    def enter(self) -> Surroundings:
-        """A run begins: what it finds."""
+    def enter(self, run: CurrentRun) -> Before:
+        """A run begins, in this thread."""
         with self._lock:
             capture.prepare()
-            now = Surroundings.now()
-            if self._run_count == 0:
-                self._calm, self._calm_umask = now, _umask()
-            self._run_count += 1
-            return now
+            if self._going:
+                now = look(at_slow=False)
+            else:
+                now = self._calm = look(at_slow=True)
+                self._files = open_files()
+            self._going.add(run.id)
+        return Before(run, now, children(), os.getpid(), time.monotonic())
 
-    def leave(self, before: Surroundings) -> list[str]:
-        """A run ended: what is different now from what it found and from what the host had, in words."""
+    def leave(self, before: Before, cancelled_tasks: Sequence[str] = ()) -> list[str]:
+        """It ended, in this thread: what is to be told in its output, as lines."""
+        if os.getpid() != before.process:
+            # The run forked and this is the child: it has none of the host's threads, and all of its sockets.
+            os._exit(0)
+        left = told_of(before.run, before.children, cancelled_tasks)
         with self._lock:
-            self._run_count -= 1
-            now = Surroundings.now()
-            changes = _changes(before, self._calm, now)
-            if self._run_count == 0:
-                changes += self._calm_down(now)
-        return changes
+            changed = self._leave(before.run.id, before.surroundings)
+            if not self._going:
+                left += told_of_files(self._files)
+                self._rest()
+        stalls = watchdog.stalls_since(before.at, threading.get_ident())
+        return [
+            *(f"livegraft: this run, or one beside it, {stall}\n" for stall in stalls),
+            *(f"livegraft: this run, or one beside it, changed {each}\n" for each in changed),
+            *(f"livegraft: this run left behind {each}\n" for each in left),
+        ]
 
-    def _calm_down(self, now: Surroundings) -> list[str]:
-        calm = self._calm
-        if calm.folder is not None and now.folder != calm.folder:
-            # A folder that is gone cannot be gone back to.
-            with contextlib.suppress(OSError):
-                os.chdir(calm.folder)
-        sys.stdout, sys.stderr = calm.stdout, calm.stderr
+    def give_up(self, run: CurrentRun) -> None:
+        """It is stuck: what others change is put back without waiting for its end, which may never come."""
+        with self._lock:
+            if run.id in self._going:
+                self._leave(run.id, self._calm)
+                if not self._going:
+                    self._rest()
+
+    def _leave(self, run: str, before: Values) -> list[str]:
+        """Put back what may be; what is different now from what the run found and from what the host had, in words."""
+        was_going = run in self._going
+        self._going.discard(run)
+        is_last = was_going and not self._going
+        told = []
+        for aspect, now in look(at_slow=is_last).items() if was_going else ():
+            calm = self._calm[aspect]
+            found = before.get(aspect, calm)
+            if is_last and aspect.differs(calm, now):
+                aspect.restore(calm)
+            elif aspect.is_urgent and aspect.differs(found, now):
+                aspect.restore(found)
+            if aspect.differs(found, now) and aspect.differs(calm, now):
+                told.append(aspect.told(found, now))
+        return told
+
+    def _rest(self) -> None:
+        self._calm, self._files = {}, frozenset()  # what they refer to may be a script's
         capture.rest()
-        umask = _umask()
-        if umask is None or self._calm_umask is None or umask == self._calm_umask:
-            return []
-        os.umask(self._calm_umask)
-        return [f"the umask (now {umask:03o}, was {self._calm_umask:03o})"]
 
 
 guard: Final = Guard()
 """The one of this process: what it guards belongs to the process too."""
-
-
-def _changes(before: Surroundings, calm: Surroundings, now: Surroundings) -> list[str]:
-    found = []
-    if now.folder not in (before.folder, calm.folder):
-        found.append(f"the working directory (now {now.folder!r}, was {before.folder!r})")
-    return found + [f"sys.{name}" for name in ("stdout", "stderr") if _replaced(name, before, calm, now)]
-
-
-def _replaced(name: str, before: Surroundings, calm: Surroundings, now: Surroundings) -> bool:
-    return all(getattr(now, name) is not getattr(earlier, name) for earlier in (before, calm))
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it was deleted
-        return None
-
-
-def _umask() -> int | None:
-    """Read from the kernel: asking with ``os.umask`` would change it for a moment, for all threads."""
-    with contextlib.suppress(OSError), _STATUS.open("rb", buffering=0) as file:
-        for line in file.read(256).splitlines():
-            if line.startswith(b"Umask:"):
-                return int(line.split()[1], 8)
-    return None

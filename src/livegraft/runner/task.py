@@ -62,6 +62,7 @@ class TaskRunner:
 
     def give_up(self, job: Job) -> bool:
         """Code that is between two awaits blocks its loop: jobs that wait for it, and all later ones, get another."""
+        guard.give_up(job.run)
         with self._lock:
             if job.window.thread != self._loops[-1].thread.ident:
                 return False
@@ -142,7 +143,7 @@ class _Loop:
 
     async def _run(self, job: Job) -> None:
         current_run.set(job.run)
-        surroundings = guard.enter()
+        before = guard.enter(job.run)
         self._started.add(job)
         if job.run.cancel_requested:
             self._tasks[job].cancel()
@@ -150,12 +151,15 @@ class _Loop:
         outcome: Outcome | None = None
         with contextlib.suppress(asyncio.CancelledError):  # asked when the code had already come to its end
             outcome = await _outcome(job)
+        left = [task for task in side_tasks if not task.done()]
+        names = [task.get_name() for task in left]
         with contextlib.suppress(asyncio.CancelledError):
-            await _end(set(side_tasks))
+            await _end(left)
+        del left
         self._started.discard(job)
         del self._side_tasks[job.run], self._tasks[job]
-        for change in guard.leave(surroundings):
-            job.run.output.write(f"livegraft: this run, or one beside it, changed {change}\n")
+        for line in guard.leave(before, names):
+            job.run.output.write(line, "warning")
         job.end(outcome or INTERRUPTED)
 
     def _make_task(
@@ -227,7 +231,7 @@ class _Steps(Generator[Any, Any, T]):
             return self._coroutine.throw(*error)
 
 
-async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
     """Cancel what a run left behind, as ``asyncio.run`` does."""
     for task in tasks:
         task.cancel()

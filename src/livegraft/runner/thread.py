@@ -50,6 +50,7 @@ class ThreadRunner:
     def give_up(self, job: Job) -> bool:
         with self._changed:
             if job.window.thread is not None:
+                guard.give_up(job.run)
                 self._stuck.add(job)
                 self._start_thread_if_needed()
         return False
@@ -94,15 +95,15 @@ class ThreadRunner:
 
 def _execute(job: Job) -> None:
     current_run.set(job.run)
-    surroundings = guard.enter()
+    before = guard.enter(job.run)
     outcome: Outcome | None = None
     try:
         with job.window:
             outcome = _call(job)
     except RunCancelledError:
         pass  # it struck after the code had ended; see livegraft.runner.interrupt
-    for change in guard.leave(surroundings):
-        job.run.output.write(f"livegraft: this run, or one beside it, changed {change}\n")
+    for line in guard.leave(before):
+        job.run.output.write(line, "warning")
     job.end(outcome or INTERRUPTED)
 
 

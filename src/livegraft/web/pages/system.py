@@ -33,6 +33,7 @@ def system(visit: SignedIn, state: str = "") -> Response:
         state=state,
         health=_told(supervisor.health()),
         restart_needed=supervisor.restart_needed,
+        stalls=supervisor.stalls,
         address=supervisor.address,
         branch=supervisor.branch,
     )

@@ -1,0 +1,91 @@
+"""What a run leaves behind when it has ended: threads, processes and open files, in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from livegraft.context import CurrentRun
+
+_DESCRIPTORS: Final = "/proc/self/fd"
+_CHILDREN: Final = "/proc/thread-self/children"
+_MOST_DESCRIPTORS: Final = 1_000
+"""With more of them open, looking what they are takes milliseconds, and is left."""
+
+_MOMENT_SECONDS: Final = 0.002
+_SHOWN: Final = 5
+_own_folders: Final[set[str]] = set()
+
+
+def exempt(folder: Path) -> None:
+    """Files in there are livegraft's own: the store opens connections while runs are going."""
+    _own_folders.add(f"{folder}{os.sep}")
+
+
+def children() -> frozenset[int]:
+    """The processes that this thread started and that nobody waited for; none where the kernel does not tell."""
+    try:
+        descriptor = os.open(_CHILDREN, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return frozenset()
+    try:
+        return frozenset(map(int, os.read(descriptor, 1 << 16).split()))
+    finally:
+        os.close(descriptor)
+
+
+def open_files() -> frozenset[str]:
+    """The paths of files that this process has open; none of devices, sockets and what is livegraft's own."""
+    try:
+        descriptors = os.listdir(_DESCRIPTORS)
+    except OSError:
+        return frozenset()
+    found = set()
+    for descriptor in descriptors if len(descriptors) <= _MOST_DESCRIPTORS else ():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            found.add(os.readlink(f"{_DESCRIPTORS}/{descriptor}"))
+    return frozenset(path for path in found if path.startswith("/") and not path.startswith(_not_looked_at()))
+
+
+def told_of(run: CurrentRun, before: frozenset[int], tasks: Sequence[str]) -> list[str]:
+    """Threads and processes of a run that has ended in this thread, and tasks that had to be cancelled."""
+    threads = [thread.name for thread in run.threads if thread.is_alive()]
+    processes = [name for pid in children() - before if (name := _process(pid))]
+    return [
+        *_counted("thread", "threads", threads),
+        *_counted("process", "processes", processes),
+        *_counted("task, which was cancelled", "tasks, which were cancelled", tasks),
+    ]
+
+
+def told_of_files(before: frozenset[str]) -> list[str]:
+    """Files that are open and were not."""
+    found = open_files() - before
+    if found:
+        # The host goes on beside the run: what it opens is closed again a moment later.
+        time.sleep(_MOMENT_SECONDS)
+        found &= open_files()
+    return _counted("open file", "open files", sorted(found))
+
+
+def _counted(one: str, many: str, names: Sequence[str]) -> list[str]:
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return [f"{len(names)} {one if len(names) == 1 else many}: {shown}"] if names else []
+
+
+def _process(pid: int) -> str:
+    """A process in a word; empty when it has ended and only waits to be asked how."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    return "" if rest.split()[0] == "Z" else f"{name} ({pid})"
+
+
+def _not_looked_at() -> tuple[str, ...]:
+    return ("/dev/", "/proc/", *_own_folders)

@@ -1,0 +1,7 @@
+"""Goes to another working directory."""
+# thread, task: succeeded | changed the working directory
+# process: succeeded
+import os
+
+def run():
+    os.chdir("/")

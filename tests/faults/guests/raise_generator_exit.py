@@ -1,0 +1,4 @@
+"""Raises what ends generators."""
+# thread, task, process: failed | GeneratorExit
+def run():
+    raise GeneratorExit

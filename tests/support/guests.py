@@ -1,0 +1,132 @@
+"""The battery of badly behaved scripts: each is told what becomes of it, in a thread, in a task and in a process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.repository import Repository
+from tests.support.server import Server, a_server
+from tests.support.waiting import eventually
+
+FOLDER: Final = Path(__file__).parents[1] / "faults" / "guests"
+MODES: Final = ("thread", "task", "process")
+HOST_DIES: Final = "host dies"
+LATE: Final = ("timed out", "stuck")
+STEADY: Final = """
+    def run():
+        print("steady")
+        return 1
+"""
+_VERDICT: Final = re.compile(
+    r"^# ((?:thread|task|process)(?:, (?:thread|task|process))*): ([a-z ]+?)(?: \| (.+))?$", re.M
+)
+_IS_ASYNC: Final = "\nasync def run("
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run of a guest ends, and what is said of it: in its output, its failure or its result."""
+
+    state: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    name: str
+    code: str
+
+    @property
+    def title(self) -> str:
+        return self.code.split('"""')[1]
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """By mode; a guest does not come in every one."""
+        return {
+            mode: Verdict(state, said or "")
+            for modes, state, said in _VERDICT.findall(self.code)
+            for mode in modes.split(", ")
+        }
+
+    def script(self, mode: str) -> str:
+        """Its source in a mode."""
+        settings = re.findall(r"^# header: (.+)$", self.code, re.M)
+        if self.verdicts[mode].state in LATE:
+            settings.append("timeout = 0.5")
+        if mode == "process":
+            settings.append('isolation = "process"')
+        header = "".join(f"# {line}\n" for line in ("/// script", "[tool.livegraft]", *settings, "///"))
+        code = self.code
+        if mode == "task" and _IS_ASYNC not in code:
+            code += "\n_run = run\n\nasync def run():\n    return _run()\n"
+        return header + code
+
+
+def guests() -> list[Guest]:
+    return [Guest(file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.py"))]
+
+
+def names_in(mode: str, wanted: Callable[[str], bool]) -> list[str]:
+    """The guests that come in a mode and end in a state that is wanted."""
+    return [guest.name for guest in guests() if mode in guest.verdicts and wanted(guest.verdicts[mode].state)]
+
+
+class Party:
+    """A server whose repository has all guests of one mode."""
+
+    def __init__(self, mode: str, server: Server) -> None:
+        self._server = server
+        self._verdicts = {guest.name: guest.verdicts[mode] for guest in guests() if mode in guest.verdicts}
+
+    def assert_verdict(self, name: str, run: str | None = None) -> None:
+        """A guest ends as it is told, and the server is as if nothing had been."""
+        verdict = self._verdicts[name]
+        told = self._told(run or self.start(name, "?wait=20"))
+        assert told["state"] == verdict.state, told["said"][:5_000]
+        assert verdict.said in told["said"], told["said"][:5_000]
+        self.assert_unharmed()
+
+    def start(self, name: str, wait: str = "") -> str:
+        return str(self._server.post(f"/scripts/{name}/runs{wait}")["id"])
+
+    def run_at_once(self, names: Iterable[str]) -> dict[str, str]:
+        """Guests beside each other, until all have ended or are stuck; their runs by name."""
+        runs = {name: self.start(name) for name in names}
+        for run in runs.values():
+            self._told(run)
+        return runs
+
+    def assert_unharmed(self) -> None:
+        """The server answers, and runs another script as ever."""
+        steady = self._told(self.start("steady", "?wait=20"))
+        assert (steady["state"], steady["result"]) == ("succeeded", 1), steady["said"]
+        assert steady["said"].startswith("steady\n"), steady["said"]
+        assert steady["output_bytes"] == len("steady\n")
+
+    def _told(self, run: str) -> dict[str, Any]:
+        """How a run ended, and all that is said of it."""
+        eventually(lambda: self._server.get(f"/runs/{run}")["state"] not in ("queued", "starting", "running"), 40)
+        record: dict[str, Any] = self._server.get(f"/runs/{run}")
+        error = record.get("error") or {}
+        parts = [
+            self._server.text(f"/runs/{run}/output"),
+            f"{error.get('type', '')}: {error.get('message', '')}",
+            str(record.get("result_note")),
+            str(record.get("result"))[:1_000],
+        ]
+        record["said"] = "\n".join(parts)
+        return record
+
+
+def party(mode: str, folder: Path) -> Iterator[Party]:
+    """For a fixture: the guests of a mode, and a server that has them."""
+    repository = Repository.create(folder / "scripts")
+    files = {f"{guest.name}.py": guest.script(mode) for guest in guests() if mode in guest.verdicts}
+    repository.commit_files({**files, "steady.py": STEADY})
+    with a_server(repository.path, folder) as server:
+        yield Party(mode, server)
