@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def guests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
 
 
 @pytest.fixture(scope="module")
-def late_runs(guests: Party) -> dict[str, str]:
+def late_runs(guests: Party) -> dict[str, dict[str, Any]]:
     """Those that never end, at once: each takes seconds to be ended."""
     return guests.run_at_once(TOO_LATE)
 
@@ -30,5 +31,5 @@ def test_a_guest_ends_as_told_and_harms_nobody(guests: Party, name: str) -> None
 
 
 @pytest.mark.parametrize("name", TOO_LATE)
-def test_a_guest_that_never_ends_is_ended(guests: Party, late_runs: dict[str, str], name: str) -> None:
+def test_a_guest_that_never_ends_is_ended(guests: Party, late_runs: dict[str, dict[str, Any]], name: str) -> None:
     guests.assert_verdict(name, late_runs[name])

@@ -83,10 +83,10 @@ class Party:
         self._server = server
         self._verdicts = {guest.name: guest.verdicts[mode] for guest in guests() if mode in guest.verdicts}
 
-    def assert_verdict(self, name: str, run: str | None = None) -> None:
+    def assert_verdict(self, name: str, told: dict[str, Any] | None = None) -> None:
         """A guest ends as it is told, and the server is as if nothing had been."""
         verdict = self._verdicts[name]
-        told = self._told(run or self.start(name, "?wait=20"))
+        told = told or self._told(self.start(name, "?wait=20"))
         assert told["state"] == verdict.state, told["said"][:5_000]
         assert verdict.said in told["said"], told["said"][:5_000]
         self.assert_unharmed()
@@ -94,12 +94,10 @@ class Party:
     def start(self, name: str, wait: str = "") -> str:
         return str(self._server.post(f"/scripts/{name}/runs{wait}")["id"])
 
-    def run_at_once(self, names: Iterable[str]) -> dict[str, str]:
-        """Guests beside each other, until all have ended or are stuck; their runs by name."""
+    def run_at_once(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Guests beside each other, until all have ended or are stuck: what is told of their runs."""
         runs = {name: self.start(name) for name in names}
-        for run in runs.values():
-            self._told(run)
-        return runs
+        return {name: self._told(run) for name, run in runs.items()}
 
     def assert_unharmed(self) -> None:
         """The server answers, and runs another script as ever."""

@@ -59,8 +59,9 @@ class Guard:
             os._exit(0)
         left = told_of(before.run, before.children, cancelled_tasks)
         with self._lock:
+            is_last = self._going == {before.run.id}
             changed = self._leave(before.run.id, before.surroundings)
-            if not self._going:
+            if is_last:
                 left += told_of_files(self._files)
                 self._rest()
         stalls = watchdog.stalls_since(before.at, threading.get_ident())
@@ -73,18 +74,19 @@ class Guard:
     def give_up(self, run: CurrentRun) -> None:
         """It is stuck: what others change is put back without waiting for its end, which may never come."""
         with self._lock:
-            if run.id in self._going:
-                self._leave(run.id, self._calm)
-                if not self._going:
-                    self._rest()
+            is_last = self._going == {run.id}
+            self._leave(run.id, self._calm)
+            if is_last:
+                self._rest()
 
     def _leave(self, run: str, before: Values) -> list[str]:
         """Put back what may be; what is different now from what the run found and from what the host had, in words."""
-        was_going = run in self._going
-        self._going.discard(run)
-        is_last = was_going and not self._going
+        if run not in self._going:
+            return []  # it was given up
+        self._going.remove(run)
+        is_last = not self._going
         told = []
-        for aspect, now in look(at_slow=is_last).items() if was_going else ():
+        for aspect, now in look(at_slow=is_last).items():
             calm = self._calm[aspect]
             found = before.get(aspect, calm)
             if is_last and aspect.differs(calm, now):

@@ -17,6 +17,9 @@ _MOST_DESCRIPTORS: Final = 1_000
 """With more of them open, looking what they are takes milliseconds, and is left."""
 
 _MOMENT_SECONDS: Final = 0.002
+_DELETED: Final = " (deleted)"
+"""So the kernel names what has no name any more: temporary files, of which nobody can tell whose they are."""
+
 _SHOWN: Final = 5
 _own_folders: Final[set[str]] = set()
 
@@ -48,7 +51,7 @@ def open_files() -> frozenset[str]:
     for descriptor in descriptors if len(descriptors) <= _MOST_DESCRIPTORS else ():
         with contextlib.suppress(OSError):  # it was closed meanwhile
             found.add(os.readlink(f"{_DESCRIPTORS}/{descriptor}"))
-    return frozenset(path for path in found if path.startswith("/") and not path.startswith(_not_looked_at()))
+    return frozenset(path for path in found if path.startswith("/") and not _is_passed_over(path))
 
 
 def told_of(run: CurrentRun, before: frozenset[int], tasks: Sequence[str]) -> list[str]:
@@ -87,5 +90,5 @@ def _process(pid: int) -> str:
     return "" if rest.split()[0] == "Z" else f"{name} ({pid})"
 
 
-def _not_looked_at() -> tuple[str, ...]:
-    return ("/dev/", "/proc/", *_own_folders)
+def _is_passed_over(path: str) -> bool:
+    return path.startswith(("/dev/", "/proc/", *_own_folders)) or path.endswith(_DELETED)

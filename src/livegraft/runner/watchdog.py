@@ -66,12 +66,11 @@ class _Times:
                     names[thread.ident] = thread.name
         return cls(names, seconds, time.process_time())
 
-    def taken_since(self, threads: Iterable[int]) -> dict[int, float]:
-        """What each of these threads took until now. What no living one took goes to the one that has ended."""
-        now = _Times.now()
-        taken = {thread: each - self.seconds.get(thread, 0.0) for thread, each in now.seconds.items()}
+    def taken_since(self, before: _Times, threads: Iterable[int]) -> dict[int, float]:
+        """What each of these threads took meanwhile. What no living one took goes to the one that has ended."""
+        taken = {thread: each - before.seconds.get(thread, 0.0) for thread, each in self.seconds.items()}
         for ended in set(threads) - taken.keys():
-            taken[ended] = now.total - self.total - sum(taken.values())
+            taken[ended] = self.total - before.total - sum(taken.values())
         return {thread: taken[thread] for thread in threads}
 
 
@@ -188,11 +187,13 @@ class Watchdog:
         stacks = dict(_stacks(file.read().decode("utf-8", "replace")))
         file.seek(0)
         file.truncate()
-        took = self._times.taken_since(stacks)
+        before, now = self._times, _Times.now()
+        took = now.taken_since(before, stacks)
         busiest = max(took, key=took.__getitem__, default=None)
         if busiest is None or took[busiest] < late * _BUSY_SHARE:
             return None
-        return self._told(stacks[busiest], busiest, self._times.names.get(busiest, ""), late)
+        name = now.names.get(busiest) or before.names.get(busiest, "")
+        return self._told(stacks[busiest], busiest, name, late)
 
     def _left(self, file: Path) -> Iterator[Stall]:
         """What is in the file of a process that is gone."""

@@ -1,7 +1,7 @@
 """Deletes a built-in function."""
-# thread, task: succeeded | changed built-in names: sorted
+# thread, task: succeeded | changed built-in names: breakpoint
 # process: succeeded
 import builtins
 
 def run():
-    del builtins.sorted
+    del builtins.breakpoint

@@ -58,11 +58,18 @@ def hold_the_interpreter() -> None:
 
 
 def test_tells_who_held_the_interpreter_and_where(told: list[Stall]) -> None:
-    thread = threading.Thread(target=hold_the_interpreter, name="cruncher")
+    is_told = threading.Event()
+
+    def compute() -> None:
+        hold_the_interpreter()
+        is_told.wait(10)
+
+    thread = threading.Thread(target=compute, name="cruncher")
     thread.start()
-    thread.join()
 
     eventually(lambda: told)
+    is_told.set()
+    thread.join()
     [stall] = told
     assert (stall.name, stall.path, stall.function, stall.revision) == (
         "cruncher", "pricing.py", "hold_the_interpreter", "1a2b3c4d"
@@ -71,6 +78,15 @@ def test_tells_who_held_the_interpreter_and_where(told: list[Stall]) -> None:
     assert stall.seconds is not None
     assert stall.seconds >= 1
     assert "in hold_the_interpreter" in stall.stack.splitlines()[-1]
+
+
+def test_tells_where_a_thread_was_that_has_ended_since(told: list[Stall]) -> None:
+    thread = threading.Thread(target=hold_the_interpreter)
+    thread.start()
+    thread.join()
+
+    eventually(lambda: told)
+    assert [(stall.thread, stall.function) for stall in told] == [(thread.ident, "hold_the_interpreter")]
 
 
 def test_tells_nothing_of_threads_that_let_each_other_go_on(told: list[Stall]) -> None:
