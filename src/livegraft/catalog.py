@@ -57,18 +57,21 @@ class ScriptFailure:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The newest commit, while it is not live because not all of it loads (``release="whole"``).
+    """The newest commit, while it is not live: not all of it loads (``release="whole"``), or a process died of it.
 
     ``scripts`` are those that failed, with modules that the host calls, and those that it would have changed;
-    ``failures`` are the scripts' only.
+    ``failures`` are the scripts' only. ``crash`` tells of the process that died.
     """
 
     revision: str
     failures: Mapping[str, ScriptFailure]
     scripts: tuple[ScriptOutcome, ...]
+    crash: str = ""
 
     @property
     def reason(self) -> str:
+        if self.crash:
+            return self.crash
         count = sum(each.outcome is Outcome.FAILED for each in self.scripts)
         return f"expected all of the commit to load, got: {count} {'failure' if count == 1 else 'failures'}"
 

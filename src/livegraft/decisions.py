@@ -35,6 +35,15 @@ class Decisions:
         return self._by_kind[RestraintKind.PIN]
 
     @property
+    def refused_commits(self) -> Mapping[str, Restraint]:
+        """By revision."""
+        return self._by_kind[RestraintKind.REFUSE_COMMIT]
+
+    @property
+    def safe_mode(self) -> Restraint | None:
+        return self._by_kind[RestraintKind.SAFE_MODE].get("")
+
+    @property
     def hold(self) -> Restraint | None:
         return self._by_kind[RestraintKind.HOLD].get("")
 

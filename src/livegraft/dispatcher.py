@@ -26,6 +26,7 @@ from livegraft.artifact_files import Artifacts
 from livegraft.bars import Progress
 from livegraft.clock import Clock
 from livegraft.context import CurrentRun
+from livegraft.crash_marker import CrashMarker
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.header import DEFAULT, Header, Retries
@@ -148,6 +149,7 @@ class _OpenRun:
         "job",
         "locate",
         "output",
+        "place",
         "record",
         "retries",
         "run",
@@ -172,6 +174,7 @@ class _OpenRun:
         self.locate: Locate
         self.timeout: timedelta | None = None
         self.job: Job | None = None
+        self.place = 0
         self.asked: _Asked | None = None
         self.done = threading.Event()
 
@@ -226,6 +229,7 @@ class Dispatcher:
     bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
     ``isolation`` has in processes of their own (8). ``live_work`` tells what runs of a
     script execute now; it raises LivegraftError as long as it takes none. ``ended`` is told of each end, once written.
+    ``marker`` is told what executes in this process.
     ``output_folder``, which exists, takes the output of open runs that is too long for memory; ``artifacts``
     keeps the files that they leave.
     """
@@ -240,6 +244,7 @@ class Dispatcher:
         output_folder: Path | None = None,
         artifacts: Artifacts | None = None,
         ended: Callable[[RunRecord], None] = lambda record: None,
+        marker: CrashMarker | None = None,
         queue_limit: int = 10_000,
         grace_seconds: float = 2.0,
         stuck_seconds: float = 5.0,
@@ -255,6 +260,7 @@ class Dispatcher:
         self._output_folder = output_folder
         self._artifacts = artifacts
         self._ended = ended
+        self._marker = marker or CrashMarker()
         self._queue_limit = queue_limit
         self._grace_seconds = grace_seconds
         self._stuck_seconds = stuck_seconds
@@ -389,7 +395,10 @@ class Dispatcher:
                 return False
             self._move(entry, RunState.STARTING)
             self._move(entry, RunState.RUNNING, started_at=self._clock.now())
-            self._recorder.started(entry.record, entry.output)
+            record = entry.record
+            self._recorder.started(record, entry.output)
+            if entry.runner is not self._runners.get(_PROCESS):
+                entry.place = self._marker.running(record.script, record.key, record.revision, id)
             if entry.timeout is not None:
                 self._alarms.set(entry.timeout.total_seconds(), id, _TIMEOUT)
             return True
@@ -462,6 +471,7 @@ class Dispatcher:
             entry.output.write(f"livegraft: {note}\n")
         with self._changed:
             entry.job = None
+            self._marker.free(entry.place)
             if entry.asked is not None:
                 failure = _failure_when_asked(entry.asked, outcome)
                 self._finish(entry, entry.asked.state, outcome, failure)

@@ -88,6 +88,15 @@ class LoadError(LivegraftError):
         return {"path": self.path, "line": self.line, "traceback": self.text}
 
 
+class QuarantinedError(LoadError):
+    """A version is not loaded: processes died while they loaded it, or livegraft is in safe mode."""
+
+    code = "quarantined"
+
+    def again(self) -> QuarantinedError:
+        return QuarantinedError(self.path, self.line, self.reason, self.text)
+
+
 class ContractError(LoadError):
     """A version lacks what the host requires of it, or has it with a signature that does not fit.
 

@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 from livegraft import live
 from livegraft.bytecode import with_file
 from livegraft.clock import Clock
+from livegraft.crash_marker import CrashMarker
 from livegraft.errors import LoadError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
@@ -53,6 +54,7 @@ class Loader:
     ``read`` gives the content of a blob; ``folder`` takes the sources; ``planner`` resolves imports
     that the syntax tree did not show; ``offered`` are objects of the supervisor that version code imports
     from ``livegraft``, by name; ``space`` is the suffix of module names, if another process chose it.
+    ``marker`` is told what is being executed; ``refusal`` tells why a version (name, key, path) must not be.
     """
 
     _spaces = itertools.count()
@@ -66,7 +68,11 @@ class Loader:
         describe: Callable[[BaseException, Version], LoadError],
         offered: Mapping[str, object] | None = None,
         space: str | None = None,
+        marker: CrashMarker | None = None,
+        refusal: Callable[[str, str, str], LoadError | None] = lambda name, key, path: None,
     ) -> None:
+        self._marker = marker or CrashMarker()
+        self._refusal = refusal
         self._planner = planner
         self._folder = folder.absolute()
         self._clock = clock
@@ -143,6 +149,9 @@ class Loader:
 
         Raises LoadError with the place in the repository; nothing of the failed version stays registered.
         """
+        refused = self._refusal(planned.name, planned.key, planned.path)
+        if refused is not None:
+            raise refused
         try:
             return self._execute_once(planned, plan.revision.id, plan.tops)
         except BaseException:  # whatever the code raised, SystemExit too, is in the version's failure
@@ -250,6 +259,9 @@ class Loader:
         with self._lock:
             version = self._versions.get((planned.name, planned.key))
             if version is None:
+                refused = self._refusal(planned.name, planned.key, planned.path)
+                if refused is not None:
+                    raise FailedImport(str(refused), name=planned.name)
                 version = self._register(planned, revision, tops)
                 version.loading_thread = me
             elif version.failure is not None:
@@ -299,6 +311,13 @@ class Loader:
         return version
 
     def _execute(self, version: Version) -> None:
+        place = self._marker.loading(version.name.replace(".", "/"), version.key, version.revision)
+        try:
+            self._execute_marked(version)
+        finally:
+            self._marker.free(place)
+
+    def _execute_marked(self, version: Version) -> None:
         try:
             module = self._make_module(version)
             code = self._compile(version)

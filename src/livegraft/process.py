@@ -21,6 +21,11 @@ def is_alive(identity: str) -> bool:
     return pid.isdigit() and psutil.pid_exists(int(pid)) and _identity(int(pid)) == identity
 
 
+def is_of_this_boot(identity: str) -> bool:
+    """Whether the process with this identity was started since this machine was."""
+    return identity.rpartition(":")[2] == _boot()
+
+
 def _identity(pid: int) -> str:
     try:
         started = int(psutil.Process(pid).create_time() * 100)

@@ -24,23 +24,33 @@ MOST_RECOVERIES: Final = 3
 class Recovery:
     """Takes up what dead processes left.
 
-    ``output_folder`` has the output of open runs; ``restart`` starts a lost run again, given the run that it repeats.
+    ``output_folder`` has the output of open runs; ``restart`` starts a lost run again, given the run that it repeats;
+    ``suspicion`` tells of a run whether it may have ended its process.
     """
 
     def __init__(
-        self, *, runs: Runs, clock: Clock, output_folder: Path, restart: Callable[[RunRecord, str], None]
+        self,
+        *,
+        runs: Runs,
+        clock: Clock,
+        output_folder: Path,
+        restart: Callable[[RunRecord, str], None],
+        suspicion: Callable[[str], str],
     ) -> None:
         self._runs = runs
         self._clock = clock
         self._output_folder = output_folder
         self._restart = restart
+        self._suspicion = suspicion
         self._lost: list[RunRecord] = []
 
     def close_lost_runs(self) -> None:
         """Close the runs of processes that died: nobody else will."""
         for run in self._runs.open():
             if _is_dead(run):
-                failure = RunFailure("lost", f"the process that ran it ({run.process}) is gone")
+                suspicion = self._suspicion(run.id)
+                gone = f"the process that ran it ({run.process}) is gone"
+                failure = RunFailure("lost", f"{gone}: {suspicion}" if suspicion else gone)
                 size = self._keep_left_output(run.id)
                 self._runs.end(run.id, RunState.LOST, self._clock.now(), failure=failure, output_bytes=size)
                 self._lost.append(run)

@@ -13,7 +13,7 @@ from livegraft.catalog import ScriptFailure
 from livegraft.clock import Clock
 from livegraft.contract import Requirement, Requirements, first_problem
 from livegraft.dependencies import Dependencies, DependenciesError
-from livegraft.errors import ContractError, LivegraftError, LoadError, SourceError
+from livegraft.errors import ContractError, LivegraftError, LoadError, QuarantinedError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.header import Header, Isolation, line_in_block, read_header
 from livegraft.installed import Installed
@@ -265,6 +265,22 @@ class ReleaseBuilder:
         self._loader.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
         return Candidate(release, tuple(work.outcomes))
+
+    def build_nothing(self, plan: Plan, error: QuarantinedError) -> Release:
+        """A release of a plan of which nothing is loaded: every script says why."""
+        revision, now, failure = plan.revision, self._clock.now(), RunFailure(error.code, error.reason)
+        return Release(
+            revision,
+            plan,
+            {},
+            {
+                each.script: ScriptFailure(
+                    revision.id, revision.author, now, replace(failure, path=each.path), each.key
+                )
+                for each in plan.modules.values()
+                if each.is_script
+            },
+        )
 
     def _begin_probe(self, plan: Plan, modules: Sequence[PlannedModule]) -> Probing:
         # The child cannot read the mirror: what the code reads beside itself must be there before.

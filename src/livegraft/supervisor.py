@@ -26,12 +26,14 @@ from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, Sy
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
+from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.errors import (
     ConfigurationError,
     ConflictError,
+    LivegraftError,
     LoadError,
     MirrorError,
     NotFoundError,
@@ -40,7 +42,7 @@ from livegraft.errors import (
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, PlannedModule, Planner
 from livegraft.handout import Look
-from livegraft.header import Isolation
+from livegraft.header import Isolation, read_header
 from livegraft.installed import Installed, PackageChange
 from livegraft.isolation.runner import ProcessRunner, sweep
 from livegraft.live import finder
@@ -101,8 +103,10 @@ class Supervisor:
     in use or held: ``wait`` (default), ``cancel`` its runs, tasks and threads, or ``scrub`` its globals as well.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
     an import may use there (default 1 GiB). After ``breaker_failures`` runs in a row that failed (default 5; 0: never)
-    a script is quarantined, until a person releases it or another version of it goes live. ``watchdog=False`` leaves
-    ``faulthandler.dump_traceback_later`` to the host.
+    a script is quarantined, until a person releases it or another version of it goes live. A process that dies within
+    ``settle_seconds`` of a switch (default 60; 0: no death is judged) is followed by one with the last good release,
+    and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it. With
+    ``watchdog=False`` ``faulthandler.dump_traceback_later`` is left to the host.
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -127,6 +131,8 @@ class Supervisor:
         probe: bool = True,
         probe_memory_bytes: int = 1 << 30,
         breaker_failures: int = 5,
+        settle_seconds: float = 60.0,
+        safe: bool = False,
         watchdog: bool = True,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
@@ -154,6 +160,15 @@ class Supervisor:
         self.shared = SharedSpace(
             ledger=self.store.shared, clock=self.clock, process=process.identity(), is_alive=process.is_alive
         )
+        self._crashes = Crashes(
+            store=self.store,
+            decisions=self._decisions,
+            clock=self.clock,
+            folder=self.data / "crashes",
+            settle_seconds=settle_seconds,
+            is_loaded=lambda name, key: bool((found := self._loader.find(name, key)) and found.loaded_at),
+        )
+        self._begins_safe = safe
         self._release: Release | None = None
         self._requirements = Requirements()
         planner = self._planner = Planner(
@@ -169,6 +184,8 @@ class Supervisor:
             clock=self.clock,
             describe=self._describe_import,
             offered={"shared": self.shared},
+            marker=self._crashes.marker,
+            refusal=self._crashes.refusal_to_load,
         )
         self._load_thread = LoadThread(loader=self._loader, deadline_seconds=import_seconds)
         self._output_folder = self.data / "output"
@@ -180,14 +197,19 @@ class Supervisor:
             failures=breaker_failures, store=self.store, decisions=self._decisions, changed=self._tell_quarantine
         )
         self._recovery = Recovery(
-            runs=self.store.runs, clock=self.clock, output_folder=self._output_folder, restart=self._restart
+            runs=self.store.runs,
+            clock=self.clock,
+            output_folder=self._output_folder,
+            restart=self._restart,
+            suspicion=self._crashes.suspicion,
         )
         self._dispatcher = Dispatcher(
             runs=self.store.runs,
             clock=self.clock,
             events=self.events,
             live_work=self._work,
-            ended=self._breaker.ended,
+            ended=self._run_ended,
+            marker=self._crashes.marker,
             isolation=ProcessRunner(
                 folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
             ),
@@ -238,7 +260,9 @@ class Supervisor:
             were_live=self.store.releases.were_live,
             probe=self._probe,
         )
-        self._calls = Calls(release=lambda: self._release, builder=self._builder, drainer=self._drainer)
+        self._calls = Calls(
+            release=lambda: None if self.safe_mode else self._release, builder=self._builder, drainer=self._drainer
+        )
         self.live = self._calls.live
         self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))
         self._syncer = Syncer(
@@ -257,6 +281,7 @@ class Supervisor:
             poll_seconds=poll_seconds,
             accept_rewritten=accept_rewritten,
             policy=policy,
+            crashes=self._crashes,
         )
         self._overview = Overview(
             release=lambda: self._release,
@@ -277,6 +302,7 @@ class Supervisor:
             if self._started:
                 return
             self._started = True
+            self._crashes.start(safe=self._begins_safe)
             self._probe.start()  # it gets ready while the first commit is fetched and planned
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
@@ -298,6 +324,7 @@ class Supervisor:
             if not self._started:
                 return
             self._started = False
+            self._crashes.stop()
             finder.remove_resolver(self._recaller.recall)
             archive.remove_folder(self.data)
             the_watchdog.stop(self._tell_stall)
@@ -655,6 +682,20 @@ class Supervisor:
             raise ConflictError("expected the repository to be held, it is not")
         self._syncer.poke()
 
+    @property
+    def safe_mode(self) -> str:
+        """Why no code of scripts is loaded, or ""."""
+        return self._crashes.safe_mode
+
+    def resume(self, *, actor: str) -> None:
+        """Leave safe mode, and take the commit again that is refused because a process died of it.
+
+        Raises ConflictError when there is neither.
+        """
+        if not self._crashes.resume(actor):
+            raise ConflictError("expected safe mode or a commit that is refused after a crash, there is neither")
+        self._syncer.rebuild()
+
     def audit(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
         """Who changed what, newest first."""
         return self.store.audit.find(before=before, limit=limit)
@@ -700,12 +741,15 @@ class Supervisor:
         """
         status, release = self.sync_status, self._release
         refusal = self.refusal
+        is_well = status.state != "failing" and release is not None and not self.safe_mode
         failed = len({*(release.failures if release else ()), *(refusal.failures if refusal else ())})
         return {
-            "status": "stopped" if not self._started else "ok" if status.state != "failing" and release else "degraded",
+            "status": "stopped" if not self._started else "ok" if is_well else "degraded",
             "sync": status.state.value,
             "revision": status.revision,
             "refused": refusal.revision if refusal else None,
+            "crash": refusal.crash or None if refusal else None,
+            "safe_mode": self.safe_mode or None,
             "scripts": len(release.scripts) if release else 0,
             "failed_scripts": failed,
             "open_runs": len(self._dispatcher.active()),
@@ -728,10 +772,13 @@ class Supervisor:
         if release is not None:
             at = {name: release.scripts[name] for name in self._decisions.quarantines if name in release.scripts}
             self._breaker.went_live({name: script.version.key for name, script in at.items()})
-            self._recovery.restart_lost_runs(release)
+            if not self.safe_mode:
+                self._recovery.restart_lost_runs(release)
 
     def _work(self, name: str) -> Work:
         """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
+        if self.safe_mode:
+            raise NotRunnableError(f"safe mode, no code of scripts is loaded: {self.safe_mode}")
         release = self._release
         script = release.scripts.get(name) if release else None
         if script is None:
@@ -800,7 +847,9 @@ class Supervisor:
         if release is None:
             return
         scripts = release.scripts
-        if names is None:
+        if self.safe_mode:
+            self._ticker.replan(dict(_missed_entries(release)))
+        elif names is None:
             self._ticker.replan({name: self._entry(each) for name, each in scripts.items() if each.header.schedules})
         else:
             self._ticker.change({name: self._entry(scripts[name]) if name in scripts else None for name in names})
@@ -819,6 +868,10 @@ class Supervisor:
         self._stalls.append(stall)
         logger.warning("thread %s %s", stall.name or hex(stall.thread), stall)
         self.events.emit("stall", stall.path, line=stall.line, seconds=stall.seconds)
+
+    def _run_ended(self, run: RunRecord) -> None:
+        self._breaker.ended(run)
+        self._crashes.ended_well(run)
 
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
@@ -857,6 +910,19 @@ class Supervisor:
         self._drainer.supersede((), lambda step, at: None)
         while self._drainer.look():
             pass
+
+
+def _missed_entries(release: Release) -> Iterator[tuple[str, Entry]]:
+    """The schedules of a release of which nothing is loaded, by script, as the headers have them: all are missed."""
+    for module in release.plan.modules.values():
+        if module.is_script and module.source is not None:
+            with contextlib.suppress(LivegraftError):
+                header = read_header(module.path, module.source.text)
+                if header.schedules:
+                    yield (
+                        module.script,
+                        Entry(header.schedules, header.overlap, header.missed, missed_reason="safe mode"),
+                    )
 
 
 def _policy(release: str) -> ReleasePolicy:

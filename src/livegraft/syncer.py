@@ -12,8 +12,9 @@ from typing import Final
 
 from livegraft.catalog import Refusal, ScriptFailure, SyncReport, SyncState, SyncStatus
 from livegraft.clock import Clock
+from livegraft.crashes import Crashes
 from livegraft.drainer import Drainer
-from livegraft.errors import BusyError, LivegraftError, MirrorError, NotFoundError
+from livegraft.errors import BusyError, LivegraftError, MirrorError, NotFoundError, QuarantinedError
 from livegraft.events import Events
 from livegraft.graph import Plan, Planner
 from livegraft.installed import Installed, PackageChange
@@ -55,8 +56,9 @@ class Syncer:
 
     ``switch`` makes a release live, ``replan`` then has the schedules of scripts
     tick that changed, of all when it gets None. ``pins`` and ``held`` are asked for
-    people's standing decisions. ``accept_rewritten`` takes a rewritten history without asking; otherwise the live
-    code stays until a person accepts it. ``policy`` tells what becomes of a commit of which a script fails.
+    people's standing decisions, ``crashes`` for what follows from those of the process. ``accept_rewritten`` takes a
+    rewritten history without asking; otherwise the live code stays until a person accepts it. ``policy`` tells what
+    becomes of a commit of which a script fails.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Syncer:
         poll_seconds: float,
         accept_rewritten: bool,
         policy: ReleasePolicy,
+        crashes: Crashes,
     ) -> None:
         self._mirror, self._planner, self._builder, self._drainer = mirror, planner, builder, drainer
         self._releases, self._clock, self._events = releases, clock, events
@@ -86,6 +89,8 @@ class Syncer:
         self._poll_seconds = poll_seconds
         self._accept_rewritten = accept_rewritten
         self._policy = policy
+        self._crashes = crashes
+        self._shows_only = False
         self._refused: _Refused | None = None
         self._release: Release | None = None
         self._plan: Plan | None = None
@@ -167,6 +172,9 @@ class Syncer:
         scripts = self._told(release) if release else {}
         if refused is None:
             assert release is not None  # noqa: S101 - one of both is there
+            if self._shows_only:
+                reason = f"safe mode: {self._crashes.safe_mode}"
+                return SyncReport(release.revision.id, ReleaseState.REFUSED, reason, tuple(scripts.values()))
             error = "held: newer commits wait until somebody lets go" if self._held() else ""
             return SyncReport(release.revision.id, ReleaseState.LIVE, error, tuple(scripts.values()))
         scripts |= {outcome.script: outcome for outcome in refused.told.scripts}
@@ -307,6 +315,8 @@ class Syncer:
         return glanced
 
     def _follow_to(self, revision: Revision, steps: dict[str, datetime]) -> None:
+        if self._is_withheld(revision, steps):
+            return
         if self._plan is not None and self._plan.revision.id == revision.id:
             self._look_again(self._plan)
             return
@@ -322,7 +332,11 @@ class Syncer:
         """The newest commit was taken or refused before: only packages and people's decisions can have changed."""
         asked, refused = self._rebuild_asked, self._refused
         if refused is not None:
-            if (asked or self._builder.may_mend(refused.told.failures.values())) and not self._held():
+            if (
+                not refused.told.crash
+                and (asked or self._builder.may_mend(refused.told.failures.values()))
+                and not self._held()
+            ):
                 self._try(plan, refused.id, {}, whole=True)
             if self._refused is None or self._release is None:
                 return
@@ -345,6 +359,67 @@ class Syncer:
             return
         self._build(self._planner.plan(snapshot))
 
+    def _is_withheld(self, revision: Revision, steps: dict[str, datetime]) -> bool:
+        """Whether the newest commit is not to be taken because processes died; what there is instead is live then."""
+        self._crashes.see(revision.id)
+        if self._crashes.safe_mode:
+            self._show(revision)
+            return True
+        if self._shows_only:
+            self._release = self._plan = None
+            self._shows_only = False
+        refused = self._refused
+        if refused is not None and refused.told.crash:
+            if refused.told.revision == revision.id and self._crashes.refusal(revision.id):
+                return False  # known, and looked at again as any other
+            self._refused = self._plan = None
+        return bool(self._crashes.refusal(revision.id)) and self._withhold(revision, steps)
+
+    def _show(self, revision: Revision) -> None:
+        """Safe mode: what a commit has, from its files alone."""
+        if self._shows_only and self._plan is not None and self._plan.revision.id == revision.id:
+            return
+        self._plan = plan = self._planner.plan(self._mirror.snapshot(revision))
+        error = QuarantinedError("", 0, f"safe mode: {self._crashes.safe_mode}")
+        self._release = self._builder.build_nothing(plan, error)
+        self._refused, self._shows_only = None, True
+        self._switch(self._release)
+        self._replan(None)
+
+    def _withhold(self, revision: Revision, steps: dict[str, datetime]) -> bool:
+        """Refuse a commit that a process died of, with the last good one live; False if there is none."""
+        if self._release is None:
+            good = self._good_plan()
+            if good is None:
+                return False
+            id, good_plan = good
+            self._build(good_plan)
+            self._releases.update(id, state=ReleaseState.LIVE)
+        self._plan = plan = self._planner.plan(self._mirror.snapshot(revision))
+        serving = {name: script.version.key for name, script in self._release.scripts.items()} if self._release else {}
+        planned = {each.script: each.key for each in plan.modules.values() if each.is_script}
+        changed = [name for name in sorted({*planned, *serving}) if planned.get(name) != serving.get(name)]
+        withheld = tuple(ScriptOutcome(name, Outcome.WITHHELD, planned.get(name, "")) for name in changed)
+        told = Refusal(revision.id, {}, withheld, self._crashes.refusal(revision.id))
+        known = self._releases.get(revision.id)
+        id = known.id if known else self._releases.add(_record_of(revision, steps))
+        self._refused = _Refused(id, plan, told)
+        unchanged = len(serving.keys() - set(changed))
+        self._releases.update(
+            id, state=ReleaseState.REFUSED, scripts=told.scripts, unchanged=unchanged, error=told.reason
+        )
+        self._events.emit("release", revision.id, state=ReleaseState.REFUSED.value)
+        return True
+
+    def _good_plan(self) -> tuple[int, Plan] | None:
+        """The release to fall back to, with its id, if the mirror still has one."""
+        for record in self._crashes.last_good():
+            try:
+                return record.id, self._planner.plan(self._mirror.snapshot(self._mirror.revision(record.revision)))
+            except NotFoundError:  # a mirror that was made anew from a rewritten history
+                continue
+        return None
+
     def _mend(self, plan: Plan) -> None:
         """Try again what failed for want of packages, and write what loads now into the commit's release."""
         taken = self._releases.get(plan.revision.id)
@@ -358,8 +433,10 @@ class Syncer:
     def _start_from_what_is_here(self, seen_at: datetime) -> None:
         tip = self._mirror.tip()
         if tip is not None:
-            self._begin(tip)
-            self._take(tip, {"seen": seen_at, "fetched": seen_at})
+            steps = {"seen": seen_at, "fetched": seen_at}
+            if not self._is_withheld(tip, steps):
+                self._begin(tip)
+                self._take(tip, steps)
 
     def _check_history(self, revision: Revision) -> None:
         """Refuse a tip that does not have the live commit in its history, unless that is accepted."""
@@ -376,11 +453,7 @@ class Syncer:
 
     def _take(self, revision: Revision, steps: dict[str, datetime]) -> None:
         """Make a commit live: plan, load beside, switch, drain."""
-        id = self._releases.add(
-            ReleaseRecord(
-                0, revision.id, revision.author, revision.subject, revision.committed_at, ReleaseState.LOADING, steps
-            )
-        )
+        id = self._releases.add(_record_of(revision, steps))
         try:
             snapshot = self._mirror.snapshot(revision)
             self._locks.see(snapshot.files)
@@ -424,7 +497,7 @@ class Syncer:
         steps = {} if steps is None else steps
         whole, self._rebuild_asked = whole or self._rebuild_asked, False
         # The drainer keeps still meanwhile: what the release takes back must not be half gone.
-        with self._drainer.turn:
+        with self._crashes.switching(plan.revision.id), self._drainer.turn:
             candidate = self._builder.build(plan, self._release, self._pins(), failures=failures, whole=whole)
             steps["loaded"] = self._clock.now()
             is_refused = policy is ReleasePolicy.WHOLE and bool(candidate.release.failures)
@@ -433,6 +506,7 @@ class Syncer:
                 steps["live"] = self._clock.now()
                 changed = [outcome.script for outcome in candidate.outcomes] if self._release is not None else None
                 self._release = candidate.release
+                self._crashes.went_live(plan.revision.id)
                 self._replan(changed)
             roots = self._release.roots() if self._release else ()
             self._drainer.supersede(roots, lambda step, at: self._finished(id, step, at))
@@ -495,7 +569,7 @@ class Syncer:
         before, now = self._status, self._clock.now()
         self._status = SyncStatus(
             state,
-            self._release.revision.id if self._release else None,
+            self._release.revision.id if self._release and not self._shows_only else None,
             now,
             before.succeeded_at if state is SyncState.FAILING else now,
             str(self._error) if self._error else "",
@@ -504,6 +578,12 @@ class Syncer:
         )
         if (before.state, before.error) != (state, self._status.error):
             self._events.emit("sync", self._status.revision or "", state=state.value)
+
+
+def _record_of(revision: Revision, steps: Mapping[str, datetime]) -> ReleaseRecord:
+    return ReleaseRecord(
+        0, revision.id, revision.author, revision.subject, revision.committed_at, ReleaseState.LOADING, steps
+    )
 
 
 def _unchanged(name: str, release: Release) -> ScriptOutcome:

@@ -44,7 +44,8 @@ class Entry:
     """What the ticker knows of one live script.
 
     ``jitter`` spreads schedules that share a due time: each starts up to that much later, always by the
-    same amount. With a ``suspended_reason`` (a quarantine) its slots are skipped and say why.
+    same amount. With a ``suspended_reason`` (a quarantine) its slots are skipped and say why; with a ``missed_reason``
+    (safe mode) they are missed.
     """
 
     schedules: tuple[Schedule, ...]
@@ -52,6 +53,7 @@ class Entry:
     missed: Missed = Missed.LATEST
     jitter: timedelta = timedelta(0)
     suspended_reason: str = ""
+    missed_reason: str = ""
 
 
 _NOTHING: Final = Entry(())
@@ -264,6 +266,8 @@ class Ticker:
         """The slot's row, with its run when it runs; None to ask again later."""
         if slot.missed_reason:
             return self._row(timer, slot, SlotState.MISSED, reason=slot.missed_reason), None
+        if entry.missed_reason:
+            return self._row(timer, slot, SlotState.MISSED, reason=entry.missed_reason), None
         if entry.suspended_reason:
             return self._row(timer, slot, SlotState.SKIPPED, reason=entry.suspended_reason), None
         try:

@@ -255,6 +255,13 @@ def let_go(core: Core, actor: Caller) -> Json:
     return _held(core)
 
 
+@router.post("/resume", dependencies=[CARRIES_NOTHING])
+def resume(core: Core, actor: Caller) -> Json:
+    """Leave safe mode, and take the commit again that is refused because a process died of it."""
+    core.resume(actor=actor)
+    return dict(core.health())
+
+
 @router.post("/links", status_code=201, dependencies=[CARRIES_NOTHING])
 def new_link(request: Request, actor: Caller) -> Json:
     """A secret for a link that signs in whoever opens it first: ``/login?token=SECRET``."""

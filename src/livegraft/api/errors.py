@@ -22,6 +22,7 @@ STATUS_OF_CODE: Final = {
     "source": HTTPStatus.CONFLICT,
     "header": HTTPStatus.CONFLICT,
     "load": HTTPStatus.CONFLICT,
+    "quarantined": HTTPStatus.CONFLICT,
     "contract": HTTPStatus.CONFLICT,
     "not_live": HTTPStatus.NOT_FOUND,
     "parameters": HTTPStatus.CONFLICT,

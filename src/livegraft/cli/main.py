@@ -88,17 +88,29 @@ def serve(
     breaker_failures: Annotated[
         int, typer.Option(min=0, help="After how many failed runs in a row a script is quarantined; 0: never.")
     ] = 5,
+    settle_seconds: Annotated[
+        float, typer.Option(min=0, help="Who dies within that time of a switch died of it; 0: no death is judged.")
+    ] = 60.0,
+    safe: Annotated[bool, typer.Option("--safe", help="Start in safe mode: no code of scripts is loaded.")] = False,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", help="Serve in a child process, and start another one when it dies.")
+    ] = False,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
     """Run the scripts of a repository in a server of their own."""
+    if supervised:
+        from livegraft.cli.supervised import is_parent, supervise
+
+        if is_parent():
+            raise typer.Exit(supervise(listen))
     from livegraft.cli.serve import serve as serve_repository
 
     serve_repository(
         repository,
         branch=branch,
         data=data,
-        listen=listen,
+        listen_on=listen,
         poll=poll,
         accept_rewritten=accept_rewritten,
         probe=probe,
@@ -106,6 +118,8 @@ def serve(
         drain_seconds=drain_seconds,
         drain_policy=drain_policy,
         breaker_failures=breaker_failures,
+        settle_seconds=settle_seconds,
+        safe=safe,
         provide=provide or [],
         as_json=as_json,
     )
@@ -351,6 +365,12 @@ def hold(reason: Reason = "", url: Url = None, token: Token = None, as_json: Jso
 def let_go(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Have a held server follow its repository again."""
     _decide(url, token, as_json, "/let-go")
+
+
+@command()
+def resume(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Have a server leave safe mode, and take the commit again that it refuses after a crash."""
+    _decide(url, token, as_json, "/resume")
 
 
 @command()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import uvicorn
 
 from livegraft.access import Access
+from livegraft.cli.listening import listen, url_of
 from livegraft.cli.resources import resources
-from livegraft.errors import ConfigurationError
+from livegraft.cli.supervised import given_socket
 from livegraft.supervisor import Supervisor
 
 _LAST_REQUESTS_SECONDS = 2
-_LAST_PORT = 65535
 
 
 def serve(
@@ -28,7 +27,7 @@ def serve(
     *,
     branch: str,
     data: Path,
-    listen: str,
+    listen_on: str,
     poll: float,
     accept_rewritten: bool,
     probe: bool,
@@ -36,6 +35,8 @@ def serve(
     drain_seconds: float,
     drain_policy: str,
     breaker_failures: int,
+    settle_seconds: float,
+    safe: bool,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -43,25 +44,28 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("alembic", "uvicorn", "watchfiles"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    address = _listen(listen)
-    local = Path(repository).expanduser()
-    supervisor = Supervisor(
-        str(local.absolute()) if local.exists() else repository,
-        branch=branch,
-        data=data,
-        provide=resources(provide),
-        poll_seconds=poll,
-        accept_rewritten=accept_rewritten,
-        probe=probe,
-        release=release,
-        drain_seconds=drain_seconds,
-        drain_policy=drain_policy,
-        breaker_failures=breaker_failures,
-    )
-    with address, supervisor:
+    with given_socket() as given, ExitStack() as opened, _signals_end_the_start():
+        address = opened.enter_context(given or listen(listen_on))
+        local = Path(repository).expanduser()
+        supervisor = Supervisor(
+            str(local.absolute()) if local.exists() else repository,
+            branch=branch,
+            data=data,
+            provide=resources(provide),
+            poll_seconds=poll,
+            accept_rewritten=accept_rewritten,
+            probe=probe,
+            release=release,
+            drain_seconds=drain_seconds,
+            drain_policy=drain_policy,
+            breaker_failures=breaker_failures,
+            settle_seconds=settle_seconds,
+            safe=safe,
+        )
+        opened.enter_context(supervisor)
         server = uvicorn.Server(_config(supervisor.web))
         access = Access.of(supervisor)
-        url = _url(address)
+        url = url_of(address)
         address.listen()  # who reads the line below may connect at once
         link = f"{url}/login?token={access.new_login_token()}"
         with _signals_end(server):
@@ -71,6 +75,20 @@ def serve(
                 print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
                 print(f"open {link}", flush=True)
             server.run(sockets=[address])
+
+
+@contextmanager
+def _signals_end_the_start() -> Iterator[None]:
+    """A signal that comes before there is a server ends the process in order: that is no crash.
+
+    It is over before the supervisor stops: then a second signal ends the process at once.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handled_by(end):
+        yield
 
 
 @contextmanager
@@ -84,35 +102,21 @@ def _signals_end(server: uvicorn.Server) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    with _handled_by(end):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, known in before.items():
+            signal.signal(number, known)
 
 
 def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS, lifespan="off"
     )
-
-
-def _url(address: socket.socket) -> str:
-    host, port = address.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _listen(text: str) -> socket.socket:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ConfigurationError(f"expected --listen HOST:PORT, got: {text!r}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    address = socket.socket(family, socket.SOCK_STREAM)
-    address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        address.bind((host.strip("[]"), int(port)))
-    except OSError as error:
-        address.close()
-        raise ConfigurationError(f"expected {text!r} to be free to listen on, got: {error.strerror}") from error
-    return address

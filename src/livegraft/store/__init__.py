@@ -101,16 +101,21 @@ class SlotRecord:
 
 
 class RestraintKind(StrEnum):
-    """A person's standing decision: quarantine or pin a script, hold the repository."""
+    """A standing decision: quarantine or pin a script, hold the repository; of crashes: refuse a commit, safe mode."""
 
     QUARANTINE = "quarantine"
     PIN = "pin"
     HOLD = "hold"
+    REFUSE_COMMIT = "refuse commit"
+    SAFE_MODE = "safe mode"
 
 
 @dataclass(frozen=True, slots=True)
 class Restraint:
-    """``subject`` is the script's name ("" for the repository); a pin names the ``key`` and its ``revision``."""
+    """``subject`` is the script's name, a commit's id, or "" for the repository.
+
+    A pin names the ``key`` and its ``revision``.
+    """
 
     kind: RestraintKind
     subject: str
@@ -253,6 +258,9 @@ class Releases(Protocol):
         """Newest first, before the given release id."""
 
     def live(self) -> ReleaseRecord | None: ...
+
+    def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
+        """Revisions that have the step ``settled``, and when they had it last; the last first."""
 
     def add_versions(self, versions: Iterable[VersionRecord]) -> None:
         """Remember versions of scripts that went live; one that is known keeps its first revision."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import RunFailure
@@ -77,6 +77,14 @@ class SqlReleases:
     def live(self) -> ReleaseRecord | None:
         wanted = select(schema.releases).where(_releases.state == ReleaseState.LIVE.value).limit(1)
         return next(iter(self._read(wanted)), None)
+
+    def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
+        steps = schema.release_steps.c
+        last = func.max(steps.at).label("last")
+        wanted = select(_releases.revision, last).join(schema.release_steps, steps.release_id == _releases.id)
+        wanted = wanted.where(steps.step == "settled").group_by(_releases.revision).order_by(last.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [(revision, at) for revision, at in connection.execute(wanted)]
 
     def add_versions(self, versions: Iterable[VersionRecord]) -> None:
         # By hand: asdict copies each value deeply, and a first release has thousands of versions.

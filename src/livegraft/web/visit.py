@@ -23,10 +23,13 @@ class Visit:
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page with its frame: navigation, state of the sync, who is signed in."""
+        refusal, safe_mode = self.supervisor.refusal, self.supervisor.safe_mode
         frame = {
+            "safe_mode": safe_mode,
+            "crash": refusal if refusal and refusal.crash else None,
             "now": self.supervisor.clock.now(),
             "sync": self.supervisor.sync_status,
-            "failure_count": sum(script.error is not None for script in self.supervisor.scripts),
+            "failure_count": 0 if safe_mode else sum(script.error is not None for script in self.supervisor.scripts),
             "actor": self.actor,
         }
         return HTMLResponse(render(self.request, template, frame | values), status)

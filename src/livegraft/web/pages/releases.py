@@ -72,6 +72,12 @@ def hold(visit: SignedIn, sent: Sent) -> Response:
     return visit.to("releases")
 
 
+@router.post("/releases/resume", name="resume")
+def resume(visit: SignedIn) -> Response:
+    visit.supervisor.resume(actor=visit.actor)
+    return visit.to("releases")
+
+
 @router.post("/releases/let-go", name="let_go")
 def let_go(visit: SignedIn) -> Response:
     visit.supervisor.let_go(actor=visit.actor)
