@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from livegraft.context import artifacts, cancelled, progress
 from livegraft.errors import LivegraftError
 from livegraft.markdown import Markdown
+from livegraft.offers import choices
 from livegraft.shared_data import ABSENT, SharedData, shared
+from livegraft.uploads import Upload
 
 __all__ = [
     "ABSENT",
@@ -15,8 +17,10 @@ __all__ = [
     "Markdown",
     "SharedData",
     "Supervisor",
+    "Upload",
     "artifacts",
     "cancelled",
+    "choices",
     "progress",
     "shared",
 ]

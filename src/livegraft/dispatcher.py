@@ -14,11 +14,13 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import SecretBytes, SecretStr
 
 from livegraft import process
 from livegraft.alarms import Alarms
@@ -31,7 +33,7 @@ from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundE
 from livegraft.events import Events
 from livegraft.header import DEFAULT, Header, Retries
 from livegraft.line import Line, Turn
-from livegraft.parameters import Parameters
+from livegraft.parameters import SECRET_MASK, Parameters
 from livegraft.recorder import Recorder
 from livegraft.run import (
     BODY_KINDS,
@@ -55,6 +57,7 @@ from livegraft.runner.result import content
 from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
 from livegraft.store import Runs
+from livegraft.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +116,18 @@ class Work:
             return _PROCESS
         return _TASK if self.is_async else _THREAD
 
+    def kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments as the history has them: as JSON, secrets masked."""
+        secrets = self.parameters.secrets
+        return {name: SECRET_MASK if name in secrets else plain_or_text(value) for name, value in arguments.items()}
+
+    def sent(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments as another process is told: as JSON, with the secrets."""
+        return {
+            name: plain_or_text(value.get_secret_value() if isinstance(value, (SecretStr, SecretBytes)) else value)
+            for name, value in arguments.items()
+        }
+
     def turn(self, bound: Mapping[str, Any]) -> Turn:
         """What a run with these arguments waits for."""
         concurrency = self.header.concurrency
@@ -127,8 +142,8 @@ class PreparedRun(RunRecord):
     """A run that can be written and then launched; dropped instead, it leaves nothing behind."""
 
     work: Work
-    bound: Mapping[str, Any]
-    given: Mapping[str, Any]
+    bound: Mapping[str, Any] = field(repr=False)
+    given: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +155,7 @@ class _Asked:
 
 
 class _OpenRun:
-    """A run of this process, until its end is written. ``given`` are its arguments, to be given again."""
+    """A run of this process, until its end is written. ``given`` are its arguments, secrets too, to be given again."""
 
     __slots__ = (
         "asked",
@@ -231,7 +246,7 @@ class Dispatcher:
     script execute now; it raises LivegraftError as long as it takes none. ``ended`` is told of each end, once written.
     ``marker`` is told what executes in this process.
     ``output_folder``, which exists, takes the output of open runs that is too long for memory; ``artifacts``
-    keeps the files that they leave.
+    keeps the files that they leave, ``uploads`` those that they are given.
     """
 
     def __init__(
@@ -243,6 +258,7 @@ class Dispatcher:
         live_work: Callable[[str], Work],
         output_folder: Path | None = None,
         artifacts: Artifacts | None = None,
+        uploads: Uploads | None = None,
         ended: Callable[[RunRecord], None] = lambda record: None,
         marker: CrashMarker | None = None,
         queue_limit: int = 10_000,
@@ -259,6 +275,7 @@ class Dispatcher:
         self._live_work = live_work
         self._output_folder = output_folder
         self._artifacts = artifacts
+        self._uploads = uploads
         self._ended = ended
         self._marker = marker or CrashMarker()
         self._queue_limit = queue_limit
@@ -333,7 +350,8 @@ class Dispatcher:
 
     def prepare(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> PreparedRun:
         """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
-        bound = work.parameters.bind(arguments)
+        arguments = self._with_files_kept(work, arguments)
+        bound = self._bound(work, arguments)
         with self._changed:
             if not self._accepting:
                 raise NotRunnableError(_STOPPING)
@@ -346,7 +364,7 @@ class Dispatcher:
             revision=work.revision,
             trigger=trigger,
             actor=actor,
-            arguments={name: plain_or_text(value) for name, value in arguments.items()},
+            arguments=work.kept(arguments),
             state=RunState.QUEUED,
             process=process.identity(),
             queued_at=self._clock.now(),
@@ -369,11 +387,20 @@ class Dispatcher:
             else:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
 
+    def _with_files_kept(self, work: Work, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        files = work.parameters.files
+        if self._uploads is None or files.isdisjoint(arguments):
+            return arguments
+        return {name: self._uploads.keep(value) if name in files else value for name, value in arguments.items()}
+
+    def _bound(self, work: Work, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return work.parameters.bind(arguments, uploads=self._uploads.folder if self._uploads else None)
+
     def _line_up(self, entry: _OpenRun, work: Work, bound: Mapping[str, Any]) -> None:
         id = entry.record.id
         entry.runner = self._runners[work.pool]
         entry.locate, entry.timeout = work.locate, work.header.timeout
-        call = Call(work.function, bound, work.locate, work.isolated, entry.record.arguments)
+        call = Call(work.function, bound, work.locate, work.isolated, work.sent(entry.given) if work.isolated else {})
         entry.job = Job(entry.run, call, begin=partial(self._begin, id), end=partial(self._end, id))
         self._line.put(id, work.turn(bound))
         if work.header.queue_timeout is not None:
@@ -560,7 +587,7 @@ class Dispatcher:
         """A retry is due: make it, of the version that is live now."""
         try:
             work = self._live_work(entry.record.script)
-            bound = work.parameters.bind(entry.given)
+            bound = self._bound(work, entry.given)
         except LivegraftError as error:
             self._finish(entry, RunState.FAILED, None, RunFailure(error.code, str(error)))
             return

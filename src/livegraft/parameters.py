@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -27,9 +28,14 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from livegraft.errors import ArgumentsError, LoadError
+from livegraft.offers import Choices
+from livegraft.uploads import FILE_FORMAT
 
 SHOWN_VALUE_LIMIT: Final = 80
 """Characters of a wrong value that an error message repeats."""
+
+SECRET_MASK: Final = "*" * 10
+"""Stands in the history for an argument that is a secret."""
 
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _DURATION_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -69,12 +75,18 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter that people fill in."""
+    """One parameter that people fill in.
+
+    A secret one, or one with a secret in it, is kept nowhere as a whole. ``source`` gives the choices of the script.
+    """
 
     name: str
     adapter: TypeAdapter[Any]
     default: object
     description: str
+    is_secret: bool = False
+    has_file: bool = False
+    source: Callable[[], Any] | None = None
 
     @property
     def required(self) -> bool:
@@ -129,28 +141,45 @@ class Parameters:
         return {*self._asked, *self._resources}
 
     @property
+    def secrets(self) -> Collection[str]:
+        """The parameters whose arguments are never kept or shown."""
+        return {name for name, parameter in self._asked.items() if parameter.is_secret}
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The parameters that are files or have files in them."""
+        return frozenset(name for name, parameter in self._asked.items() if parameter.has_file)
+
+    @property
+    def sources(self) -> Mapping[str, Callable[[], Any]]:
+        """What to call for the choices of the parameters that have such."""
+        return {name: parameter.source for name, parameter in self._asked.items() if parameter.source is not None}
+
+    @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema of what people give: an object whose properties are the parameters."""
         if self._schema is None:
             self._schema = _schema(self._asked)
         return self._schema
 
-    def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(self, arguments: Mapping[str, Any], *, uploads: Path | None = None) -> dict[str, Any]:
         """Python values by parameter name, resources included.
 
-        Takes Python values, JSON values, and the strings that a form or a command line gives.
-        Raises ArgumentsError with every problem at once.
+        Takes Python values, JSON values, and the strings that a form or a command line gives; files by their names in
+        the folder ``uploads``. Raises ArgumentsError with every problem at once.
         """
         problems = {name: self._unknown(name) for name in arguments if name not in self._asked}
         bound: dict[str, Any] = dict(self._resources)
         for name, parameter in self._asked.items():
-            if name in arguments:
+            if name in arguments and parameter.is_secret and arguments[name] == SECRET_MASK:
+                problems[name] = "is a secret, which is not kept: please give it again"
+            elif name in arguments:
                 try:
-                    bound[name] = _validate(parameter.adapter, arguments[name])
+                    bound[name] = _validate(parameter.adapter, arguments[name], {"uploads": uploads})
                 except ValidationError as error:
-                    problems.update(_problems(name, error))
+                    problems.update(_secret_problems(name, error) if parameter.is_secret else _problems(name, error))
                 except Exception as error:  # noqa: BLE001 - validators are the script's code and may raise anything
-                    problems[name] = f"{type(error).__qualname__}: {error}"
+                    problems[name] = type(error).__qualname__ + ("" if parameter.is_secret else f": {error}")
             elif parameter.required:
                 problems[name] = "expected a value, got: none"
             else:
@@ -207,8 +236,29 @@ class _Reader:
         if type(parameter.default).__module__ == "pydantic.fields":
             raise self._error(parameter, "expected a plain default, got: Field(...); write Annotated[TYPE, Field(...)]")
         annotation = self._annotation(parameter)
-        adapter = _plain_adapter(annotation) if _is_plain(annotation) else self._described(parameter, annotation)
-        return Parameter(parameter.name, adapter, parameter.default, self._description(parameter.name))
+        name, default = parameter.name, parameter.default
+        if _is_plain(annotation):
+            return Parameter(name, _plain_adapter(annotation), default, self._description(name))
+        adapter, schema = self._described(parameter, annotation)
+        return Parameter(
+            name,
+            adapter,
+            default,
+            self._description(name),
+            is_secret=_has_format(schema, "password"),
+            has_file=_has_format(schema, FILE_FORMAT),
+            source=self._source(parameter, annotation),
+        )
+
+    def _source(self, parameter: inspect.Parameter, annotation: Any) -> Callable[[], Any] | None:
+        """What to call for the choices of a parameter, if its annotation names that."""
+        found = _choices_in(annotation)
+        if found is None:
+            return None
+        function = self._globals.get(found.source) if isinstance(found.source, str) else found.source
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise self._error(parameter, f"expected choices() to name a function of this file, got: {found.source!r}")
+        return partial(_called, function, self._script, self._resources)
 
     def _annotation(self, parameter: inspect.Parameter) -> Any:
         if parameter.annotation is inspect.Parameter.empty:
@@ -222,12 +272,12 @@ class _Reader:
             return hints[parameter.name]
         raise self._error(parameter, f"has an annotation that cannot be evaluated: {problem}")
 
-    def _described(self, parameter: inspect.Parameter, annotation: Any) -> TypeAdapter[Any]:
+    def _described(self, parameter: inspect.Parameter, annotation: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+        """How pydantic takes a value of this type, and its schema."""
         # Classes describe themselves to pydantic by code of their own, which may raise anything.
         with contextlib.suppress(Exception):
             adapter = TypeAdapter(annotation)
-            adapter.json_schema()
-            return adapter
+            return adapter, adapter.json_schema()
         # Raised out here: an error is kept with its version, and the one from pydantic would hold the version's code.
         what = getattr(annotation, "__qualname__", annotation)
         reason = f"expected a type that people can fill in or that the host provides, got: {what}"
@@ -306,13 +356,13 @@ def _is_instance(value: object, wanted: type) -> bool:
         return False
 
 
-def _validate(adapter: TypeAdapter[Any], value: Any) -> Any:
+def _validate(adapter: TypeAdapter[Any], value: Any, context: Mapping[str, Any]) -> Any:
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_python(value, context=context)
     except ValidationError:
         # A list or an object from a command line or a form is JSON text.
         if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-            return adapter.validate_json(value)
+            return adapter.validate_json(value, context=context)
         raise
 
 
@@ -324,6 +374,34 @@ def _problems(name: str, error: ValidationError) -> dict[str, str]:
         message = fault["msg"][:1].lower() + fault["msg"][1:]
         problems[place] = f"{message}, got: {_shown(fault['input'])}"
     return problems
+
+
+def _secret_problems(name: str, error: ValidationError) -> dict[str, str]:
+    """What is wrong with a secret, without a word of it: what validators of scripts say may repeat it."""
+    kinds = {fault["type"].replace("_", " ") for fault in error.errors(include_url=False, include_context=False)}
+    return {name: f"is not taken: {', '.join(sorted(kinds))}"}
+
+
+def _has_format(schema: object, wanted: str) -> bool:
+    """Whether a schema, or one in it, is of a format."""
+    if isinstance(schema, dict):
+        return schema.get("format") == wanted or any(_has_format(each, wanted) for each in schema.values())
+    return isinstance(schema, list) and any(_has_format(each, wanted) for each in schema)
+
+
+def _called(function: Callable[..., Any], script: str, resources: Resources) -> Any:
+    """What a function of a script returns when it is given what the host provides, and defaults."""
+    return function(**Parameters(function, script, resources).bind({}))
+
+
+def _choices_in(annotation: Any) -> Choices | None:
+    """The choices that an annotation names, for itself or for the items of its list."""
+    parts = (*getattr(annotation, "__metadata__", ()), *typing.get_args(annotation))
+    for part in parts:
+        found = part if isinstance(part, Choices) else _choices_in(part)
+        if found is not None:
+            return found
+    return None
 
 
 def _shown(value: object) -> str:
@@ -345,7 +423,10 @@ def _schema(asked: Mapping[str, Parameter]) -> dict[str, Any]:
 
 def _property(parameter: Parameter, described: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(described)
-    if not parameter.required:
+    if parameter.is_secret:
+        shown["writeOnly"] = True
+        shown.pop("default", None)
+    elif not parameter.required:
         try:
             shown["default"] = to_jsonable_python(parameter.default, inf_nan_mode="null")
         except Exception:  # noqa: BLE001 - a default that is no JSON is used all the same, and not shown

@@ -51,6 +51,7 @@ from livegraft.loading import LoadThread
 from livegraft.locks import LockChange
 from livegraft.mirror import Mirror
 from livegraft.mirror.git import GitMirror
+from livegraft.offers import Offer, Offers
 from livegraft.overview import Overview, live_version
 from livegraft.parameters import Resources
 from livegraft.probe import NoProbe, Probe
@@ -83,6 +84,7 @@ from livegraft.store import (
 from livegraft.store.sqlite import open_store
 from livegraft.syncer import Syncer
 from livegraft.ticker import Entry, Ticker
+from livegraft.uploads import Uploads
 from livegraft.version import Version
 
 logger = logging.getLogger(__name__)
@@ -191,6 +193,8 @@ class Supervisor:
         self._output_folder = self.data / "output"
         self._output_folder.mkdir(exist_ok=True, mode=0o700)
         self.artifacts = Artifacts(self.data / "artifacts")
+        self._uploads = Uploads(self.data / "uploads")
+        self._offers = Offers()
         if breaker_failures < 0:
             raise ConfigurationError(f"expected breaker_failures to be at least 0, got: {breaker_failures}")
         self._breaker = Breaker(
@@ -211,10 +215,14 @@ class Supervisor:
             ended=self._run_ended,
             marker=self._crashes.marker,
             isolation=ProcessRunner(
-                folder=self._loader.folder, scratch=self.data / "runs", prepare=self._loader.write_data
+                folder=self._loader.folder,
+                scratch=self.data / "runs",
+                uploads=self._uploads.folder,
+                prepare=self._loader.write_data,
             ),
             output_folder=self._output_folder,
             artifacts=self.artifacts,
+            uploads=self._uploads,
         )
         self._drainer = Drainer(
             loader=self._loader,
@@ -239,7 +247,7 @@ class Supervisor:
         self._pruner = Pruner(
             folder=self.data / "sources",
             loaded=lambda: {version.key for version in self._loader.versions},
-            more=lambda: self.artifacts.prune(lambda run_id: self.store.runs.get(run_id) is not None),
+            more=self._prune_files,
         )
         self._recaller = Recaller(
             loader=self._loader,
@@ -453,6 +461,13 @@ class Supervisor:
         if planned is None or planned.source is None:
             raise self._no_script(name)
         return planned.source.text
+
+    def offers(self, name: str) -> Mapping[str, Offer]:
+        """Asks a live script for the choices that it has at the moment, for its parameters with ``choices()``."""
+        script = self._release.scripts.get(name) if self._release else None
+        if script is None or not script.parameters.sources or name in self._decisions.quarantines:
+            return {}
+        return self._offers.of(script.version.key, script.parameters)
 
     def sync(self, *, actor: str = "host", timeout: float | None = None, accept_rewritten: bool = False) -> SyncReport:
         """Look at the repository now; returns when its newest commit is live or refused.
@@ -876,6 +891,10 @@ class Supervisor:
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
             self._dispatcher.cancel(run_id)
+
+    def _prune_files(self) -> None:
+        self.artifacts.prune(lambda run_id: self.store.runs.get(run_id) is not None)
+        self._uploads.prune()
 
     def _write_decision(self, decision: Decision) -> None:
         """What the drain policy did stands beside what people do."""

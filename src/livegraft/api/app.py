@@ -134,6 +134,13 @@ def unpin(name: str, core: Core, actor: Caller) -> Json:
     return shapes.script(core.script(name))
 
 
+@router.get("/scripts/{name:path}/choices")
+def choices_of_script(name: str, core: Core) -> Json:
+    """What the script offers at the moment for its parameters with choices()."""
+    core.script(name)
+    return {"choices": {parameter: shapes.offer(each) for parameter, each in core.offers(name).items()}}
+
+
 @router.get("/scripts/{name:path}")
 def script(name: str, core: Core) -> Json:
     """One script, with the versions that were live once."""

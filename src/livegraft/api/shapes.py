@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from livegraft.artifact_files import Artifact
 from livegraft.bars import Progress
 from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
+from livegraft.offers import Offer
 from livegraft.run import RunFailure, RunRecord
 from livegraft.runner.watchdog import Stall
 from livegraft.store import (
@@ -170,6 +171,10 @@ def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
 
 def bars(progress: Iterable[Progress]) -> list[Json]:
     return [{"fraction": each.fraction, "text": each.text} for each in progress]
+
+
+def offer(offer: Offer) -> Json:
+    return {"values": [{"value": each.value, "label": each.label} for each in offer.choices], "problem": offer.problem}
 
 
 def artifact(artifact: Artifact) -> Json:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from getpass import getpass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from livegraft.errors import ArgumentsError
+from livegraft.uploads import FILE_FORMAT
+
+SHOWN_OFFERS = 20
 
 
 def read_arguments(script: str, options: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,22 +44,102 @@ def read_arguments(script: str, options: Sequence[str], schema: Mapping[str, Any
             if not rest:
                 raise ArgumentsError(script, {name: "expected a value after the option"})
             value = rest.pop(0)
-        if "array" in kinds and not (value == "null" and "null" in kinds):
+        if properties[name].get("writeOnly") and value == "-":
+            value = getpass(f"{name}: ")
+        if _is_file(properties[name], schema):
+            found[name] = _file(script, name, value)
+        elif "array" in kinds and not (value == "null" and "null" in kinds):
             found.setdefault(name, []).extend(_items(value, properties[name], schema))
         else:
             found[name] = _value(value, kinds)
     return found
 
 
-def usage(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Every option of a script and what it is for."""
+def usage(
+    schema: Mapping[str, Any], offers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> list[tuple[str, str]]:
+    """Every option of a script and what it is for; ``offers`` are its choices of the moment, as the API tells them."""
     required = set(schema.get("required", ()))
     lines = []
     for name, about in schema.get("properties", {}).items():
-        kinds = "|".join(_choices(about, schema) or sorted(_kinds(about, schema))) or "value"
-        note = "required" if name in required else f"default {json.dumps(about.get('default'))}"
-        lines.append((f"--{name.replace('_', '-')} {kinds}", f"{about.get('description', '')} ({note})".strip()))
-    return lines
+        notes = [*_notes(about, schema), *_offer_notes(offers.get(name))]
+        if name in required:
+            notes.append("required")
+        elif "default" in about:
+            notes.append(f"default {json.dumps(about['default'], ensure_ascii=False)}")
+        described = about.get("description", "")
+        lines.append(
+            (f"--{name.replace('_', '-')} {_form(about, schema)}", f"{described} ({'; '.join(notes)})".strip())
+        )
+    return [(option, about.removesuffix("()").strip()) for option, about in lines]
+
+
+def _form(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What a value looks like, in a word."""
+    if _is_file(about, schema):
+        return "FILE"
+    if about.get("writeOnly"):
+        return "SECRET"
+    several = _choices_of_items(about, schema)
+    return "|".join(_choices(about, schema) or several or sorted(_kinds(about, schema))) or "value"
+
+
+def _notes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    notes = ["- asks for it"] if about.get("writeOnly") else []
+    if "array" in _kinds(about, schema):
+        notes.append("may be repeated")
+    parts = [_resolved(about, schema), *(_resolved(each, schema) for each in _alternatives(about))]
+    for part in parts:
+        notes += [f"{word} {part[key]:g}" for key, word in _BOUNDS.items() if isinstance(part.get(key), int | float)]
+        if part.get("format") in _FORMATS:
+            notes.append(_FORMATS[part["format"]])
+    return notes
+
+
+_BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
+_FORMATS = {
+    "date": "like 2026-01-31",
+    "date-time": "like 2026-01-31T10:00Z",
+    "time": "like 10:00",
+    "duration": "like 2h30m",
+}
+
+
+def _offer_notes(offer: Mapping[str, Any] | None) -> list[str]:
+    if offer is None:
+        return []
+    if offer["problem"]:
+        return [offer["problem"]]
+    values = [
+        each["value"] if isinstance(each["value"], str) else json.dumps(each["value"]) for each in offer["values"]
+    ]
+    return [f"now one of {', '.join(values[:SHOWN_OFFERS])}{' ...' if len(values) > SHOWN_OFFERS else ''}"]
+
+
+def _is_file(about: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    parts = (about, *_alternatives(about))
+    return any(_resolved(each, schema).get("format") == FILE_FORMAT for each in parts)
+
+
+def _file(script: str, name: str, path: str) -> dict[str, str]:
+    """A file of this machine as an argument."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ArgumentsError(
+            script, {name: f"expected a file that can be read, got: {path!r}: {error.strerror}"}
+        ) from None
+    return {"name": Path(path).name, "content": base64.b64encode(content).decode()}
+
+
+def _choices_of_items(about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    about = _resolved(about, schema)
+    return _choices(about["items"], schema) if isinstance(about.get("items"), dict) else []
 
 
 def _choices(about: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:

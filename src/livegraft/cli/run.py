@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from livegraft.api.shapes import bars
+from livegraft.api.shapes import bars, offer
 from livegraft.check import supervised_tree
 from livegraft.cli.arguments import read_arguments, usage
 from livegraft.cli.client import Client
@@ -54,7 +54,8 @@ def run_here(words: Sequence[str]) -> int:
     with supervised_tree(folder, resources(call.ours.get("--provide", [])), probe=False) as supervisor:
         status = supervisor.script(call.name)
         if call.wants_help:
-            return _show_usage(call.name, status.description, status.parameters)
+            offers = {name: offer(each) for name, each in supervisor.offers(call.name).items()}
+            return _show_usage(call.name, status.description, status.parameters, offers)
         if status.version is None and status.error is not None:
             failure = status.error.failure
             raise LoadError(failure.path or call.name, failure.line, failure.message, failure.traceback)
@@ -129,7 +130,8 @@ def start_there(words: Sequence[str]) -> int:
     path = f"/scripts/{quote(call.name)}"
     script = client.get(path)
     if call.wants_help:
-        return _show_usage(call.name, script["description"], script["parameters"])
+        offers = client.get(f"{path}/choices")["choices"]
+        return _show_usage(call.name, script["description"], script["parameters"], offers)
     arguments = read_arguments(call.name, call.options, script["parameters"])
     wait = call.one("--wait")
     run = client.post(f"{path}/runs", {"arguments": arguments}, wait=wait or "0")
@@ -165,8 +167,8 @@ def _read(words: Sequence[str], *, flags: set[str], values: set[str]) -> _Call:
     return _Call(ours, rest[0].removesuffix(".py"), tuple(options))
 
 
-def _show_usage(name: str, description: str, schema: Mapping[str, Any]) -> int:
+def _show_usage(name: str, description: str, schema: Mapping[str, Any], offers: Mapping[str, Any]) -> int:
     print(f"{name}: {description}" if description else name)
-    for option, about in usage(schema):
+    for option, about in usage(schema, offers):
         print(f"  {option:<28} {about}")
     return 0

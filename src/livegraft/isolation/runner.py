@@ -57,13 +57,15 @@ class _Process:
 class ProcessRunner:
     """See ``livegraft.runner.Runner``. A thread of the host waits for each run.
 
-    ``folder`` takes the sources, ``scratch`` the folders in which runs begin, which go with them; ``prepare`` puts the
+    ``folder`` takes the sources, ``scratch`` the folders in which runs begin, which go with them, ``uploads`` has
+    the files that they are given; ``prepare`` puts the
     files of a module that are no Python where its source will stand. One process is always ready, once one was needed.
     """
 
-    def __init__(self, *, folder: Path, scratch: Path, prepare: Callable[[PlannedModule], None]) -> None:
+    def __init__(self, *, folder: Path, scratch: Path, uploads: Path, prepare: Callable[[PlannedModule], None]) -> None:
         self._folder = folder.absolute()
         self._scratch = scratch.absolute()
+        self._uploads = uploads.absolute()
         self._prepare = prepare
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
@@ -134,6 +136,7 @@ class ProcessRunner:
             "id": job.run.id,
             "environment": {**_environment(), "HOME": str(folder)},
             "folder": str(folder),
+            "uploads": str(self._uploads),
             "artifacts": str(job.run.folder) if job.run.folder is not None else None,
             "limits": asdict(isolated.limits),
         }

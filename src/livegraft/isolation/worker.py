@@ -1,8 +1,8 @@
 """The process of one isolated run: a child of a zygote, with nothing of the host but what it is sent.
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
-``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "limits"}]``. The child answers
-``["progress", [[fraction, text], ...]]`` now and then, and at the end
+``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "uploads", "limits"}]``. It
+answers ``["progress", [[fraction, text], ...]]`` now and then, and at the end
 ``["outcome", result, failure]``, of which one is null. Its standard output and error are a pipe of their own.
 """
 
@@ -64,6 +64,7 @@ class _Worker(ImportingChild):
         super().__init__(channel, folder)
         self._run: CurrentRun | None = None
         self._revision = ""
+        self._uploads: Path | None = None
         self._cancel: Callable[[], object] = lambda: None
 
     def obey(self, line: list[Any]) -> None:
@@ -77,6 +78,7 @@ class _Worker(ImportingChild):
         self, module: PlannedModule, revision: str, arguments: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> None:
         self._revision = revision
+        self._uploads = Path(settings["uploads"])
         folder = Path(settings["artifacts"]) if settings["artifacts"] else None
         run = self._run = CurrentRun(settings["id"], _Standard(), folder)
         current_run.set(run)
@@ -93,7 +95,7 @@ class _Worker(ImportingChild):
         version = self.load(module, revision)
         function = version.executed_module.run
         parameters = Parameters.of(function, script=module.script, resources=Resources(None))
-        bound = parameters.bind(arguments)
+        bound = parameters.bind(arguments, uploads=self._uploads)
         if inspect.iscoroutinefunction(function):
             return asyncio.run(self._call_async(function, bound))
         return function(**bound)

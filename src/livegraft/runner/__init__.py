@@ -48,10 +48,10 @@ class Call:
     """What a run executes: ``function(**arguments)``, or that elsewhere: ``isolated`` with what was ``given``."""
 
     function: Callable[..., Any]
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(repr=False)
     locate: Locate
     isolated: Isolated | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Job:

@@ -6,12 +6,17 @@ the script's parameters, whose problems are then shown beside the fields.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
+
+from livegraft.offers import Offer
+from livegraft.uploads import FILE_FORMAT, SIZE_LIMIT
 
 LONG_TEXT: Final = 200
 """Strings that may be longer than this get several lines."""
@@ -29,6 +34,8 @@ class Kind(StrEnum):
     NUMBER = "number"
     CHECKBOX = "checkbox"
     SELECT = "select"
+    CHOICES = "choices"
+    FILE = "file"
     DATE = "date"
     DATETIME = "datetime"
     TIME = "time"
@@ -45,8 +52,24 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file that a browser sent; ``data`` is None when it is larger than is taken."""
+
+    name: str
+    data: bytes | None
+
+
+Sent = Mapping[str, Sequence[str | SentFile]]
+"""What a browser sent: a name has several values where several can be chosen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One parameter on the page. ``shown`` is the control's content; a checkbox has ``"true"`` or ``""``.
+
+    Of choices ``chosen`` are the values, as JSON texts; of a file ``shown`` is the reference of the one that was sent
+    before, and ``file_name`` its name. What ``is_secret`` is never shown, whatever its kind. ``remark`` says what is
+    wrong with the choices that the script offers.
 
     ``has_default`` and ``default`` say what the script uses when the field is left out;
     ``zoned`` is False for a date and time that the script takes without a zone.
@@ -69,11 +92,16 @@ class Field:
     pattern: str = ""
     zoned: bool = True
     example: str = ""
+    is_secret: bool = False
+    chosen: tuple[str, ...] = ()
+    file_name: str = ""
+    remark: str = ""
 
     @property
     def must_be_filled(self) -> bool:
-        """Whether the browser should insist on an input. A checkbox always has one."""
-        return self.required and not self.nullable and self.kind is not Kind.CHECKBOX
+        """Whether the browser should insist on an input. A checkbox always has one, and of choices none is one too."""
+        has_one = self.kind in (Kind.CHECKBOX, Kind.CHOICES) or bool(self.file_name)
+        return self.required and not self.nullable and not has_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +112,35 @@ class Form:
     problem: str = ""
 
     @classmethod
-    def of(cls, schema: Mapping[str, Any], arguments: Mapping[str, Any] | None = None) -> Form:
-        """The form of a schema, filled with ``arguments`` (of an earlier run), else with the defaults."""
+    def of(
+        cls,
+        schema: Mapping[str, Any],
+        arguments: Mapping[str, Any] | None = None,
+        offers: Mapping[str, Offer] = MappingProxyType({}),
+    ) -> Form:
+        """The form of a schema, filled with ``arguments`` (of an earlier run), else with the defaults.
+
+        ``offers`` are the choices that the script has at the moment, by parameter.
+        """
         given = arguments or {}
         required = frozenset(schema.get("required", ()))
         definitions = schema.get("$defs", {})
         fields = [
-            _field(name, _resolved(part, definitions), name in required)
+            _offered(_field(name, _resolved(part, definitions), name in required, definitions), offers.get(name))
             for name, part in schema.get("properties", {}).items()
         ]
         return cls(tuple(_filled(field, given[field.name]) if field.name in given else field for field in fields))
 
-    def submitted(self, sent: Mapping[str, str]) -> Submission:
+    def submitted(self, sent: Sent) -> Submission:
         """Read what a browser sent."""
         arguments: dict[str, Any] = {}
         problems: dict[str, str] = {}
         for field in self.fields:
             try:
-                _read(field, sent.get(field.name, EMPTY), arguments)
+                _read(field, sent.get(field.name, ()), arguments)
             except ValueError as error:
                 problems[field.name] = str(error)
-        shown = tuple(replace(field, shown=sent.get(field.name, EMPTY)) for field in self.fields)
+        shown = tuple(_as_sent(field, sent.get(field.name, ())) for field in self.fields)
         return Submission(Form(shown), arguments, problems)
 
     def with_problems(self, problems: Mapping[str, str]) -> Form:
@@ -142,11 +178,12 @@ def _only(parts: Any) -> Mapping[str, Any]:
     return parts[0] if len(parts) == 1 else {}
 
 
-def _field(name: str, schema: dict[str, Any], required: bool) -> Field:
+def _field(name: str, schema: dict[str, Any], required: bool, definitions: Mapping[str, Any]) -> Field:
     shape, nullable = _without_null(schema)
     if shape.get("type") == "boolean" and nullable:
         shape = {"enum": [True, False]}
-    kind = _kind(shape, schema.get("default"))
+    items = _items(shape, definitions)
+    kind = Kind.CHOICES if items else _kind(shape, schema.get("default"))
     field = Field(
         name=name,
         kind=kind,
@@ -162,9 +199,39 @@ def _field(name: str, schema: dict[str, Any], required: bool) -> Field:
         pattern=str(shape.get("pattern", "")) if kind is Kind.TEXT else "",
         zoned=not (kind is Kind.DATETIME and _is_naive(schema.get("default"))),
         example=_example(schema, shape, kind),
+        is_secret=bool(schema.get("writeOnly")),
     )
+    if kind is Kind.CHOICES:
+        field = replace(field, options=tuple(Option(_label(value), json.dumps(value)) for value in items))
     if kind is Kind.SELECT:
         field = replace(field, options=_options(field, shape))
+    return _filled(field, field.default) if field.has_default else field
+
+
+def _items(shape: Mapping[str, Any], definitions: Mapping[str, Any]) -> Sequence[Any]:
+    """The values of which a list may have several; none when its items are free."""
+    items = shape.get("items")
+    if shape.get("type") != "array" or not isinstance(items, dict):
+        return ()
+    items = definitions.get(str(items.get("$ref", "")).rsplit("/", 1)[-1], items)
+    return tuple(items.get("enum", [items["const"]] if "const" in items else ()))
+
+
+def _offered(field: Field, offer: Offer | None) -> Field:
+    """The field with the choices that the script offers at the moment; what it has already stays among them."""
+    if offer is None:
+        return field
+    if offer.problem:
+        return replace(field, remark=offer.problem)
+    if field.kind is Kind.JSON:
+        options = tuple(Option(choice.label, json.dumps(choice.value)) for choice in offer.choices)
+        return _filled(replace(field, kind=Kind.CHOICES, options=options), field.default or [])
+    values = [choice.value for choice in offer.choices]
+    field = replace(field, kind=Kind.SELECT)
+    options = _options(field, {"enum": values})
+    labels = {json.dumps(choice.value): choice.label for choice in offer.choices}
+    named = tuple(replace(each, label=labels.get(each.sent, each.label)) for each in options)
+    field = replace(field, options=named)
     return _filled(field, field.default) if field.has_default else field
 
 
@@ -195,6 +262,8 @@ _TYPES: Final = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "boolean": Kind
 
 
 def _kind(shape: Mapping[str, Any], default: Any) -> Kind:
+    if shape.get("format") == FILE_FORMAT:
+        return Kind.FILE
     if "enum" in shape or "const" in shape:
         return Kind.SELECT
     if shape.get("type") != "string":
@@ -246,7 +315,49 @@ def _label(value: Any) -> str:
 
 
 def _filled(field: Field, value: Any) -> Field:
-    return replace(field, shown=_shown(field.kind, value))
+    if field.is_secret:
+        return field
+    if field.kind is Kind.CHOICES:
+        chosen = tuple(json.dumps(each) for each in value) if isinstance(value, list) else ()
+        return replace(_with_options(field, chosen), chosen=chosen)
+    if field.kind is Kind.FILE:
+        return _with_file(field, value)
+    shown = _shown(field.kind, value)
+    return replace(_with_options(field, (shown,)) if field.kind is Kind.SELECT else field, shown=shown)
+
+
+def _with_options(field: Field, sent: Sequence[str]) -> Field:
+    """The field with these among its options: one that was chosen once may not be offered any more."""
+    known = {option.sent for option in field.options}
+    missing = tuple(Option(_label(json.loads(each)), each) for each in sent if each not in known)
+    return replace(field, options=field.options + missing) if missing else field
+
+
+def _with_file(field: Field, value: Any) -> Field:
+    """The field with the file that was sent for an earlier run."""
+    match value:
+        case {"name": str(name), "upload": str()}:
+            return replace(field, shown=json.dumps(value), file_name=name)
+    return field
+
+
+def _as_sent(field: Field, sent: Sequence[str | SentFile]) -> Field:
+    """The field as it was filled in; secrets and files have to be given again."""
+    texts = [each for each in sent if isinstance(each, str)]
+    if field.is_secret:
+        return field
+    if field.kind is Kind.CHOICES:
+        return replace(field, chosen=tuple(texts))
+    if field.kind is Kind.FILE:
+        return _with_file(field, _json_or_none(texts[0])) if texts else field
+    return replace(field, shown=texts[0] if texts else EMPTY)
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _shown(kind: Kind, value: Any) -> str:
@@ -276,12 +387,19 @@ def _short_duration(text: str) -> str:
     return "".join(filter(None, found.groups())).lower() or text if found else text
 
 
-def _read(field: Field, text: str, arguments: dict[str, Any]) -> None:
+def _read(field: Field, sent: Sequence[str | SentFile], arguments: dict[str, Any]) -> None:
     """Put one field's argument into ``arguments``; nothing when the script's default is to apply.
 
     Raises ValueError with what is wrong when the text cannot be read.
     """
-    if field.kind is Kind.CHECKBOX:
+    texts = [each for each in sent if isinstance(each, str)]
+    text = texts[0] if texts else EMPTY
+    if field.kind is Kind.CHOICES:
+        if texts or not field.nullable or field.chosen:
+            arguments[field.name] = [_json(each) for each in texts]
+    elif field.kind is Kind.FILE and (file := _chosen_file(sent)) is not None:
+        arguments[field.name] = file
+    elif field.kind is Kind.CHECKBOX:
         arguments[field.name] = text == "true"
     elif text.strip() != EMPTY:
         arguments[field.name] = _value(field, text)
@@ -302,13 +420,22 @@ def _value(field: Field, text: str) -> Any:
             return _number(text, int, "a whole number")
         case Kind.NUMBER:
             return _number(text, float, "a number")
-        case Kind.SELECT | Kind.JSON:
+        case Kind.SELECT | Kind.JSON | Kind.FILE:
             return _json(text)
         case Kind.DATETIME:
             return text + "Z" if field.zoned else text
         case Kind.LONG_TEXT:
             return text.replace("\r\n", "\n")
     return text
+
+
+def _chosen_file(sent: Sequence[str | SentFile]) -> dict[str, str] | None:
+    for each in sent:
+        if isinstance(each, SentFile) and each.name:
+            if each.data is None:
+                raise ValueError(f"expected a file of at most {SIZE_LIMIT} bytes")
+            return {"name": each.name, "content": base64.b64encode(each.data).decode()}
+    return None
 
 
 def _number(text: str, convert: type[int] | type[float], what: str) -> int | float:

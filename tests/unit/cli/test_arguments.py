@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter
 
+from livegraft import Upload
 from livegraft.cli.arguments import read_arguments, usage
 from livegraft.errors import ArgumentsError
 from livegraft.parameters import Parameters, Resources
@@ -133,3 +135,50 @@ def test_usage_names_each_option_its_type_and_its_default() -> None:
     assert lines["--kind a|b"] == '(default "a")'
     assert lines["--colour red|blue"] == '(default "red")'
     assert lines["--level 1|2"] == "(default 1)"
+
+
+def schema_of(annotation: Any, **more: Any) -> dict[str, Any]:
+    return {"properties": {"value": TypeAdapter(annotation).json_schema() | more}}
+
+
+class TestFiles:
+    def test_are_read_here(self, tmp_path: Path) -> None:
+        (tmp_path / "orders.csv").write_bytes(b"a,b")
+
+        found = read_arguments("s", ["--value", str(tmp_path / "orders.csv")], schema_of(Upload))
+
+        assert found == {"value": {"name": "orders.csv", "content": "YSxi"}}
+
+    def test_that_cannot_be_read_are_told(self) -> None:
+        with pytest.raises(ArgumentsError, match="expected a file that can be read, got: '/none': No such file"):
+            read_arguments("s", ["--value", "/none"], schema_of(Upload))
+
+
+def test_a_secret_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livegraft.cli.arguments.getpass", lambda prompt: "hunter2")
+
+    assert read_arguments("s", ["--value", "-"], schema_of(SecretStr)) == {"value": "hunter2"}
+    assert read_arguments("s", ["--value", "-"], schema_of(str)) == {"value": "-"}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "option", "about"),
+    [
+        (Annotated[int, Field(ge=1, lt=10)], "--value integer", "(at least 1; less than 10)"),
+        (date, "--value string", "(like 2026-01-31)"),
+        (timedelta | None, "--value null|string", "(like 2h30m)"),
+        (list[Literal["S", "M"]], "--value S|M", "(may be repeated)"),
+        (SecretStr, "--value SECRET", "(- asks for it)"),
+        (Upload, "--value FILE", ""),
+        (str, "--value string", ""),
+    ],
+)
+def test_help_tells_what_a_value_looks_like(annotation: Any, option: str, about: str) -> None:
+    assert usage(schema_of(annotation)) == [(option, about)]
+
+
+def test_help_tells_what_can_be_chosen_now() -> None:
+    offer = {"values": [{"value": "ber", "label": "Berlin"}, {"value": 3, "label": "3"}], "problem": ""}
+
+    assert usage(schema_of(str), {"value": offer}) == [("--value string", "(now one of ber, 3)")]
+    assert usage(schema_of(str), {"value": {"values": [], "problem": "no stock"}}) == [("--value string", "(no stock)")]

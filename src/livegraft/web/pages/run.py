@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
+from livegraft.errors import ArgumentsError
 from livegraft.run import OPEN_STATES, RunState, Trigger
 from livegraft.supervisor import Supervisor
 from livegraft.web.results import shown_result
@@ -56,7 +57,10 @@ def cancel_run(visit: SignedIn, id: str) -> Response:
 @router.post("/runs/{id}/again", name="run_again")
 def run_again(visit: SignedIn, id: str, original: str = "") -> Response:
     """The same arguments, on the version that is live now, or on the run's own."""
-    again = visit.supervisor.rerun(id, original=bool(original), trigger=Trigger.BUTTON, actor=visit.actor)
+    try:
+        again = visit.supervisor.rerun(id, original=bool(original), trigger=Trigger.BUTTON, actor=visit.actor)
+    except ArgumentsError:  # what is not kept, a secret or an old file, has to be given again
+        return visit.to("script", asked={"arguments_of": id}, name=visit.supervisor.find_run(id).script)
     return visit.to("run", id=again.id)
 
 

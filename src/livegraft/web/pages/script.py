@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from markupsafe import Markup
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from livegraft.catalog import ScriptStatus
 from livegraft.errors import ArgumentsError, NotFoundError
-from livegraft.run import Trigger
+from livegraft.parameters import SECRET_MASK
+from livegraft.run import RunRecord, Trigger
 from livegraft.supervisor import Supervisor
+from livegraft.uploads import SIZE_LIMIT
 from livegraft.web.code import highlighted
-from livegraft.web.form import Form
+from livegraft.web.form import Form, SentFile
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent, Visit
 
 router = APIRouter()
+
+RECENT_RUNS: Final = 50
+"""Runs that are looked at for arguments to choose again."""
+
+RECENT_COUNT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +40,27 @@ class Code:
     marked: int
 
 
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Arguments that were given before, and the newest run that got them."""
+
+    run: RunRecord
+    arguments: Mapping[str, Any]
+
+
 @router.get("/scripts/{name:path}", name="script")
 def script(visit: SignedIn, name: str, key: str = "", line: int = 0, arguments_of: str = "") -> Response:
     """``key`` chooses the version whose code is shown, ``line`` marks one of it; ``arguments_of`` is a run's id."""
     status = visit.supervisor.script(name)
     arguments = visit.supervisor.find_run(arguments_of).arguments if arguments_of else None
-    return _page(visit, status, Form.of(status.parameters, arguments), key=key, line=line)
+    form = Form.of(status.parameters, _without_secrets(arguments), visit.supervisor.offers(name))
+    return _page(visit, status, form, key=key, line=line)
 
 
 @router.post("/scripts/{name:path}/run", name="run_script")
 def run_script(visit: SignedIn, name: str, sent: Sent) -> Response:
     status = visit.supervisor.script(name)
-    fields = {field: text for field, text in sent.items() if isinstance(text, str)}
-    submission = Form.of(status.parameters).submitted(fields)
+    submission = Form.of(status.parameters, offers=visit.supervisor.offers(name)).submitted(_fields(sent))
     problems: Mapping[str, str] = submission.problems
     if not problems:
         try:
@@ -79,6 +96,32 @@ def release_script(visit: SignedIn, name: str) -> Response:
     return visit.to("script", name=name)
 
 
+def _fields(sent: FormData) -> dict[str, list[str | SentFile]]:
+    fields: dict[str, list[str | SentFile]] = {}
+    for name, value in sent.multi_items():
+        fields.setdefault(name, []).append(value if isinstance(value, str) else _file(value))
+    return fields
+
+
+def _file(sent: UploadFile) -> SentFile:
+    data = sent.file.read(SIZE_LIMIT + 1)
+    return SentFile(sent.filename or "", data if len(data) <= SIZE_LIMIT else None)
+
+
+def _without_secrets(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (arguments or {}).items() if value != SECRET_MASK}
+
+
+def _recent(supervisor: Supervisor, name: str) -> list[Recent]:
+    """The arguments of the last runs, each once, newest first."""
+    found: dict[str, Recent] = {}
+    for run in supervisor.find_runs(script=name, limit=RECENT_RUNS):
+        given = _without_secrets(run.arguments)
+        if given and len(found) < RECENT_COUNT:
+            found.setdefault(json.dumps(given, sort_keys=True), Recent(run, given))
+    return list(found.values())
+
+
 def _text(sent: Any, field: str) -> str:
     return str(sent.get(field, "")).strip()
 
@@ -93,6 +136,7 @@ def _page(
         script=status,
         form=form,
         code=_code(supervisor, status, key, line),
+        recent=_recent(supervisor, status.name),
         runs=supervisor.find_runs(script=status.name, limit=10),
         slots=supervisor.slots(script=status.name, limit=8),
         versions=supervisor.script_versions(status.name),
