@@ -94,6 +94,7 @@ def test_a_form_of_every_kind_runs_and_is_chosen_again_without_the_secret(
     expect(page.locator("#result")).to_contain_text('"a,b"')
     expect(page.locator("#result")).to_contain_text(str(len(SECRET)))
     expect(page.locator("#given")).to_contain_text("**********")
+    expect(page.locator("#given dd").nth(1)).to_have_text("orders.csv")
     assert SECRET not in page.content()
     run = server.get(f"/runs/{page.url.rpartition('/')[2]}")
     assert run["result"] == [len(SECRET), "a,b", ["S", "L"], "ham", ["ber", "ham"]]

@@ -62,6 +62,7 @@ def _environment() -> Environment:
         size=wording.size,
         pretty=wording.pretty,
         plain=wording.plain,
+        argument=wording.argument,
         slug=wording.slug,
     )
     return environment

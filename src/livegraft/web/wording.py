@@ -72,6 +72,14 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def argument(value: Any) -> str:
+    """An argument on one line; a file by its name."""
+    match value:
+        case {"name": str(name), "upload": str()}:
+            return name
+    return plain(value)
+
+
 def slug(state: str) -> str:
     """A state as a class of the style sheet: ``timed out`` -> ``timed-out``."""
     return state.replace(" ", "-")
