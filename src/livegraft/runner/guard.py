@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakSet
 
 from livegraft.context import CurrentRun
 from livegraft.runner.capture import capture
@@ -37,6 +38,7 @@ class Guard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._going: set[str] = set()
+        self._given_up: WeakSet[CurrentRun] = WeakSet()
         self._calm: Values = {}
         self._files: frozenset[str] = frozenset()
 
@@ -49,7 +51,8 @@ class Guard:
             else:
                 now = self._calm = look(at_slow=True)
                 self._files = open_files()
-            self._going.add(run.id)
+            if run not in self._given_up:
+                self._going.add(run.id)
         return Before(run, now, children(), os.getpid(), time.monotonic())
 
     def leave(self, before: Before, cancelled_tasks: Sequence[str] = ()) -> list[str]:
@@ -72,8 +75,12 @@ class Guard:
         ]
 
     def give_up(self, run: CurrentRun) -> None:
-        """It is stuck: what others change is put back without waiting for its end, which may never come."""
+        """It is stuck: what others change is put back without waiting for its end, which may never come.
+
+        One that waits behind a blocked loop is given up before it begins.
+        """
         with self._lock:
+            self._given_up.add(run)
             is_last = self._going == {run.id}
             self._leave(run.id, self._calm)
             if is_last:
