@@ -16,6 +16,7 @@ from livegraft.api.errors import STATUS_OF_CODE
 from livegraft.cli.main import app
 from livegraft.header import Header
 from livegraft.store import SlotState
+from tests.support import guests
 
 DOCS = Path(__file__).parents[2] / "docs"
 KEY_OF_FIELD = {"schedules": "cron", "memory_bytes": "memory"}
@@ -73,6 +74,10 @@ def test_every_loading_case_that_is_tested_has_a_row_and_the_reverse() -> None:
     told = {int(case) for case in re.findall(r"^\| (\d+) \|", page("loading-cases"), re.MULTILINE)}
 
     assert tested == told
+
+
+def test_the_bad_scripts_are_those_that_are_tried() -> None:
+    assert page("bad-scripts") == guests.page()
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

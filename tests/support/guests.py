@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from tests.support.repository import Repository
 from tests.support.server import Server, a_server
@@ -20,6 +23,31 @@ STEADY: Final = """
     def run():
         print("steady")
         return 1
+"""
+PAGE: Final = """\
+# Bad scripts
+
+What becomes of {count} scripts that behave badly, on purpose or not. Each is a file of `tests/faults/guests`, and runs
+there in each of the three ways: in a thread of the host, as a task on its event loop, and in a process of its own. After
+each one the host must answer, and run another script as if nothing had been. A cell says how the run ends and what is
+said of it; an empty one is a script that makes no sense there.
+
+## What ends the host
+
+Code in the process of the host can end it, and nothing can stop it from doing so:
+
+{fatal}
+* Taking memory without end, until the kernel ends the process
+* A fault in a C extension that writes where it should not
+
+What comes then is told in [recover from a crash](../howto/recover-from-a-crash.md). In a process of its own none of these
+ends anything but the run: [isolate a script](../howto/isolate-a-script.md).
+
+## All of them
+
+| What it does | in a thread | as a task | in a process |
+|---|---|---|---|
+{rows}
 """
 _VERDICT: Final = re.compile(
     r"^# ((?:thread|task|process)(?:, (?:thread|task|process))*): ([a-z ]+?)(?: \| (.+))?$", re.M
@@ -91,6 +119,16 @@ class Party:
         assert verdict.said in told["said"], told["said"][:5_000]
         self.assert_unharmed()
 
+    def assert_ends_the_host(self, name: str) -> None:
+        """The server dies of a guest; started again it knows of the run, and is as if nothing had been."""
+        with suppress(httpx.TransportError):  # it may die before it answers
+            self.start(name)
+        assert self._server.wait_for_its_end() != 0
+        self._server.start()
+        [run] = self._server.get(f"/runs?script={name}")["runs"]
+        assert run["state"] == "lost"
+        self.assert_unharmed()
+
     def start(self, name: str, wait: str = "") -> str:
         return str(self._server.post(f"/scripts/{name}/runs{wait}")["id"])
 
@@ -121,6 +159,26 @@ class Party:
         return record
 
 
+def page() -> str:
+    """The page of the reference that lists them: ``python -m tests.support.guests > docs/reference/bad-scripts.md``."""
+    told = {guest.name: guest for guest in guests()}
+    rows = [
+        f"| {guest.title.rstrip('.')} | {' | '.join(_cell(guest.verdicts.get(mode)) for mode in MODES)} |"
+        for guest in told.values()
+    ]
+    fatal = [
+        guest.title.rstrip(".") for guest in told.values() if guest.verdicts.get("thread") == Verdict(HOST_DIES, "")
+    ]
+    return PAGE.format(count=len(told), rows="\n".join(rows), fatal="\n".join(f"* {title}" for title in fatal))
+
+
+def _cell(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    said = f": {verdict.said}".replace("|", "\\|") if verdict.said else ""
+    return f"{verdict.state}{said}"
+
+
 def party(mode: str, folder: Path) -> Iterator[Party]:
     """For a fixture: the guests of a mode, and a server that has them."""
     repository = Repository.create(folder / "scripts")
@@ -128,3 +186,7 @@ def party(mode: str, folder: Path) -> Iterator[Party]:
     repository.commit_files({**files, "steady.py": STEADY})
     with a_server(repository.path, folder) as server:
         yield Party(mode, server)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -54,6 +54,10 @@ class Server:
     def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
+        return self.wait_for_its_end()
+
+    def wait_for_its_end(self) -> int:
+        assert self.process is not None
         status = self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
