@@ -39,5 +39,5 @@ def test_a_guest_that_never_ends_is_ended(guests: Party, late_runs: dict[str, di
 
 @pytest.mark.parametrize("name", FATAL)
 def test_a_guest_that_ends_the_host_is_lost_and_the_next_host_goes_on(tmp_path: Path, name: str) -> None:
-    for guests in party(MODE, tmp_path):
+    for guests in party(MODE, tmp_path, only=name):
         guests.assert_ends_the_host(name)

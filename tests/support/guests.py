@@ -28,9 +28,9 @@ PAGE: Final = """\
 # Bad scripts
 
 What becomes of {count} scripts that behave badly, on purpose or not. Each is a file of `tests/faults/guests`, and runs
-there in each of the three ways: in a thread of the host, as a task on its event loop, and in a process of its own. After
-each one the host must answer, and run another script as if nothing had been. A cell says how the run ends and what is
-said of it; an empty one is a script that makes no sense there.
+there in each of the three ways: in a thread of the host, as a task on its event loop, and in a process of its own.
+After each one the host must answer, and run another script as if nothing had been. A cell says how the run ends and
+what is said of it; an empty one is a script that makes no sense there.
 
 ## What ends the host
 
@@ -40,8 +40,8 @@ Code in the process of the host can end it, and nothing can stop it from doing s
 * Taking memory without end, until the kernel ends the process
 * A fault in a C extension that writes where it should not
 
-What comes then is told in [recover from a crash](../howto/recover-from-a-crash.md). In a process of its own none of these
-ends anything but the run: [isolate a script](../howto/isolate-a-script.md).
+What comes then is told in [recover from a crash](../howto/recover-from-a-crash.md). In a process of its own none of
+these ends anything but the run: [isolate a script](../howto/isolate-a-script.md).
 
 ## All of them
 
@@ -179,10 +179,14 @@ def _cell(verdict: Verdict | None) -> str:
     return f"{verdict.state}{said}"
 
 
-def party(mode: str, folder: Path) -> Iterator[Party]:
-    """For a fixture: the guests of a mode, and a server that has them."""
+def party(mode: str, folder: Path, only: str | None = None) -> Iterator[Party]:
+    """For a fixture: the guests of a mode, or one of them, and a server that has them."""
     repository = Repository.create(folder / "scripts")
-    files = {f"{guest.name}.py": guest.script(mode) for guest in guests() if mode in guest.verdicts}
+    files = {
+        f"{guest.name}.py": guest.script(mode)
+        for guest in guests()
+        if mode in guest.verdicts and only in (None, guest.name)
+    }
     repository.commit_files({**files, "steady.py": STEADY})
     with a_server(repository.path, folder) as server:
         yield Party(mode, server)
