@@ -12,12 +12,15 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from livegraft.errors import NotFoundError
 
 _NOTES_LIMIT: Final = 10
+_LOOKED_AT: Final = 10_000
+"""Files that are looked at while a run goes on, whose folder is not tidy yet and may have millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Artifacts:
 
     def find(self, run_id: str) -> Sequence[Artifact]:
         """What a run left so far, by name; of one that ended, all that is kept."""
-        return [Artifact(each.name, each.status.st_size) for each, fault in self._judged(run_id) if not fault]
+        judged = self._judged(run_id, most=_LOOKED_AT)
+        return [Artifact(each.name, each.status.st_size) for each, fault in judged if not fault]
 
     def open(self, run_id: str, name: str) -> BinaryIO:
         """A file that a run left, opened for reading. Raises NotFoundError for every other name."""
@@ -101,10 +105,10 @@ class Artifacts:
             _remove(self._folder / name)
         return len(unknown)
 
-    def _judged(self, run_id: str) -> Iterator[tuple[_Found, str]]:
-        """Everything in a run's folder but folders, by name, with why it is not kept, if it is not."""
+    def _judged(self, run_id: str, most: int | None = None) -> Iterator[tuple[_Found, str]]:
+        """What is in a run's folder but folders, by name, with why it is not kept, if it is not; ``most`` at most."""
         files, left = 0, self._limits.bytes
-        for found in self._walk(run_id):
+        for found in islice(self._walk(run_id, most), most):
             fault = self._fault(found)
             if not fault and files >= self._limits.files:
                 fault = f"there are more than {self._limits.files}"
@@ -129,7 +133,7 @@ class Artifacts:
             return f"expected a printable name of at most {self._limits.name_length} characters"
         return ""
 
-    def _walk(self, run_id: str) -> Iterator[_Found]:
+    def _walk(self, run_id: str, most: int | None) -> Iterator[_Found]:
         """Files of every kind below a run's folder, links not followed; folders only where they are too deep."""
         root = self.folder_of(run_id)
         waiting = [(root, "", 0)] if root.is_dir() and not root.is_symlink() else []
@@ -137,7 +141,7 @@ class Artifacts:
             folder, prefix, depth = waiting.pop()
             entries: list[os.DirEntry[str]] = []
             with suppress(OSError), os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                entries = sorted(islice(found, most), key=lambda entry: entry.name)
             for entry in entries:
                 name = f"{prefix}{entry.name}"
                 with suppress(OSError):

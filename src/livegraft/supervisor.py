@@ -72,6 +72,7 @@ from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
     AuditRecord,
+    GivenArguments,
     ReleaseRecord,
     Restraint,
     RestraintKind,
@@ -575,6 +576,10 @@ class Supervisor:
     def repeats(self, run_id: str) -> Sequence[RunRecord]:
         """The runs that repeat one: retries, recoveries and those that people asked for, oldest first."""
         return [self._dispatcher.record(each.id) or each for each in self.store.runs.repeats(run_id)]
+
+    def given(self, script: str, limit: int = 50) -> Sequence[GivenArguments]:
+        """What the newest runs of a script were given, newest first; secrets are masked."""
+        return self.store.runs.given(script, limit)
 
     def find_runs(
         self,

@@ -236,3 +236,31 @@ def test_an_ipv6_address_is_printed_as_browsers_want_it(tree: Repository, tmp_pa
         assert server.stdout is not None
         assert "http://[::1]:" in server.stdout.readline()
         server.kill()
+
+
+LEAVES = """
+from livegraft import artifacts
+
+def run():
+    (artifacts() / "more").mkdir()
+    (artifacts() / "more" / "report.txt").write_text("hello")
+    return [{"name": "a\\tb", "n": 1}, {"name": None, "n": 20}]
+"""
+
+
+def test_run_shows_a_table_as_text_and_keeps_files_where_it_is_told(tree: Repository, tmp_path: Path) -> None:
+    (tree.path / "leaves.py").write_text(LEAVES)
+
+    done = livegraft(tree.path, "run", "--artifacts", str(tmp_path / "left"), "leaves")
+
+    assert [line.split() for line in done.stdout.splitlines()] == [["name", "n"], ["a\\tb", "1"], ["20"]]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "left" / "more" / "report.txt").read_text() == "hello"
+
+
+def test_run_says_that_files_are_dropped(tree: Repository) -> None:
+    (tree.path / "leaves.py").write_text(LEAVES)
+
+    done = livegraft(tree.path, "run", "leaves")
+
+    assert done.stderr == "1 files are dropped, keep them with --artifacts FOLDER: more/report.txt\n"

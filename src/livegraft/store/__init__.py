@@ -166,6 +166,15 @@ class SharedLock:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class GivenArguments:
+    """What one run was given, and when."""
+
+    run_id: str
+    queued_at: datetime
+    arguments: Mapping[str, Any]
+
+
 class Runs(Protocol):
     """The ledger of runs and their output."""
 
@@ -210,6 +219,9 @@ class Runs(Protocol):
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Newest first; ``before`` is the id of the last row of the page before."""
+
+    def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
+        """What the newest runs of a script were given, newest first."""
 
     def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
         """The newest ``each`` runs of every named script, newest first."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
-from livegraft.store import schema
+from livegraft.store import GivenArguments, schema
 from livegraft.store.database import Database
 
 _MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
@@ -144,6 +144,17 @@ class SqlRuns:
             wanted = wanted.where(schema.runs.c.id < before)
         with self._database.reading() as connection:
             return [_run(row) for row in connection.execute(wanted)]
+
+    def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
+        columns = schema.runs.c
+        wanted = (
+            select(columns.id, columns.queued_at, columns.arguments)
+            .where(columns.script == script)
+            .order_by(columns.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [GivenArguments(*row) for row in connection.execute(wanted)]
 
     def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
         found: dict[str, list[RunRecord]] = {}

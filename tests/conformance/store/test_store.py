@@ -120,6 +120,18 @@ def test_runs_are_found_by_script_state_and_page_newest_first(store: Store) -> N
     }
 
 
+def test_what_runs_of_a_script_were_given_is_found_newest_first(store: Store) -> None:
+    for number in range(4):
+        store.runs.add(a_run("a" if number else "b", id=f"{number:016}", arguments={"n": number}))
+
+    given = store.runs.given("a", 2)
+
+    assert [(each.run_id, each.queued_at, each.arguments) for each in given] == [
+        (f"{3:016}", NOW, {"n": 3}),
+        (f"{2:016}", NOW, {"n": 2}),
+    ]
+
+
 def test_output_is_read_from_any_offset(store: Store) -> None:
     run = a_run()
     store.runs.add(run)

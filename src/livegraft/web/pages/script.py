@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -15,7 +15,8 @@ from starlette.responses import Response
 from livegraft.catalog import ScriptStatus
 from livegraft.errors import ArgumentsError, NotFoundError
 from livegraft.parameters import SECRET_MASK
-from livegraft.run import RunRecord, Trigger
+from livegraft.run import Trigger
+from livegraft.store import GivenArguments
 from livegraft.supervisor import Supervisor
 from livegraft.uploads import SIZE_LIMIT
 from livegraft.web.code import highlighted
@@ -25,10 +26,8 @@ from livegraft.web.visit import Sent, Visit
 
 router = APIRouter()
 
-RECENT_RUNS: Final = 50
-"""Runs that are looked at for arguments to choose again."""
-
 RECENT_COUNT: Final = 5
+"""Arguments that are offered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +37,6 @@ class Code:
     key: str
     lines: Sequence[Markup]
     marked: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """Arguments that were given before, and the newest run that got them."""
-
-    run: RunRecord
-    arguments: Mapping[str, Any]
 
 
 @router.get("/scripts/{name:path}", name="script")
@@ -112,13 +103,13 @@ def _without_secrets(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (arguments or {}).items() if value != SECRET_MASK}
 
 
-def _recent(supervisor: Supervisor, name: str) -> list[Recent]:
+def _recent(supervisor: Supervisor, name: str) -> list[GivenArguments]:
     """The arguments of the last runs, each once, newest first."""
-    found: dict[str, Recent] = {}
-    for run in supervisor.find_runs(script=name, limit=RECENT_RUNS):
-        given = _without_secrets(run.arguments)
-        if given and len(found) < RECENT_COUNT:
-            found.setdefault(json.dumps(given, sort_keys=True), Recent(run, given))
+    found: dict[str, GivenArguments] = {}
+    for given in supervisor.given(name):
+        shown = _without_secrets(given.arguments)
+        if shown and len(found) < RECENT_COUNT:
+            found.setdefault(json.dumps(shown, sort_keys=True), replace(given, arguments=shown))
     return list(found.values())
 
 
