@@ -73,7 +73,7 @@ def test_other_arguments_that_look_like_files_stay_as_they_are(host: Running) ->
     [
         "text",
         {"name": "a", "content": "no base64!"},
-        {"name": "a", "upload": "../token"},
+        {"name": "a", "upload": "../history.db"},
         {"name": "a", "upload": "0" * 64},
         {"name": "a", "upload": "0" * 63 + "/"},
         {"name": "a", "content": base64.b64encode(bytes(SIZE_LIMIT + 1)).decode()},
