@@ -25,7 +25,9 @@ def sent(name: str, content: bytes) -> dict[str, str]:
 
 @pytest.fixture
 def uploads(tmp_path: Path) -> Uploads:
-    return Uploads(tmp_path / "uploads")
+    uploads = Uploads(tmp_path / "uploads")
+    uploads.folder.mkdir()
+    return uploads
 
 
 @pytest.fixture
