@@ -7,10 +7,11 @@ everything else goes into an inline script metadata block (PEP 723) under ``[too
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -92,12 +93,69 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessLimits:
+    """What each process of an isolated run may take, and how many there may be; None for no bound.
+
+    ``memory_bytes`` come on top of what Python takes; ``cpu_seconds`` are whole ones.
+    """
+
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+
+    def within(self, policy: ProcessLimits) -> ProcessLimits:
+        """These, or the policy's where it allows less."""
+        return ProcessLimits(
+            **{
+                each.name: min((limit for limit in self._both(policy, each.name) if limit is not None), default=None)
+                for each in fields(self)
+            }
+        )
+
+    def wider_than(self, policy: ProcessLimits) -> Sequence[str]:
+        """The keys of a header that ask for more than a policy allows."""
+        found = []
+        for key, name in _LIMITS.items():
+            asked, allowed = self._both(policy, name)
+            if asked is not None and allowed is not None and asked > allowed:
+                found.append(key)
+        return found
+
+    def _both(self, policy: ProcessLimits, name: str) -> tuple[int | None, int | None]:
+        return getattr(self, name), getattr(policy, name)
+
+
+_LIMITS: Final[Mapping[str, str]] = {
+    "memory": "memory_bytes",
+    "cpu": "cpu_seconds",
+    "open-files": "open_files",
+    "processes": "processes",
+}
+"""Keys of a header, and the limits that they set."""
+
+
+def read_limits(written: Mapping[str, object]) -> ProcessLimits:
+    """Limits by the keys and with the values that headers have. Raises ValueError, which names the key."""
+    values: dict[str, Any] = {}
+    for key, value in written.items():
+        if key not in _LIMITS:
+            raise ValueError(f"expected one of {', '.join(_LIMITS)}, got: {shown(key)}")
+        name, read = _OWN[key]
+        try:
+            values[name] = read(value)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    return Header(**values).limits
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """All keys of a header; a file without one has these defaults.
 
-    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``cpu``, ``open_files``, ``timeout`` and
-    ``queue_timeout`` are None for no limit; ``files`` are glob patterns; ``given`` holds the keys as they were
-    written, as JSON values.
+    ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``cpu``, ``open_files``, ``processes``,
+    ``timeout`` and ``queue_timeout`` are None for no limit; ``files`` are glob patterns; ``given`` holds the keys as
+    they were written, as JSON values.
     """
 
     schedules: tuple[Schedule, ...] = ()
@@ -120,11 +178,18 @@ class Header:
     memory_bytes: int | None = None
     cpu: timedelta | None = None
     open_files: int | None = None
+    processes: int | None = None
     files: tuple[str, ...] = ()
     description: str = ""
     dependencies: tuple[str, ...] = ()
     requires_python: str | None = None
     given: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def limits(self) -> ProcessLimits:
+        """What it allows the processes of a run."""
+        cpu_seconds = math.ceil(self.cpu.total_seconds()) if self.cpu is not None else None
+        return ProcessLimits(self.memory_bytes, cpu_seconds, self.open_files, self.processes)
 
 
 DEFAULT: Final = Header()
@@ -323,6 +388,7 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "memory": ("memory_bytes", read_memory),
     "cpu": ("cpu", read_positive_duration),
     "open-files": ("open_files", read_number(16, 1_000_000)),
+    "processes": ("processes", read_number(1, 100_000)),
     "files": ("files", read_globs),
     "description": ("description", read_text),
 }

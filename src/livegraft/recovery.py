@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,9 @@ MOST_RECOVERIES: Final = 3
 class Recovery:
     """Takes up what dead processes left.
 
-    ``output_folder`` has the output of open runs; ``restart`` starts a lost run again, given the run that it repeats;
-    ``suspicion`` tells of a run whether it may have ended its process.
+    ``output_folder`` has the output of open runs, ``scratch`` the folders in which isolated ones work; ``restart``
+    starts a lost run again, given the run that it repeats; ``suspicion`` tells of a run whether it may have ended its
+    process.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Recovery:
         runs: Runs,
         clock: Clock,
         output_folder: Path,
+        scratch: Path,
         restart: Callable[[RunRecord, str], None],
         suspicion: Callable[[str], str],
     ) -> None:
         self._runs = runs
         self._clock = clock
         self._output_folder = output_folder
+        self._scratch = scratch
         self._restart = restart
         self._suspicion = suspicion
         self._lost: list[RunRecord] = []
@@ -54,10 +58,17 @@ class Recovery:
                 size = self._keep_left_output(run.id)
                 self._runs.end(run.id, RunState.LOST, self._clock.now(), failure=failure, output_bytes=size)
                 self._lost.append(run)
-        for file in self._output_folder.iterdir():
-            left = self._runs.get(file.name)
-            if left is None or left.state in FINAL_STATES or _is_dead(left):
-                file.unlink(missing_ok=True)
+        for file in self._left(self._output_folder):
+            file.unlink(missing_ok=True)
+        for folder in self._left(self._scratch):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _left(self, folder: Path) -> Iterator[Path]:
+        """What is in a folder and of no run that goes on somewhere, by the run's id."""
+        for left in folder.iterdir() if folder.exists() else ():
+            run = self._runs.get(left.name)
+            if run is None or run.state in FINAL_STATES or _is_dead(run):
+                yield left
 
     def _keep_left_output(self, id: str) -> int:
         """Put into the store what a dead process left of a run's output in a file; how much the run wrote."""

@@ -15,7 +15,7 @@ from livegraft.contract import Requirement, Requirements, first_problem
 from livegraft.dependencies import Dependencies, DependenciesError
 from livegraft.errors import ContractError, LivegraftError, LoadError, QuarantinedError, SourceError
 from livegraft.graph import Plan, PlannedModule, Planner
-from livegraft.header import Header, Isolation, line_in_block, read_header
+from livegraft.header import Header, Isolation, ProcessLimits, line_in_block, read_header
 from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -215,6 +215,7 @@ class ReleaseBuilder:
         last_good: Callable[[str], VersionRecord | None],
         were_live: Callable[[Iterable[tuple[str, str]]], Collection[tuple[str, str]]],
         probe: Probe,
+        limits: ProcessLimits,
     ) -> None:
         self._loader = loader
         self._load_thread = load_thread
@@ -227,6 +228,7 @@ class ReleaseBuilder:
         self._last_good = last_good
         self._were_live = were_live
         self._probe = probe
+        self._limits = limits
 
     def build(
         self,
@@ -457,7 +459,7 @@ class ReleaseBuilder:
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
         parameters = Parameters.of(function, script=module.script, resources=self._resources)
-        _check_header_fits(module, header, parameters)
+        _check_header_fits(module, header, parameters, self._limits)
         script = LiveScript(module.script, version, header, parameters, function)
         version.attachments[:] = [script]
         return script
@@ -546,8 +548,11 @@ def _check(requirements: Sequence[Requirement], version: Version, revision: Revi
         raise problem
 
 
-def _check_header_fits(module: PlannedModule, header: Header, parameters: Parameters) -> None:
-    """Raise LoadError, with its line, for what a header says that the signature of ``run`` does not allow."""
+def _check_header_fits(module: PlannedModule, header: Header, parameters: Parameters, policy: ProcessLimits) -> None:
+    """Raise LoadError, with its line, for what a header says that the signature of ``run`` or the policy forbids."""
+    for limit in header.limits.wider_than(policy):
+        reason = f"expected {limit} to be at most what the host allows (process_limits), got: {header.given[limit]!r}"
+        raise LoadError(module.path, _line_of(limit, module), reason)
     if header.isolation is Isolation.PROCESS and parameters.provided:
         asked = ", ".join(sorted(parameters.provided))
         reason = f"asks for {asked} of the host and for isolation = 'process', which objects of the host cannot come to"

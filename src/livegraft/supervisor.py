@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-import math
 import os
 import threading
 from collections import deque
@@ -42,7 +41,7 @@ from livegraft.errors import (
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, PlannedModule, Planner
 from livegraft.handout import Look
-from livegraft.header import Isolation, read_header
+from livegraft.header import Isolation, ProcessLimits, read_header, read_limits
 from livegraft.installed import Installed, PackageChange
 from livegraft.isolation.runner import ProcessRunner, sweep
 from livegraft.live import finder
@@ -61,7 +60,7 @@ from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
-from livegraft.runner import Isolated, ProcessLimits, leftovers
+from livegraft.runner import Isolated, leftovers
 from livegraft.runner.failure import describe
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
@@ -137,11 +136,13 @@ class Supervisor:
         settle_seconds: float = 60.0,
         safe: bool = False,
         watchdog: bool = True,
+        process_limits: Mapping[str, object] | None = None,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
         policy = _policy(release)
         drain = _drain_policy(drain_policy)  # before anything is opened
+        limits = self._process_limits = _limits(process_limits)
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -205,6 +206,7 @@ class Supervisor:
             runs=self.store.runs,
             clock=self.clock,
             output_folder=self._output_folder,
+            scratch=self.data / "runs",
             restart=self._restart,
             suspicion=self._crashes.suspicion,
         )
@@ -268,6 +270,7 @@ class Supervisor:
             last_good=lambda name: next(iter(self.store.releases.versions(name, limit=1)), None),
             were_live=self.store.releases.were_live,
             probe=self._probe,
+            limits=limits,
         )
         self._calls = Calls(
             release=lambda: None if self.safe_mode else self._release, builder=self._builder, drainer=self._drainer
@@ -840,9 +843,7 @@ class Supervisor:
         def find(name: str) -> PlannedModule | None:
             return self._planner.at(version.revision).modules.get(name)
 
-        header = script.header
-        cpu_seconds = math.ceil(header.cpu.total_seconds()) if header.cpu is not None else None
-        limits = ProcessLimits(header.memory_bytes, cpu_seconds, header.open_files)
+        limits = script.header.limits.within(self._process_limits)
         return Isolated(version.planned, find, version.tops, version.revision, limits)
 
     def _restart(self, lost: RunRecord, origin: str) -> None:
@@ -956,6 +957,13 @@ def _policy(release: str) -> ReleasePolicy:
         raise ConfigurationError(
             f"expected release to be one of {', '.join(ReleasePolicy)}, got: {release!r}"
         ) from None
+
+
+def _limits(written: Mapping[str, object] | None) -> ProcessLimits:
+    try:
+        return read_limits(written or {})
+    except ValueError as error:
+        raise ConfigurationError(f"process_limits: {error}") from None
 
 
 def _drain_policy(text: DrainPolicy | str) -> DrainPolicy:

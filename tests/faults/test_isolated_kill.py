@@ -65,6 +65,7 @@ def test_a_killed_host_takes_its_runs_along_and_the_next_one_starts_them_again(t
 
         eventually(recovered, timeout=30, what="the lost run was started again")
         assert supervisor.repeats(lost.id)[0].attempt == 2
+        assert not (data / "runs" / lost.id).exists()
 
 
 def test_a_process_that_outlived_its_host_is_ended_and_others_are_not() -> None:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from livegraft.dispatcher import Run
+from livegraft.errors import ConfigurationError
 from livegraft.isolation.runner import _bars, _outcome
 from livegraft.run import RunState
 from livegraft.store import Outcome
@@ -132,11 +133,18 @@ def test_memory_beyond_its_bound_is_an_error_in_the_run(host: Host) -> None:
     ("key", "body", "says"),
     [
         ('cpu = "1s"', "while True: pass", "processor time"),
+        (
+            "processes = 5",
+            "while True:\n        os.fork() or os.setsid()\n        time.sleep(0.05)",
+            "at most 5 processes",
+        ),
         ("open-files = 32", "return [open('/dev/null') for _ in range(100)]", "Too many open files"),
     ],
 )
 def test_what_its_header_allows_is_the_most_that_it_gets(host: Host, key: str, body: str, says: str) -> None:
-    done = run(host, "bounded", f"def run():\n    {body}", header=HEADER.replace("{0}", f"# {key}\n")).wait(30)
+    done = run(
+        host, "bounded", f"import os, time\ndef run():\n    {body}", header=HEADER.replace("{0}", f"# {key}\n")
+    ).wait(30)
 
     assert done.state is RunState.FAILED
     assert done.failure is not None
@@ -271,6 +279,39 @@ def test_one_that_asks_for_an_object_of_the_host_does_not_go_live(tmp_path: Path
     assert told["asks"].outcome is Outcome.FAILED
     assert told["asks"].failure is not None
     assert "asks for db" in told["asks"].failure.message
+
+
+POLICY = {"memory": "64MiB", "processes": 10}
+
+
+def test_a_header_that_asks_for_more_than_the_host_allows_does_not_go_live(tmp_path: Path) -> None:
+    with a_host(tmp_path, process_limits=POLICY) as host:
+        header = HEADER.replace("{0}", '# processes = 10\n# memory = "65MiB"\n')
+        failure = host.take({"greedy.py": f"{header}def run(): ..."})["greedy"].failure
+
+    assert failure is not None
+    assert (failure.path, failure.line) == ("greedy.py", 5)
+    assert failure.message == "expected memory to be at most what the host allows (process_limits), got: '65MiB'"
+
+
+def test_a_header_that_says_nothing_gets_what_the_host_allows(tmp_path: Path) -> None:
+    with a_host(tmp_path, process_limits=POLICY) as host:
+        done = run(host, "memory", "def run(): return len(bytearray(10 ** 9))").wait(20)
+
+    assert done.failure is not None
+    assert done.failure.type == "MemoryError"
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"memory": "lots"}, "process_limits: memory: expected an amount"),
+        ({"disk": 1}, "process_limits: expected one of"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_is_refused(tmp_path: Path, limits: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says), a_host(tmp_path, process_limits=limits):
+        pass
 
 
 def test_a_zygote_that_was_killed_is_replaced(host: Host) -> None:

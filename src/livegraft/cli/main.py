@@ -91,6 +91,13 @@ def serve(
     settle_seconds: Annotated[
         float, typer.Option(min=0, help="Who dies within that time of a switch died of it; 0: no death is judged.")
     ] = 60.0,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="The most that headers may allow isolated runs: memory, cpu, open-files, processes.",
+        ),
+    ] = None,
     safe: Annotated[bool, typer.Option("--safe", help="Start in safe mode: no code of scripts is loaded.")] = False,
     supervised: Annotated[
         bool, typer.Option("--supervised", help="Serve in a child process, and start another one when it dies.")
@@ -119,6 +126,7 @@ def serve(
         drain_policy=drain_policy,
         breaker_failures=breaker_failures,
         settle_seconds=settle_seconds,
+        limits=limit or [],
         safe=safe,
         provide=provide or [],
         as_json=as_json,

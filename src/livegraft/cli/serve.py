@@ -36,6 +36,7 @@ def serve(
     drain_policy: str,
     breaker_failures: int,
     settle_seconds: float,
+    limits: Sequence[str],
     safe: bool,
     provide: Sequence[str],
     as_json: bool,
@@ -60,6 +61,7 @@ def serve(
             drain_policy=drain_policy,
             breaker_failures=breaker_failures,
             settle_seconds=settle_seconds,
+            process_limits=dict(map(_limit, limits)),
             safe=safe,
         )
         opened.enter_context(supervisor)
@@ -75,6 +77,12 @@ def serve(
                 print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
                 print(f"open {link}", flush=True)
             server.run(sockets=[address])
+
+
+def _limit(text: str) -> tuple[str, str | int]:
+    """``memory=2GiB``, ``processes=20``: as in a header, where numbers have no quotes."""
+    key, _, value = text.partition("=")
+    return key.strip(), int(value) if value.strip().isdecimal() else value.strip()
 
 
 @contextmanager

@@ -147,7 +147,10 @@ class ProcessRunner:
         sender = Sender(child, find=isolated.find, tops=isolated.tops, prepare=self._prepare)
         sender.send(isolated.module)
         child.send(line)
+        if isolated.limits.processes is not None:
+            child.bound(isolated.limits.processes)
         outcome: Outcome | None = None
+        too_many = 0
         while True:
             lines, told = child.exchange(_LISTEN_SECONDS)
             for said in lines:
@@ -160,7 +163,14 @@ class ProcessRunner:
                         job.run.bars = _bars(bars)
                     case ["outcome", result, failure]:
                         outcome = _outcome(result, failure)
+            for said in told or ():
+                match said:
+                    case ["too many", int(count)]:
+                        too_many = count
             match told:
+                case [*_, ["ended", int(), str(stack)]] if too_many:
+                    reason = f"expected at most {isolated.limits.processes} processes, found {too_many}: all are killed"
+                    return Outcome(failure=RunFailure("process", reason, traceback=stack))
                 case None:
                     return outcome or Outcome(failure=RunFailure("process", "its process ended with the zygote"))
                 case [*_, ["ended", int(code), str(stack)]]:

@@ -184,6 +184,10 @@ class Child:
     def kill(self) -> None:
         self._tell(b"kill\n")
 
+    def bound(self, most: int) -> None:
+        """Have it killed when it and all that it starts are more than so many processes."""
+        self._tell(b"most %d\n" % most)
+
     def close(self) -> None:
         """Let go of it: whatever it does, it ends, with its process group."""
         self.give_ends()

@@ -8,8 +8,9 @@ It is told lines of JSON on the socket that is its standard input:
 
 * ``["fork", n]`` with two sockets and n further descriptors: the first is the child's, whose language is that of the
   module whose ``serve`` it calls; it gets the further ones too. On the second the zygote is told ``abort`` (leave a
-  stack and end), ``term`` or ``kill``, and says at the end ``["ended", exit code, stack]``; closing it kills.
-  ``["failed", reason]`` says that there is no child.
+  stack and end), ``term`` or ``kill``, or ``most N``: so many processes may it and all that it starts be. If they are
+  more the zygote says ``["too many", how many]`` and kills them. At the end it says ``["ended", exit code, stack]``;
+  closing the second socket kills. ``["failed", reason]`` says that there is no child.
 * ``["preload", [module, ...]]``.
 """
 
@@ -37,8 +38,12 @@ HOST_LOOK_SECONDS: Final = 5.0
 """How often the zygote looks whether its host lives, beside noticing that its socket closes: a process that the host
 forked may hold that open."""
 
+COUNT_SECONDS: Final = 0.1
+"""How often the processes of a child are counted that may not be many."""
+
 _DESCRIPTORS_AT_ONCE: Final = 16
-_STRAY_ROUNDS: Final = 50
+_ROUNDS: Final = 200
+"""Looks at most for processes that others start while they are being ended."""
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LIKELY_VICTIM: Final = "1000"
@@ -69,11 +74,15 @@ def thread_count() -> int:
 
 @dataclass(slots=True)
 class _Child:
-    """A child: ``status`` leads to the host, ``stack`` is the pipe in which it leaves its stack when it dies."""
+    """A child: ``status`` leads to the host, ``stack`` is the pipe in which it leaves its stack when it dies.
+
+    ``most`` bounds how many processes it and all that it starts may be; 0 for no bound.
+    """
 
     pid: int
     status: socket.socket
     stack: int
+    most: int = 0
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -117,7 +126,11 @@ class _Zygote:
     def serve(self) -> None:
         try:
             while os.getppid() == self._host:
-                ready = {descriptor for descriptor, _ in self._poller.poll(HOST_LOOK_SECONDS * 1000)}
+                bounded = [child for child in self._children.values() if child.most]
+                pause = COUNT_SECONDS if bounded else HOST_LOOK_SECONDS
+                ready = {descriptor for descriptor, _ in self._poller.poll(pause * 1000)}
+                for child in bounded:
+                    self._count(child)
                 if self._woken.fileno() in ready:
                     self._reap()
                 # The host lets go of a child before it asks for the next one: in this order no two are here without
@@ -128,8 +141,7 @@ class _Zygote:
                 if self._control.fileno() in ready and not self._obey():
                     return
         finally:
-            for child in self._children.values():
-                _kill(child.pid)
+            _end_trees({child.pid for child in self._children.values()})
             for child in self._children.values():
                 os.waitpid(child.pid, 0)
             _end_strays(())
@@ -205,17 +217,28 @@ class _Zygote:
             asked = child.status.recv(STACK_BYTES)
         except ConnectionError:
             asked = b""
-        if asked.endswith(b"abort\n"):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGABRT)
-        elif asked.endswith(b"term\n"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)
-        else:
-            self._poller.unregister(child.status)
-            _kill(child.pid)
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-            self._reap()
+        last = asked.split(b"\n")[-2] if b"\n" in asked else b""
+        match last.split():
+            case [b"abort"]:
+                _signal(child.pid, signal.SIGABRT)
+            case [b"term"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+            case [b"most", count]:
+                child.most = int(count)
+            case _:
+                self._poller.unregister(child.status)
+                _end_trees({child.pid})
+                os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+                self._reap()
+
+    def _count(self, child: _Child) -> None:
+        """End a child that has become too many."""
+        count = len(_tree({child.pid}))
+        if count > child.most:
+            child.most = 0
+            _say(child.status, ["too many", count])
+            _end_trees({child.pid})
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -225,7 +248,8 @@ class _Zygote:
             if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
             # While the leader is not reaped nobody else can have its number: now the rest of its group goes.
-            _kill(child.pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(child.pid, 0)
             _end_strays({other.pid for other in self._children.values() if other is not child})
             _say(child.status, ["ended", os.waitstatus_to_exitcode(status), _read(child.stack)])
@@ -248,11 +272,27 @@ def _read(stack: int) -> str:
         return ""
 
 
-def _kill(pid: int) -> None:
-    """End a child that is not reaped yet, with its process group."""
-    for end in (os.killpg, os.kill):  # it has no group in its first moment
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            end(pid, signal.SIGKILL)
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _end_trees(roots: Collection[int]) -> None:
+    """Kill children of ours that are not reaped yet, and all that they started, in whatever session.
+
+    All are stopped before the first is killed: what is stopped starts no other, so there is an end to it even if
+    they start processes faster than one can look.
+    """
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        new = _tree(roots) - stopped
+        if not new:
+            break
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        stopped |= new
+    for pid in stopped:
+        _signal(pid, signal.SIGKILL)
 
 
 def _end_strays(children: Collection[int]) -> None:
@@ -260,15 +300,36 @@ def _end_strays(children: Collection[int]) -> None:
 
     ``children`` are those of ours that live and are none.
     """
-    for _ in range(_STRAY_ROUNDS):
-        strays = [pid for pid in _own_children() if pid not in children]
+    for _ in range(_ROUNDS):
+        strays = {pid for pid in _own_children() if pid not in children}
         if not strays:
             return
+        _end_trees(strays)
         for pid in strays:
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(OSError):
                 os.waitpid(pid, 0)
+
+
+def _tree(roots: Collection[int]) -> set[int]:
+    """Processes and all that they started and that has not ended, as far as it did not become somebody else's."""
+    found: set[int] = set()
+    to_look_at = list(roots)
+    while to_look_at:
+        pid = to_look_at.pop()
+        if pid not in found:
+            found.add(pid)
+            to_look_at += _children_of(pid)
+    return found
+
+
+def _children_of(pid: int) -> list[int]:
+    """The children of a process, whichever of its threads started them."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            listed = Path(f"/proc/{pid}/task/{thread}/children").read_text(encoding="ascii")
+            found += map(int, listed.split())
+    return found
 
 
 def _own_children() -> list[int]:

@@ -12,21 +12,10 @@ from typing import Any, Protocol
 
 from livegraft.context import CurrentRun
 from livegraft.graph import PlannedModule
+from livegraft.header import ProcessLimits
 from livegraft.runner.failure import Locate
 from livegraft.runner.interrupt import Window
 from livegraft.runner.outcome import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessLimits:
-    """What each process of an isolated run may take; None for no bound.
-
-    ``memory_bytes`` come on top of what Python takes; ``cpu_seconds`` are whole ones.
-    """
-
-    memory_bytes: int | None = None
-    cpu_seconds: int | None = None
-    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
