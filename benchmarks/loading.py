@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import marshal
 import os
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from benchmarks.figures import Figure, median, percentile, seconds, told
+from benchmarks.late_ticks import LateTicks
 from benchmarks.repositories import commit_many, commit_one, repository_of, script_path, script_text, texts
 from livegraft import Supervisor
 from livegraft.mirror.git import GitMirror
@@ -227,32 +226,6 @@ def late_ticks(folder: Path, count: int, *, is_collecting: bool) -> tuple[list[f
         if was_enabled:
             gc.enable()
     return idle, loading
-
-
-class LateTicks(threading.Thread):
-    """An event loop that sleeps a millisecond again and again, and notes how much longer it took, in ms."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._late: list[float] = []
-        self._ended = False
-
-    def take(self) -> list[float]:
-        late, self._late = self._late, []
-        return late
-
-    def stop(self) -> None:
-        self._ended = True
-        self.join()
-
-    def run(self) -> None:
-        asyncio.run(self._tick())
-
-    async def _tick(self) -> None:
-        while not self._ended:
-            begin = time.perf_counter()
-            await asyncio.sleep(0.001)
-            self._late.append((time.perf_counter() - begin - 0.001) * 1000)
 
 
 def memory(folder: Path) -> Iterator[Figure]:

@@ -8,12 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.figures import Figure, median, percentile, seconds, told
+from benchmarks.late_ticks import LateTicks
 from benchmarks.repositories import commit_one, repository_of
 from livegraft import Supervisor
 
 SINGLE = 300
 ISOLATED = 100
 MANY = 4_000
+BUSY = 8
+COMPUTES = """
+import time
+def run() -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        sum(range(1_000))
+"""
 
 
 def measure(folder: Path) -> Iterator[Figure]:
@@ -23,6 +32,8 @@ def measure(folder: Path) -> Iterator[Figure]:
     commit_one(
         repository, "isolated.py", f"{isolated}import time\ndef run() -> float:\n    return time.perf_counter()\n"
     )
+    commit_one(repository, "busy.py", COMPUTES)
+    commit_one(repository, "busy_isolated.py", isolated + COMPUTES)
     commit_one(repository, "nothing.py", "def run() -> None:\n    return None\n")
     with told("runs"), Supervisor(repository.path, data=folder / "data", poll_seconds=600) as supervisor:
         starts, whole = one_after_the_other(supervisor, "clock", SINGLE)
@@ -42,6 +53,22 @@ def measure(folder: Path) -> Iterator[Figure]:
                 run.wait(60)
 
         yield Figure("recorded runs", MANY / seconds(many), "per s", 1000, at_least=True)
+        yield from loop_beside_busy_runs(supervisor)
+
+
+def loop_beside_busy_runs(supervisor: Supervisor) -> Iterator[Figure]:
+    """How late an event loop of the host ticks, each millisecond, while runs compute in its process and beside it."""
+    loop = LateTicks()
+    loop.start()
+    for script, where in (("busy", "on threads"), ("busy_isolated", "in processes of their own")):
+        loop.take()
+        runs = [supervisor.run(script) for _ in range(BUSY)]
+        for run in runs:
+            run.wait(60)
+        late = loop.take()
+        yield Figure(f"host loop beside {BUSY} computing runs {where}, p50", median(late), "ms")
+        yield Figure(f"host loop beside {BUSY} computing runs {where}, p99", percentile(late, 0.99), "ms")
+    loop.stop()
 
 
 def one_after_the_other(supervisor: Supervisor, script: str, count: int) -> tuple[list[float], list[float]]:
