@@ -94,6 +94,11 @@ class Calls:
         present = self._present(release, name)
         if present is not None:
             return present
+        script = release.scripts.get(name.replace(".", "/"))
+        if script is not None:
+            raise NotLiveError(
+                f"expected {name!r} to be in this process, it is in an environment of its own: {script.missing}"
+            )
         planned = release.plan.modules.get(name)
         failed = release.failures.get(name.replace(".", "/"))
         if failed is not None:
@@ -111,7 +116,7 @@ class Calls:
         """What needs no loading; None otherwise."""
         script = release.scripts.get(name.replace(".", "/"))
         if script is not None:
-            return script.version.executed_module
+            return script.version.executed_module if script.environment is None else None
         version = release.modules.get(name)
         if version is not None:
             return self._shown(release, version)

@@ -6,17 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ReleaseState, Restraint, ScriptOutcome
 from livegraft.version import VersionState
 
+PENDING: Final = "environment_pending"
+"""The code of what stands for a failure while an environment is being made."""
+
 
 class ScriptState(StrEnum):
-    """``live``: a version serves; ``failed``: none does; ``quarantined``: a person took it out of service."""
+    """``live``: a version serves; ``failed``: none does; ``quarantined``: a person took it out of service.
+
+    ``preparing``: none does yet, its environment is being made.
+    """
 
     LIVE = "live"
+    PREPARING = "preparing"
     FAILED = "failed"
     QUARANTINED = "quarantined"
 
@@ -44,7 +51,8 @@ class LiveVersion:
 class ScriptFailure:
     """Why the newest commit's version of a script is not live; the last good one may still serve.
 
-    ``generation`` is that of the installed packages when these are why: with others it is tried again.
+    ``generation`` is that of the installed packages when these are why: with others it is tried again. ``awaits`` is
+    how far its environment was when that is why (``livegraft.environment.Ticket``).
     """
 
     revision: str
@@ -53,6 +61,12 @@ class ScriptFailure:
     failure: RunFailure
     key: str = ""
     generation: int | None = None
+    awaits: tuple[str, str, int] | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether nothing failed: its environment is being made."""
+        return self.failure.type == PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,8 @@ class Refusal:
         if self.crash:
             return self.crash
         count = sum(each.outcome is Outcome.FAILED for each in self.scripts)
+        if not count:
+            return "expected all of the commit to load: environments of its scripts are being made"
         return f"expected all of the commit to load, got: {count} {'failure' if count == 1 else 'failures'}"
 
 
@@ -86,6 +102,14 @@ class NewerVersion:
     key: str
     revision: str
     error: ScriptFailure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptEnvironment:
+    """An environment that was made for scripts: ``packages`` are ``name==version``."""
+
+    key: str
+    packages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +139,20 @@ class ScriptStatus:
     warnings: tuple[str, ...] = ()
     isolated: str = ""
     """Why its runs have processes of their own; "" when they execute in the host's."""
+    place: str = ""
+    """Where its runs execute and why, in words; "" while it takes none."""
+    environment: ScriptEnvironment | None = None
+    """Its own, when it does not have the host's."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its newest version did not load; one whose environment is being made has not failed."""
+        return self.error is not None and not self.error.is_pending
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the environment of its newest version is being made."""
+        return self.error is not None and self.error.is_pending
 
     @property
     def words(self) -> str:

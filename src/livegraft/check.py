@@ -44,6 +44,7 @@ def supervised_tree(folder: Path, provide: Mapping[str, object], *, probe: bool 
             folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False, probe=probe
         ) as supervisor,
     ):
+        supervisor.settle()
         # A server waits for better times; here nothing was found only if there was something to look at.
         if supervisor.sync_status.state is SyncState.FAILING:
             raise MirrorError(supervisor.sync_status.error_kind, supervisor.sync_status.error)

@@ -43,10 +43,14 @@ class RestartNeededError(DependenciesError):
 
 
 class Dependencies:
-    """Checks blocks against the installed packages; used by the thread that builds releases."""
+    """Checks blocks against the installed packages; used by the thread that builds releases.
 
-    def __init__(self, installed: Installed) -> None:
+    ``advice`` is what is said behind the problems.
+    """
+
+    def __init__(self, installed: Installed, advice: str) -> None:
         self._installed = installed
+        self._advice = advice
         self._generation = -1
         self._known: dict[str, tuple[str, ...]] = {}
 
@@ -66,7 +70,7 @@ class Dependencies:
             line = line_in_block(path, text, next(asked for asked, each in found.items() if each))
             if all(problem.startswith(_RESTART) for problem in problems):
                 raise RestartNeededError(path, line, problems, "")
-            raise DependenciesError(path, line, problems, "; install it into the environment of the host")
+            raise DependenciesError(path, line, problems, self._advice)
 
     def _problems_of(self, header: Header) -> dict[str, tuple[str, ...]]:
         """What is wrong, by the text that asks for it."""
@@ -133,6 +137,11 @@ def _contains(specifier: SpecifierSet, version: str) -> bool:
         return specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return not specifier
+
+
+def fits_python(header: Header) -> bool:
+    """Whether this interpreter is one that a header's ``requires-python`` allows."""
+    return header.requires_python is None or not _wrong_python(header.requires_python)
 
 
 @cache

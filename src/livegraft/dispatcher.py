@@ -29,6 +29,7 @@ from livegraft.bars import Progress
 from livegraft.clock import Clock
 from livegraft.context import CurrentRun
 from livegraft.crash_marker import CrashMarker
+from livegraft.environment import DescribedParameters
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
 from livegraft.header import DEFAULT, Header, Retries
@@ -104,7 +105,7 @@ class Work:
     revision: str
     function: Callable[..., Any]
     is_async: bool
-    parameters: Parameters
+    parameters: Parameters | DescribedParameters
     locate: Locate
     header: Header = DEFAULT
     isolated: Isolated | None = None

@@ -162,6 +162,22 @@ class Loader:
         # Outside of the handler, so that it carries no context: that would keep the failed code's frames.
         raise failure
 
+    def stand_in(self, planned: PlannedModule, plan: Plan) -> Version:
+        """Stands for a module that is executed elsewhere: live, and of no module here. Nothing is registered."""
+        version = Version(
+            planned,
+            module_name="",
+            revision=plan.revision.id,
+            tops=plan.tops,
+            since=self._clock.now(),
+            registry=self._lock,
+        )
+        version.move(VersionState.LOADING, self._clock.now())
+        version.move(VersionState.LIVE, self._clock.now())
+        version.loaded_at = version.since
+        self.origins.add(planned.key, plan.revision.id)
+        return version
+
     def abandon(self, version: Version, failure: LoadError) -> None:
         """Give up on a version whose code does not come to its end."""
         with self._lock:

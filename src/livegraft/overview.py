@@ -12,6 +12,7 @@ from livegraft.catalog import (
     NewerVersion,
     Refusal,
     ScheduleStatus,
+    ScriptEnvironment,
     ScriptFailure,
     ScriptState,
     ScriptStatus,
@@ -94,7 +95,9 @@ class Overview:
         quarantine = self._decisions.quarantines.get(name)
         # A module that the host called or requires may have failed too: it serves the host, and cannot be run.
         serving = script.version if script else now.modules.get(name.replace("/", "."))
-        state = ScriptState.LIVE if script else ScriptState.FAILED
+        error = now.failures.get(name)
+        waits = ScriptState.PREPARING if error is not None and error.is_pending else ScriptState.FAILED
+        state = ScriptState.LIVE if script else waits
         return ScriptStatus(
             name=name,
             state=ScriptState.QUARANTINED if quarantine else state,
@@ -103,7 +106,7 @@ class Overview:
             tags=script.header.tags if script else (),
             schedules=self._schedules(script) if script else (),
             version=live_version(serving) if serving else None,
-            error=now.failures.get(name),
+            error=error,
             quarantine=quarantine,
             pin=self._decisions.pins.get(name),
             parameters=script.parameters.schema if script else _NOTHING,
@@ -111,6 +114,8 @@ class Overview:
             is_async=script.is_async if script else False,
             newer=now.newer.get(name),
             isolated=script.isolated if script else "",
+            place=script.place if script else "",
+            environment=_environment(script) if script else None,
         )
 
     def _schedules(self, script: LiveScript) -> tuple[ScheduleStatus, ...]:
@@ -129,6 +134,11 @@ class Overview:
             for planned in script.version.reach.values():
                 users.setdefault((planned.name, planned.key), []).append(script.name)
         return users
+
+
+def _environment(script: LiveScript) -> ScriptEnvironment | None:
+    made = script.environment
+    return ScriptEnvironment(made.key, made.packages) if made is not None else None
 
 
 def live_version(version: Version) -> LiveVersion:

@@ -7,13 +7,21 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from livegraft.catalog import ScriptFailure
 from livegraft.clock import Clock
 from livegraft.contract import Requirement, Requirements, first_problem
-from livegraft.dependencies import Dependencies, DependenciesError
-from livegraft.errors import ContractError, LivegraftError, LoadError, QuarantinedError, SourceError
+from livegraft.dependencies import Dependencies, DependenciesError, fits_python
+from livegraft.environment import DescribedParameters, Environment, EnvironmentProblem, Environments, Need, Prepared
+from livegraft.errors import (
+    ContractError,
+    LivegraftError,
+    LoadError,
+    NotRunnableError,
+    QuarantinedError,
+    SourceError,
+)
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.header import Header, Isolation, ProcessLimits, line_in_block, read_header
 from livegraft.installed import Installed
@@ -40,13 +48,18 @@ class ReleasePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveScript:
-    """A script at a version that loaded, ready to run."""
+    """A script at a version that loaded, ready to run.
+
+    With an ``environment`` it loaded there and not in this process, because the host's own is ``missing`` something.
+    """
 
     name: str
     version: Version
     header: Header
-    parameters: Parameters
+    parameters: Parameters | DescribedParameters
     function: Callable[..., Any]
+    environment: Environment | None = None
+    missing: str = ""
 
     @property
     def is_async(self) -> bool:
@@ -56,7 +69,19 @@ class LiveScript:
     @property
     def isolated(self) -> str:
         """Why its runs have processes of their own; "" when they execute in the host's."""
+        if self.environment is not None:
+            return f"the host's environment does not have what it asks for: {self.missing}"
         return "its header asks for it" if self.header.isolation is Isolation.PROCESS else ""
+
+    @property
+    def place(self) -> str:
+        """Where its runs execute and why, in words."""
+        if self.environment is not None:
+            return f"each run has a process of an environment of its own: {self.isolated}"
+        has = "the host's environment has what its block asks for" if self.header.dependencies else ""
+        if self.isolated:
+            return f"each run has a process of its own: {self.isolated}{f'; {has}' if has else ''}"
+        return f"in the host's process{f': {has}' if has else ''}"
 
     @property
     def description(self) -> str:
@@ -85,6 +110,12 @@ class Release:
         """The versions that the release itself names; others are live because these import them."""
         yield from (script.version for script in self.scripts.values())
         yield from self.modules.values()
+
+
+def failed_outcome(name: str, failure: ScriptFailure) -> ScriptOutcome:
+    """What is told of a script whose newest version is not live."""
+    outcome = Outcome.PREPARING if failure.is_pending else Outcome.FAILED
+    return ScriptOutcome(name, outcome, failure.key, failure.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +176,7 @@ class _Build:
 
     def fail(self, name: str, failure: ScriptFailure, kept: LiveScript | None) -> None:
         self.failures[name] = failure
-        self.outcomes.append(ScriptOutcome(name, Outcome.FAILED, failure.key, failure.failure))
+        self.outcomes.append(failed_outcome(name, failure))
         if kept is not None:
             self.scripts[name] = kept
 
@@ -199,7 +230,7 @@ class ReleaseBuilder:
 
     ``requirements`` are the host's. ``last_good`` gives the version of a script, or of a required module, that was
     live last, of an earlier process perhaps; ``were_live`` tells which versions of scripts were live once. ``probe``
-    is asked about what is new before it is loaded.
+    is asked about what is new before it is loaded; ``environments`` make what scripts ask for and the host has not.
     """
 
     def __init__(
@@ -216,6 +247,7 @@ class ReleaseBuilder:
         were_live: Callable[[Iterable[tuple[str, str]]], Collection[tuple[str, str]]],
         probe: Probe,
         limits: ProcessLimits,
+        environments: Environments,
     ) -> None:
         self._loader = loader
         self._load_thread = load_thread
@@ -224,7 +256,8 @@ class ReleaseBuilder:
         self._requirements = requirements
         self._clock = clock
         self._installed = installed
-        self._dependencies = Dependencies(installed)
+        self._dependencies = Dependencies(installed, environments.advice)
+        self._environments = environments
         self._last_good = last_good
         self._were_live = were_live
         self._probe = probe
@@ -265,6 +298,7 @@ class ReleaseBuilder:
             self._load_arriving(work)
             self._reload_modules(work)
         self._loader.forget_failed(plan)
+        self._environments.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
         return Candidate(release, tuple(work.outcomes))
 
@@ -317,7 +351,7 @@ class ReleaseBuilder:
             return False
         if module.source is not None and b"# /// script" in module.source.data:  # most have none: a header costs time
             try:
-                self._admitted(module)
+                return self._missing(module, _checked(module)) is None
             except LivegraftError:
                 return False
         return True
@@ -392,10 +426,8 @@ class ReleaseBuilder:
             # Else it is not tried again until the key changes.
             try:
                 planned, plan = self._pinned(module, pin) if pin else (module, work.plan)
-                header = self._admitted(planned)
-                if pin is None:
-                    _check_probed(module, work.probing)
-                work.arriving.append(_Arriving(name, module, live, partial(self._make, planned, plan, header)))
+                load = self._way_to_load(planned, plan, work.probing if pin is None else NOTHING_PROBED)
+                work.arriving.append(_Arriving(name, module, live, load))
                 return
             except LivegraftError as error:
                 failed = self._failure(name, module, work.plan.revision, error)
@@ -415,12 +447,14 @@ class ReleaseBuilder:
 
     def may_mend(self, failures: Iterable[ScriptFailure]) -> bool:
         """Whether packages were installed or changed since something failed for want of them."""
-        waiting = [failed for failed in failures if failed.generation is not None]
+        waiting = [failed for failed in failures if failed.generation is not None or failed.awaits is not None]
         if waiting:
             self._installed.look(at_once=True)
         return any(map(self._may_load_now, waiting))
 
     def _may_load_now(self, failed: ScriptFailure) -> bool:
+        if failed.awaits is not None and self._environments.has_news(failed.awaits):
+            return True
         return failed.generation is not None and failed.generation != self._installed.generation
 
     def load_module(self, module: PlannedModule, plan: Plan) -> Version:
@@ -442,15 +476,39 @@ class ReleaseBuilder:
         return self._load_thread.call(load, module.path)
 
     def _load(self, module: PlannedModule, plan: Plan) -> LiveScript:
-        header = self._admitted(module)
-        return self._load_thread.call(lambda: self._make(module, plan, header), module.path)
+        return self._load_thread.call(self._way_to_load(module, plan, NOTHING_PROBED), module.path)
 
-    def _admitted(self, module: PlannedModule) -> Header:
-        """The header of a script that can be read and whose dependencies are here. Raises LivegraftError."""
+    def _way_to_load(self, module: PlannedModule, plan: Plan, probing: Probing) -> Callable[[], LiveScript]:
+        """How a script is loaded: here, or as its environment describes it. Raises LivegraftError if it cannot be."""
         header = _checked(module)
-        if module.source is not None:
-            self._dependencies.check(module.path, module.source.text, header)
-        return header
+        missing = self._missing(module, header)
+        if missing is None:
+            _check_probed(module, probing)
+            return partial(self._make, module, plan, header)
+        # What the host calls must be here; and environments have this interpreter.
+        if module.name in self._requirements.modules or not fits_python(header):
+            raise missing
+        need = Need.of(header.dependencies)
+        memory = header.limits.within(self._limits).memory_bytes
+        prepared = self._environments.prepare(module, plan, need, missing, memory_bytes=memory)
+        return partial(self._make_elsewhere, module, plan, header, prepared, missing.reason)
+
+    def _missing(self, module: PlannedModule, header: Header) -> LoadError | None:
+        """What the host's environment does not have of what a script asks for."""
+        try:
+            if module.source is not None:
+                self._dependencies.check(module.path, module.source.text, header)
+        except DependenciesError as missing:
+            return missing.again()  # without the frames of the one that was raised
+        return None
+
+    def _make_elsewhere(
+        self, module: PlannedModule, plan: Plan, header: Header, prepared: Prepared, missing: str
+    ) -> LiveScript:
+        parameters = prepared.parameters
+        _check_header_fits(module, header, parameters, self._limits, missing)
+        version = self._loader.stand_in(module, plan)
+        return LiveScript(module.script, version, header, parameters, _not_here, prepared.environment, missing)
 
     def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
         version = self._loader.load(module, plan)
@@ -537,8 +595,16 @@ class ReleaseBuilder:
         error.__traceback__ = None
         path = module.path if module is not None else f"{name.replace('.', '/')}.py"
         key = module.key if module is not None else ""
-        generation = self._installed.generation if isinstance(error, DependenciesError) else None
-        return ScriptFailure(revision.id, revision.author, self._clock.now(), run_failure(error, path), key, generation)
+        waits = isinstance(error, DependenciesError | EnvironmentProblem)
+        return ScriptFailure(
+            revision.id,
+            revision.author,
+            self._clock.now(),
+            run_failure(error, path),
+            key,
+            self._installed.generation if waits else None,
+            error.ticket if isinstance(error, EnvironmentProblem) else None,
+        )
 
 
 def _check(requirements: Sequence[Requirement], version: Version, revision: Revision) -> None:
@@ -548,15 +614,30 @@ def _check(requirements: Sequence[Requirement], version: Version, revision: Revi
         raise problem
 
 
-def _check_header_fits(module: PlannedModule, header: Header, parameters: Parameters, policy: ProcessLimits) -> None:
-    """Raise LoadError, with its line, for what a header says that the signature of ``run`` or the policy forbids."""
+def _not_here(**arguments: object) -> NoReturn:
+    raise NotRunnableError("expected a process of the script's environment, this is the host's")
+
+
+def _check_header_fits(
+    module: PlannedModule,
+    header: Header,
+    parameters: Parameters | DescribedParameters,
+    policy: ProcessLimits,
+    missing: str = "",
+) -> None:
+    """Raise LoadError, with its line, for what a header says that the signature of ``run`` or the policy forbids.
+
+    ``missing`` is why it has an environment of its own.
+    """
     for limit in header.limits.wider_than(policy):
         reason = f"expected {limit} to be at most what the host allows (process_limits), got: {header.given[limit]!r}"
         raise LoadError(module.path, _line_of(limit, module), reason)
-    if header.isolation is Isolation.PROCESS and parameters.provided:
+    if (header.isolation is Isolation.PROCESS or missing) and parameters.provided:
         asked = ", ".join(sorted(parameters.provided))
-        reason = f"asks for {asked} of the host and for isolation = 'process', which objects of the host cannot come to"
-        raise LoadError(module.path, _line_of("isolation", module), reason)
+        wants = f"needs an environment of its own ({missing})" if missing else "for isolation = 'process'"
+        reason = f"asks for {asked} of the host and {wants}, which objects of the host cannot come to"
+        line = _line_of("dependencies" if missing else "isolation", module)
+        raise LoadError(module.path, line, reason)
     key = header.concurrency.key if header.concurrency is not None else ""
     if key and key not in parameters.names:
         known = ", ".join(sorted(parameters.names)) or "none"

@@ -29,7 +29,9 @@ from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.dispatcher import Dispatcher, Run, Work
 from livegraft.drainer import Decision, Drainer, DrainPolicy
+from livegraft.environment import EnvironmentPolicy, Environments, NoEnvironments
 from livegraft.errors import (
+    BusyError,
     ConfigurationError,
     ConflictError,
     LivegraftError,
@@ -41,9 +43,12 @@ from livegraft.errors import (
 from livegraft.events import Events
 from livegraft.graph import NEVER_LOADED, PlannedModule, Planner
 from livegraft.handout import Look
-from livegraft.header import Isolation, ProcessLimits, read_header, read_limits
+from livegraft.header import ProcessLimits, read_header, read_limits
 from livegraft.installed import Installed, PackageChange
+from livegraft.isolation.preparer import Preparer
+from livegraft.isolation.processes import Processes
 from livegraft.isolation.runner import ProcessRunner, sweep
+from livegraft.isolation.uv import UvBuilder, find_uv
 from livegraft.live import finder
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
@@ -109,6 +114,9 @@ class Supervisor:
     ``settle_seconds`` of a switch (default 60; 0: no death is judged) is followed by one with the last good release,
     and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it. With
     ``watchdog=False`` ``faulthandler.dump_traceback_later`` is left to the host.
+    With ``environments`` (default) and ``uv`` a script that needs packages which the host does not have is isolated in
+    an environment that is made for it: from ``package_index``, an address or a folder of wheels (default: as ``uv`` is
+    set up), with ``wheels_only`` (default) without building any, with ``hashes`` (default) only as they were locked.
 
     Use it as a context manager: entering starts it and takes the newest commit; a repository that
     cannot be read then is no error but a state (``sync_status``). It takes no signal handler, and
@@ -137,6 +145,10 @@ class Supervisor:
         safe: bool = False,
         watchdog: bool = True,
         process_limits: Mapping[str, object] | None = None,
+        environments: bool = True,
+        package_index: str = "",
+        wheels_only: bool = True,
+        hashes: bool = True,
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -210,6 +222,11 @@ class Supervisor:
             restart=self._restart,
             suspicion=self._crashes.suspicion,
         )
+        self._processes = Processes(folder=self._loader.folder, links=self.data / "links")
+        packages = EnvironmentPolicy(
+            package_index or os.environ.get("LIVEGRAFT_PACKAGE_INDEX", ""), wheels_only, hashes
+        )
+        self._environments = self._own_environments(packages if environments else None, provide or {}, import_seconds)
         self._dispatcher = Dispatcher(
             runs=self.store.runs,
             clock=self.clock,
@@ -218,7 +235,7 @@ class Supervisor:
             ended=self._run_ended,
             marker=self._crashes.marker,
             isolation=ProcessRunner(
-                folder=self._loader.folder,
+                processes=self._processes,
                 scratch=self.data / "runs",
                 uploads=self._uploads.folder,
                 prepare=self._loader.write_data,
@@ -249,7 +266,7 @@ class Supervisor:
             )
         self._pruner = Pruner(
             folder=self.data / "sources",
-            loaded=lambda: {version.key for version in self._loader.versions},
+            loaded=self._keys_in_use,
             more=self._prune_files,
         )
         self._recaller = Recaller(
@@ -271,6 +288,7 @@ class Supervisor:
             were_live=self.store.releases.were_live,
             probe=self._probe,
             limits=limits,
+            environments=self._environments,
         )
         self._calls = Calls(
             release=lambda: None if self.safe_mode else self._release, builder=self._builder, drainer=self._drainer
@@ -323,6 +341,7 @@ class Supervisor:
                 the_watchdog.start(self.data / "watchdog", self._loader.locate, self._tell_stall)
             self._recovery.close_lost_runs()
             sweep()
+            self._environments.start()
             self._dispatcher.start()
             self._drainer.start()
             self._pruner.start()
@@ -342,6 +361,7 @@ class Supervisor:
             the_watchdog.stop(self._tell_stall)
             self._ticker.stop()
             self._syncer.stop()
+            self._environments.stop()
             self._dispatcher.stop(deadline_seconds)
             self._drainer.stop()
             self._pruner.stop()
@@ -481,6 +501,12 @@ class Supervisor:
         if accept_rewritten:
             self.store.audit.add(self.clock.now(), actor, "accept rewritten", self.branch, {})
         return self._syncer.sync(timeout, accept_rewritten=accept_rewritten)
+
+    def settle(self, timeout: float | None = None) -> None:
+        """Wait until no environment is being made and what came of it is live. Raises BusyError after ``timeout`` s."""
+        if not self._environments.wait(timeout):
+            raise BusyError(f"expected environments to be made within {timeout} s, that goes on")
+        self._syncer.first_look()
 
     @property
     def sync_status(self) -> SyncStatus:
@@ -765,7 +791,8 @@ class Supervisor:
         status, release = self.sync_status, self._release
         refusal = self.refusal
         is_well = status.state != "failing" and release is not None and not self.safe_mode
-        failed = len({*(release.failures if release else ()), *(refusal.failures if refusal else ())})
+        failures = {**(release.failures if release else {}), **(refusal.failures if refusal else {})}
+        preparing = sum(failure.is_pending for failure in failures.values())
         return {
             "status": "stopped" if not self._started else "ok" if is_well else "degraded",
             "sync": status.state.value,
@@ -774,7 +801,8 @@ class Supervisor:
             "crash": refusal.crash or None if refusal else None,
             "safe_mode": self.safe_mode or None,
             "scripts": len(release.scripts) if release else 0,
-            "failed_scripts": failed,
+            "failed_scripts": len(failures) - preparing,
+            "preparing_scripts": preparing,
             "open_runs": len(self._dispatcher.active()),
             "versions": len(self._loader.versions),
             "restart_needed": [str(change) for change in self.restart_needed],
@@ -834,7 +862,7 @@ class Supervisor:
             parameters=script.parameters,
             locate=self._loader.locate,
             header=script.header,
-            isolated=self._isolated(script) if script.header.isolation is Isolation.PROCESS else None,
+            isolated=self._isolated(script) if script.isolated else None,
         )
 
     def _isolated(self, script: LiveScript) -> Isolated:
@@ -844,7 +872,7 @@ class Supervisor:
             return self._planner.at(version.revision).modules.get(name)
 
         limits = script.header.limits.within(self._process_limits)
-        return Isolated(version.planned, find, version.tops, version.revision, limits)
+        return Isolated(version.planned, find, version.tops, version.revision, limits, script.environment)
 
     def _restart(self, lost: RunRecord, origin: str) -> None:
         """Start a run again that was lost with its process."""
@@ -856,6 +884,36 @@ class Supervisor:
             origin=origin,
             attempt=lost.attempt + 1,
         )
+
+    def _own_environments(
+        self, policy: EnvironmentPolicy | None, provide: Mapping[str, object], import_seconds: float
+    ) -> Environments:
+        """What makes environments for scripts that need more than the host has; None: nothing does."""
+        uv = find_uv() if policy is not None else None
+        if policy is None or uv is None:
+            missing = ", or livegraft[envs], so that the script gets an environment of its own"
+            return NoEnvironments(missing if policy is not None else "")
+        return Preparer(
+            builder=UvBuilder(folder=self.data / "environments", policy=policy, uv=uv),
+            processes=self._processes,
+            scratch=self.data / "runs",
+            write_data=self._loader.write_data,
+            provided=provide,
+            import_seconds=import_seconds,
+            settled=lambda: self._syncer.poke(),
+        )
+
+    def _environments_in_use(self) -> set[str]:
+        return {script.environment.key for script in self._elsewhere() if script.environment is not None}
+
+    def _keys_in_use(self) -> set[str]:
+        """Those whose sources are read: of versions here, and of what live scripts have in other environments."""
+        elsewhere = {key for script in self._elsewhere() for _, key in script.version.reached_ids}
+        return elsewhere.union(version.key for version in self._loader.versions)
+
+    def _elsewhere(self) -> Sequence[LiveScript]:
+        release = self._release
+        return [each for each in release.scripts.values() if each.environment is not None] if release else []
 
     def _no_script(self, name: str) -> NotFoundError:
         release = self._release
@@ -901,6 +959,7 @@ class Supervisor:
     def _prune_files(self) -> None:
         self.artifacts.prune(lambda run_id: self.store.runs.get(run_id) is not None)
         self._uploads.prune()
+        self._environments.prune(self._environments_in_use())
 
     def _write_decision(self, decision: Decision) -> None:
         """What the drain policy did stands beside what people do."""

@@ -20,7 +20,7 @@ from livegraft.graph import Plan, Planner
 from livegraft.installed import Installed, PackageChange
 from livegraft.locks import LockChange, Locks
 from livegraft.mirror import Mirror
-from livegraft.release import Candidate, Release, ReleaseBuilder, ReleasePolicy
+from livegraft.release import Candidate, Release, ReleaseBuilder, ReleasePolicy, failed_outcome
 from livegraft.revision import Revision
 from livegraft.store import (
     Outcome,
@@ -518,14 +518,11 @@ class Syncer:
     def _refuse(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
         """Keep why a commit is not live, and what it would have changed."""
         revision, plan = candidate.release.revision, candidate.release.plan
-        failed = [
-            ScriptOutcome(name, Outcome.FAILED, failure.key, failure.failure)
-            for name, failure in candidate.release.failures.items()
-        ]
+        failed = [failed_outcome(name, failure) for name, failure in candidate.release.failures.items()]
         withheld = [
             ScriptOutcome(outcome.script, Outcome.WITHHELD, outcome.key)
             for outcome in candidate.outcomes
-            if outcome.outcome is not Outcome.FAILED
+            if outcome.outcome not in (Outcome.FAILED, Outcome.PREPARING)
         ]
         told = Refusal(
             revision.id, candidate.release.failures, tuple(sorted([*failed, *withheld], key=lambda each: each.script))
@@ -557,7 +554,9 @@ class Syncer:
     def _tell_outcomes(self, revision: Revision, outcomes: Iterable[ScriptOutcome]) -> None:
         for outcome in outcomes:
             self._events.emit("script", outcome.script, outcome=outcome.outcome.value)
-            if outcome.failure is not None:
+            if outcome.outcome is Outcome.PREPARING:
+                logger.info("%s@%s waits for its environment, which is being made", outcome.script, revision)
+            elif outcome.failure is not None:
                 where = f"{outcome.failure.path}:{outcome.failure.line}"
                 logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, where, outcome.failure.message)
 
@@ -590,7 +589,7 @@ def _unchanged(name: str, release: Release) -> ScriptOutcome:
     """The outcome of a script to which nothing happened: it failed, and still does, or it serves as before."""
     failed = release.failures.get(name)
     if failed is not None:
-        return ScriptOutcome(name, Outcome.FAILED, failed.key, failed.failure)
+        return failed_outcome(name, failed)
     return ScriptOutcome(name, Outcome.UNCHANGED, release.scripts[name].version.key)
 
 

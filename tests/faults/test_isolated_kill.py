@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from livegraft import Supervisor
-from livegraft.isolation.runner import MARK, sweep
+from livegraft.isolation.processes import MARK
+from livegraft.isolation.runner import sweep
 from livegraft.run import RunState
 from tests.support import Repository, eventually
 

@@ -71,10 +71,11 @@ def outcomes(report: SyncReport) -> dict[str, ScriptOutcome]:
 def a_host(folder: Path, *, files: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Host]:
     """A host over a new repository in a folder, started.
 
-    Without a probe unless it is asked for: that is a process for each host, and what is loaded is loaded alike.
+    Without a probe unless it is asked for: that is a process for each host, and what is loaded is loaded alike. Without
+    environments for scripts that need more than the host has.
     """
     repository = Repository.create(folder / "repository")
     repository.commit_files(files or {"README.md": "scripts\n"}, "first")
-    settings = {"poll_seconds": 3600.0, "data": folder / "data", "probe": False, **settings}
+    settings = {"poll_seconds": 3600.0, "data": folder / "data", "probe": False, "environments": False, **settings}
     with Supervisor(repository.path, **settings) as supervisor:
         yield Host(repository, supervisor)

@@ -28,6 +28,8 @@ STATUS_OF_CODE: Final = {
     "parameters": HTTPStatus.CONFLICT,
     "dependencies": HTTPStatus.CONFLICT,
     "restart_needed": HTTPStatus.CONFLICT,
+    "environment": HTTPStatus.CONFLICT,
+    "environment_pending": HTTPStatus.CONFLICT,
     "schedule": HTTPStatus.CONFLICT,
     "unloaded": HTTPStatus.CONFLICT,
     "arguments": HTTPStatus.UNPROCESSABLE_ENTITY,

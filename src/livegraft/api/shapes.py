@@ -104,6 +104,9 @@ def script(status: ScriptStatus) -> Json:
         "header": dict(status.header),
         "is_async": status.is_async,
         "isolated": status.isolated,
+        "place": status.place,
+        "environment": status.environment
+        and {"key": status.environment.key, "packages": list(status.environment.packages)},
         "warnings": list(status.warnings),
         "parameters": dict(status.parameters),
     }
@@ -198,7 +201,11 @@ def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion |
     """The newest commit: beside each script of it that is not live, the version that serves in its place."""
     shown = release(record)
     for each in shown["scripts"]:
-        found = serving(each["script"]) if each["outcome"] in (Outcome.FAILED, Outcome.WITHHELD) else None
+        found = (
+            serving(each["script"])
+            if each["outcome"] in (Outcome.FAILED, Outcome.PREPARING, Outcome.WITHHELD)
+            else None
+        )
         each["live"] = found and live_version(found)
     return shown
 

@@ -102,6 +102,15 @@ def serve(
     supervised: Annotated[
         bool, typer.Option("--supervised", help="Serve in a child process, and start another one when it dies.")
     ] = False,
+    environments: Annotated[
+        bool, typer.Option(help="Make environments for scripts that need packages which the server does not have.")
+    ] = True,
+    package_index: Annotated[
+        str,
+        typer.Option(help="Where their packages come from: an address, or a folder of wheels. Default: as uv is set."),
+    ] = "",
+    wheels_only: Annotated[bool, typer.Option(help="Build no package: that executes its code.")] = True,
+    hashes: Annotated[bool, typer.Option(help="Install only what has the hashes that were locked.")] = True,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -128,6 +137,10 @@ def serve(
         settle_seconds=settle_seconds,
         limits=limit or [],
         safe=safe,
+        environments=environments,
+        package_index=package_index,
+        wheels_only=wheels_only,
+        hashes=hashes,
         provide=provide or [],
         as_json=as_json,
     )

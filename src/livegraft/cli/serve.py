@@ -38,6 +38,10 @@ def serve(
     settle_seconds: float,
     limits: Sequence[str],
     safe: bool,
+    environments: bool,
+    package_index: str,
+    wheels_only: bool,
+    hashes: bool,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -63,6 +67,10 @@ def serve(
             settle_seconds=settle_seconds,
             process_limits=dict(map(_limit, limits)),
             safe=safe,
+            environments=environments,
+            package_index=package_index,
+            wheels_only=wheels_only,
+            hashes=hashes,
         )
         opened.enter_context(supervisor)
         server = uvicorn.Server(_config(supervisor.web))

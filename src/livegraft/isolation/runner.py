@@ -10,15 +10,16 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 from livegraft import process
 from livegraft.bars import Progress, ToldBars
 from livegraft.graph import PlannedModule
-from livegraft.probe.process import Child, Zygote, ZygoteError
+from livegraft.isolation.processes import MARK, Processes, variables
+from livegraft.probe.process import Child, ZygoteError
 from livegraft.probe.sending import Sender
 from livegraft.run import BODY_KINDS, MEDIA_TYPES, RunFailure, RunResult
 from livegraft.runner import Call, Isolated, Job
@@ -28,50 +29,31 @@ from livegraft.table import Table
 
 logger = logging.getLogger(__name__)
 
-MARK: Final = "LIVEGRAFT_RUN"
-"""Names the host's process in the environment of everything that a run starts, so that what outlives it is found."""
-
-_KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 _LISTEN_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
 _PIECE: Final = 1 << 16
-_UNBOUNDED: Final = 1 << 62
 _HINTS: Final = {
     "SIGKILL": ": by the kernel if memory ran out, or by somebody",
     "SIGXCPU": ": it took more processor time than its header allows (cpu)",
 }
 
 
-@dataclass(slots=True)
-class _Process:
-    """A child, and where its output comes out."""
-
-    child: Child
-    output: int
-
-    def close(self) -> None:
-        self.child.close()
-        os.close(self.output)
-
-
 class ProcessRunner:
     """See ``livegraft.runner.Runner``. A thread of the host waits for each run.
 
-    ``folder`` takes the sources, ``scratch`` the folders in which runs begin, which go with them, ``uploads`` has
-    the files that they are given; ``prepare`` puts the
-    files of a module that are no Python where its source will stand. One process is always ready, once one was needed.
+    ``scratch`` takes the folders in which runs begin, which go with them, ``uploads`` has the files that they are
+    given; ``prepare`` puts the files of a module that are no Python where its source will stand.
     """
 
-    def __init__(self, *, folder: Path, scratch: Path, uploads: Path, prepare: Callable[[PlannedModule], None]) -> None:
-        self._folder = folder.absolute()
+    def __init__(
+        self, *, processes: Processes, scratch: Path, uploads: Path, prepare: Callable[[PlannedModule], None]
+    ) -> None:
+        self._processes = processes
         self._scratch = scratch.absolute()
         self._uploads = uploads.absolute()
         self._prepare = prepare
         self._lock = threading.Lock()
-        self._zygote: Zygote | None = None
-        self._ready: _Process | None = None
         self._going: dict[Job, Child] = {}
-        self._stopping = False
 
     def start(self, job: Job) -> None:
         threading.Thread(target=self._work, args=(job,), name="livegraft-isolated", daemon=True).start()
@@ -89,9 +71,7 @@ class ProcessRunner:
         return True
 
     def stop(self) -> None:
-        with self._lock:
-            self._stopping = True
-            self._end()
+        self._processes.stop()
 
     def _tell(self, job: Job, what: Callable[[Child], None]) -> None:
         with self._lock:
@@ -115,7 +95,7 @@ class ProcessRunner:
     def _execute(self, job: Job, call: Call) -> Outcome:
         isolated = call.isolated
         assert isolated is not None  # noqa: S101 - the dispatcher gives only such calls to this runner
-        with self._scratch_folder(job.run.id) as folder, closing(self._take()) as taken:
+        with scratch_folder(self._scratch / job.run.id) as folder, self._processes.one(isolated.environment) as taken:
             child, ended = taken.child, threading.Event()
             copier = threading.Thread(target=_copy, args=(taken.output, job.run.output, ended), daemon=True)
             copier.start()
@@ -134,7 +114,7 @@ class ProcessRunner:
     def _line(self, job: Job, call: Call, isolated: Isolated, folder: Path) -> list[Any]:
         settings = {
             "id": job.run.id,
-            "environment": {**_environment(), "HOME": str(folder)},
+            "environment": {**variables(isolated.environment), "HOME": str(folder)},
             "folder": str(folder),
             "uploads": str(self._uploads),
             "artifacts": str(job.run.folder) if job.run.folder is not None else None,
@@ -178,57 +158,15 @@ class ProcessRunner:
                 case [*_, ["failed", str(reason)]]:
                     raise ZygoteError(reason)
 
-    # -- processes -------------------------------------------------------------------------
 
-    def _take(self) -> _Process:
-        """A process for one run; the next one gets ready meanwhile. Raises ZygoteError."""
-        with self._lock:
-            taken, self._ready = self._ready, None
-            if self._zygote is not None and not self._zygote.lives:
-                if taken is not None:
-                    taken.close()
-                taken = None
-                self._end()
-            taken = taken or self._fork()
-            with suppress(ZygoteError):  # the next run tells it
-                self._ready = self._fork()
-            return taken
-
-    def _fork(self) -> _Process:
-        if self._stopping:
-            raise ZygoteError("livegraft is stopping")
-        if self._zygote is None:
-            self._zygote = Zygote(
-                language="livegraft.isolation.worker",
-                folder=self._folder,
-                memory_bytes=_UNBOUNDED,
-                environment=_environment(),
-            )
-        output, output_end = os.pipe()
-        try:
-            return _Process(self._zygote.fork([output_end]), output)
-        except ZygoteError:
-            os.close(output)
-            raise
-        finally:
-            os.close(output_end)
-
-    def _end(self) -> None:
-        if self._ready is not None:
-            self._ready.close()
-            self._ready = None
-        if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
-
-    @contextmanager
-    def _scratch_folder(self, id: str) -> Iterator[Path]:
-        folder = self._scratch / id
-        folder.mkdir(parents=True, mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A new folder that goes with what is in it."""
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> list[int]:
@@ -245,12 +183,6 @@ def sweep() -> list[int]:
 
 
 _MARKED: Final = f"{MARK}=".encode()
-
-
-def _environment() -> dict[str, str]:
-    """All that a run sees of the host's environment."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, MARK: process.identity()}
 
 
 def _copy(pipe: int, output: RunOutput, ended: threading.Event) -> None:

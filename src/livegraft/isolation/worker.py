@@ -4,6 +4,10 @@ The host describes modules as to a probe (``livegraft.probe.child``) and then se
 ``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "uploads", "limits"}]``. It
 answers ``["progress", [[fraction, text], ...]]`` now and then, and at the end
 ``["outcome", result, failure]``, of which one is null. Its standard output and error are a pipe of their own.
+
+It may be sent ``["describe", name, key, revision, [what the host provides, ...], settings]`` instead, and answers
+``["described", {"schema", "provided", "secrets", "files"}, null]``, or
+``["described", null, [path, line, reason, traceback]]``.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,15 +34,21 @@ from typing import Any, Final
 
 from livegraft.bars import Progress
 from livegraft.context import CurrentRun, current_run
+from livegraft.errors import LoadError
 from livegraft.graph import PlannedModule
 from livegraft.parameters import Parameters, Resources
 from livegraft.probe.child import ImportingChild, limit_memory
 from livegraft.probe.zygote import Settings
 from livegraft.runner.capture import RunFormatter
+from livegraft.runner.failure import describe
 from livegraft.runner.interrupt import RunCancelledError
 from livegraft.runner.outcome import INTERRUPTED, Outcome, outcome_of
+from livegraft.version import Version
 
 PROGRESS_SECONDS: Final = 0.2
+
+_OF_THE_HOST: Final = object()
+"""Stands for what only the host has."""
 
 
 def serve(channel: socket.socket, stack: int, settings: Settings, more: list[int]) -> None:
@@ -71,8 +81,46 @@ class _Worker(ImportingChild):
         match line:
             case ["run", name, key, revision, arguments, settings]:
                 self._execute(self.module(name, key), revision, arguments, settings)
+            case ["describe", name, key, revision, provided, settings]:
+                self._describe(self.module(name, key), revision, provided, settings)
             case _:
                 super().obey(line)
+
+    def _describe(
+        self, module: PlannedModule, revision: str, provided: Sequence[str], settings: Mapping[str, Any]
+    ) -> None:
+        """Tell what people fill in to run a script that the host cannot import."""
+        self._revision = revision
+        _settle_in(settings)
+        told, failed = None, None
+        try:
+            parameters = self._parameters(module, revision, Resources(dict.fromkeys(provided, _OF_THE_HOST)))
+            told = {
+                "schema": parameters.schema,
+                "provided": sorted(parameters.provided),
+                "secrets": sorted(parameters.secrets),
+                "files": sorted(parameters.files),
+            }
+        except LoadError as error:
+            failed = error
+        except BaseException as error:  # noqa: BLE001 - code of the script may raise anything
+            failed = self._load_error(error, module.path)
+        self.tell(["described", told, [failed.path, failed.line, failed.reason, failed.text] if failed else None])
+        os._exit(0)
+
+    def explain(self, error: BaseException, version: Version) -> LoadError:
+        return self._load_error(error, version.path)
+
+    def _load_error(self, error: BaseException, path: str) -> LoadError:
+        failure = describe(error, self._locate)
+        reason = f"{failure.type}: {failure.message}"
+        return LoadError(failure.path or path, failure.line, reason, failure.traceback)
+
+    def _parameters(self, module: PlannedModule, revision: str, resources: Resources) -> Parameters:
+        function = getattr(self.load(module, revision).executed_module, "run", None)
+        if not callable(function):
+            raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
+        return Parameters.of(function, script=module.script, resources=resources)
 
     def _execute(
         self, module: PlannedModule, revision: str, arguments: Mapping[str, Any], settings: Mapping[str, Any]

@@ -140,6 +140,10 @@ class ImportingChild:
         elif self._outcome is Outcome.PASSED:
             self._outcome = Outcome.RAISED
 
+    def explain(self, error: BaseException, version: Version) -> LoadError:
+        """What is kept of an exception that came out of a module: the host's own import tells more."""
+        return LoadError(version.path, 0, type(error).__name__)
+
     def _place(self, error: BaseException) -> tuple[str, int] | None:
         """The innermost line of a source that an exception came through."""
         place = None
@@ -280,7 +284,7 @@ class _Loader(Loader):
 
     def _describe(self, error: BaseException, version: Version) -> LoadError:
         self._child.note(error)
-        return LoadError(version.path, 0, type(error).__name__)
+        return self._child.explain(error, version)
 
 
 class _NoOrigins(Origins):

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-# The host's own search path: modules of the host that its scripts import are found by it, livegraft perhaps too.
+# The host's own search path: modules of the host that its scripts import are found by it, livegraft perhaps too. A
+# process of another environment has that one's, and then where it finds livegraft.
 _BOOT: Final = (
-    "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings.pop('path'); "
+    "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings.pop('path') or sys.path; "
+    "sys.path += settings.pop('links'); "
     "from livegraft.probe.zygote import main; main(settings)"
 )
 
@@ -40,23 +42,38 @@ class Zygote:
     """A process that forks children on demand.
 
     ``language`` names the module whose ``serve`` the children call; ``folder`` takes the sources; each child may use
-    ``memory_bytes`` beyond what the zygote has. ``environment`` is all that they see of one. Raises ZygoteError when
+    ``memory_bytes`` beyond what the zygote has. ``environment`` is all that they see of one. With a ``python`` it has
+    the packages of that interpreter, and what is in ``links``, instead of those of the host. Raises ZygoteError when
     there is no such process to be had; one that does not come to work shows in its children. ``has_started`` is set
     by whoever hears of a first child.
     """
 
     def __init__(
-        self, *, language: str, folder: Path, memory_bytes: int, environment: Mapping[str, str] = os.environ
+        self,
+        *,
+        language: str,
+        folder: Path,
+        memory_bytes: int,
+        environment: Mapping[str, str] = os.environ,
+        python: Path | None = None,
+        links: Path | None = None,
     ) -> None:
         self.fork_count = 0
         self.has_started = False
-        settings = {"path": sys.path, "language": language, "folder": str(folder), "memory_bytes": memory_bytes}
+        settings = {
+            "path": sys.path if python is None else None,
+            "links": [str(links)] if links is not None else [],
+            "language": language,
+            "folder": str(folder),
+            "memory_bytes": memory_bytes,
+        }
+        program = str(python or sys.executable)
         self._control, theirs = _pair()
         self._control.settimeout(_SEND_SECONDS)
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _BOOT, json.dumps(settings)],
+                    [program, "-P", "-c", _BOOT, json.dumps(settings)],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -65,7 +82,7 @@ class Zygote:
                 )
             except (OSError, ValueError) as error:
                 self._control.close()
-                raise ZygoteError(f"{sys.executable!r} cannot be started: {error}") from error
+                raise ZygoteError(f"{program!r} cannot be started: {error}") from error
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from livegraft.context import CurrentRun
+from livegraft.environment import Environment
 from livegraft.graph import PlannedModule
 from livegraft.header import ProcessLimits
 from livegraft.runner.failure import Locate
@@ -22,7 +23,8 @@ from livegraft.runner.outcome import Outcome
 class Isolated:
     """What a run in a process of its own executes: the module at its key, and JSON values as arguments.
 
-    ``find`` gives the other modules of its plan by name, ``tops`` are the first names of the repository.
+    ``find`` gives the other modules of its plan by name, ``tops`` are the first names of the repository. Without an
+    ``environment`` it has the host's packages.
     """
 
     module: PlannedModule
@@ -30,6 +32,7 @@ class Isolated:
     tops: Collection[str]
     revision: str
     limits: ProcessLimits
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,12 +26,16 @@ class ReleaseState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a commit did to one script; ``withheld``: it would have changed it, but was refused as a whole."""
+    """What a commit did to one script; ``withheld``: it would have changed it, but was refused as a whole.
+
+    ``preparing``: the environment of its new version is being made.
+    """
 
     LOADED = "loaded"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     FAILED = "failed"
+    PREPARING = "preparing"
     WITHHELD = "withheld"
 
 

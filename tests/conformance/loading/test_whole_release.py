@@ -237,7 +237,9 @@ def test_a_commit_that_was_live_once_is_live_again_after_a_restart_whatever_the_
             assert len(host.supervisor.scripts) == 3
         packages.remove("plum")
 
-        with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600, release="whole") as again:
+        with Supervisor(
+            tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600, release="whole", environments=False
+        ) as again:
             assert again.live.one.run() == "one A"
             assert again.script("two").words == "failed"
 

@@ -12,6 +12,6 @@ router = APIRouter()
 
 @router.get("/failures", name="failures")
 def failures(visit: SignedIn) -> Response:
-    failing = [(script, script.error) for script in visit.supervisor.scripts if script.error]
+    failing = [(script, script.error) for script in visit.supervisor.scripts if script.error and script.has_failed]
     failing.sort(key=lambda pair: pair[1].at, reverse=True)
     return visit.page("failures.html", failing=failing, refusal=visit.supervisor.refusal)

@@ -79,13 +79,13 @@ def _matches(script: ScriptStatus, q: str) -> bool:
 
 def _in_state(script: ScriptStatus, state: str) -> bool:
     """``failing`` also finds scripts whose last good version still serves."""
-    return (script.error is not None) if state == "failing" else state in ("", script.state)
+    return script.has_failed if state == "failing" else state in ("", script.state)
 
 
 def _counts(scripts: Sequence[ScriptStatus]) -> Mapping[str, int]:
     return {
         "": len(scripts),
-        "failing": sum(script.error is not None for script in scripts),
+        "failing": sum(script.has_failed for script in scripts),
         "quarantined": sum(script.state is ScriptState.QUARANTINED for script in scripts),
     }
 
