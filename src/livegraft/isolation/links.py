@@ -13,9 +13,11 @@ from typing import Final
 from livegraft import process
 from livegraft.environment import SHORT, Environment, digest
 
+# A test tells when livegraft's code there begins to import something else.
 NEEDED: Final = (
     "livegraft",
     "packaging",
+    "psutil",
     "pydantic",
     "pydantic_core",
     "annotated_types",

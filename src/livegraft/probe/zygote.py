@@ -89,6 +89,7 @@ def main(settings: dict[str, Any]) -> None:
     """Serve the host on the socket that is standard input, until it closes."""
     sys.argv = ["livegraft-probe"]
     control = socket.socket(fileno=os.dup(0))
+    serve: Serve = importlib.import_module(settings.pop("language")).serve  # if it fails the host reads why
     # From here on nothing that is printed, read or logged reaches the host.
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -97,7 +98,6 @@ def main(settings: dict[str, Any]) -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     with contextlib.suppress(OSError):  # should memory run out, these processes go before all others
         Path("/proc/self/oom_score_adj").write_text(_LIKELY_VICTIM, encoding="ascii")
-    serve: Serve = importlib.import_module(settings.pop("language")).serve
     gc.freeze()
     try:
         _Zygote(control, serve, Settings(**settings)).serve()
