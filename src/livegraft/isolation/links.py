@@ -16,6 +16,7 @@ from livegraft.environment import SHORT, Environment, digest
 # A test tells when livegraft's code there begins to import something else.
 NEEDED: Final = (
     "livegraft",
+    "cronsim",
     "packaging",
     "psutil",
     "pydantic",
