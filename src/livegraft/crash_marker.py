@@ -1,6 +1,6 @@
 """What a process is in the middle of, in a file that outlives it: whoever starts after a crash knows whom to ask.
 
-The file is mapped into memory: a mark costs a microsecond and no system call, and what was written is there whatever
+The file is mapped into memory: a mark costs microseconds and no system call, and what was written is there whatever
 ended the process. It is removed when the process stops; one that is left tells of a crash.
 """
 
@@ -96,7 +96,7 @@ class CrashMarker:
     def switched(self, revision: str) -> None:
         """The process is about to switch, or has switched, to a revision; "" when that has proved itself."""
         if self._map is not None:
-            self._write(self._map, 0, _SWITCH if revision else _FREE, revision)
+            self._write(self._map, 0, _SWITCH if revision else _FREE, revision.encode())
 
     def loading(self, name: str, key: str, revision: str) -> int:
         """A version is imported on this thread; the place to free when that is done."""
@@ -113,21 +113,22 @@ class CrashMarker:
             self._free.append(place)
 
     def _mark(self, kind: int, name: str, key: str, revision: str, where: str) -> int:
-        text = f"{next(self._numbers)} {where} {key} {revision} {name}"
-        if self._map is None or len(text.encode("utf-8", "replace")) > _PLACE_BYTES - 2:
+        if self._map is None:
+            return 0
+        data = f"{next(self._numbers)} {where} {key} {revision} {name}".encode("utf-8", "replace")
+        if len(data) > _PLACE_BYTES - 2:
             return 0
         try:
             place = self._free.popleft()
         except IndexError:
             return 0
-        self._write(self._map, place, kind, text)
+        self._write(self._map, place, kind, data)
         return place
 
     @staticmethod
-    def _write(file: mmap.mmap, place: int, kind: int, text: str) -> None:
+    def _write(file: mmap.mmap, place: int, kind: int, data: bytes) -> None:
         file[place] = _FREE
-        data = text.encode("utf-8", "replace") + b"\0"
-        file[place + 1 : place + 1 + len(data)] = data
+        file[place + 1 : place + 2 + len(data)] = data + b"\0"
         file[place] = kind  # last: a mark is whole or not there
 
 

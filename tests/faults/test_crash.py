@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.support import Repository
+from tests.support.guests import HOST_DIES, Guest, guests
 from tests.support.server import Server, a_server
 from tests.support.waiting import eventually
 
@@ -22,20 +23,9 @@ BACK_SECONDS = 10.0
 
 GOOD = "# cron: * * * * *\ndef run():\n    return 'good'\n"
 NEWER = "# cron: * * * * *\ndef run():\n    return 'newer'\n"
-KILLER = """
-    import ctypes, os, sys
-
-    WAYS = {
-        "exit": lambda: os._exit(0),
-        "segfault": lambda: ctypes.string_at(0),
-        "abort": os.abort,
-        "kill": lambda: os.kill(os.getpid(), 9),
-    }
-
-    def run(way: str):
-        WAYS[way]()
-    """
-ASYNC_KILLER = KILLER.replace("def run", "async def run")
+KILLER = next(guest for guest in guests() if guest.name == "exit_at_once").script("thread")
+DEADLY = [(guest, mode) for guest in guests() for mode, verdict in guest.verdicts.items() if verdict.state == HOST_DIES]
+"""What can end the process that a script runs in: all that the battery says it of."""
 
 
 @contextmanager
@@ -57,10 +47,10 @@ def child(server: Server) -> psutil.Process:
     return found
 
 
-def kill(server: Server, way: str) -> None:
+def kill(server: Server) -> None:
     """Start the run that kills the server; nothing answers."""
     with suppress(httpx.TransportError):
-        server.run("killer", way=way)
+        server.run("killer")
 
 
 def seconds_until_back(server: Server, dead: psutil.Process) -> float:
@@ -70,15 +60,17 @@ def seconds_until_back(server: Server, dead: psutil.Process) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("way", ["exit", "segfault", "abort", "kill"])
-def test_a_run_that_kills_the_server_finds_it_back_on_the_last_good_release(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("guest", "mode"), DEADLY, ids=[f"{guest.name}-{mode}" for guest, mode in DEADLY])
+def test_a_run_that_kills_the_server_finds_it_back_on_the_last_good_release(
+    guest: Guest, mode: str, tmp_path: Path
+) -> None:
     with a_supervised_server(tmp_path) as (server, repository):
         before = child(server)
-        bad = repository.commit_files({"a.py": NEWER, "killer.py": ASYNC_KILLER if way == "abort" else KILLER})
+        bad = repository.commit_files({"a.py": NEWER, "killer.py": guest.script(mode)})
         server.sync()
         assert server.run("a")["result"] == "newer"
 
-        kill(server, way)
+        kill(server)
 
         assert seconds_until_back(server, before) < BACK_SECONDS
         assert server.run("a")["result"] == "good"
@@ -108,7 +100,7 @@ def test_a_second_death_leads_to_safe_mode_which_the_next_commit_ends(tmp_path: 
         repository.commit_files({"killer.py": KILLER})
         server.sync()
         first = child(server)
-        kill(server, "exit")
+        kill(server)
         seconds_until_back(server, first)
 
         # The last good release has no killer: this one is killed from outside, which looks no different.
