@@ -281,6 +281,29 @@ def test_one_that_asks_for_an_object_of_the_host_does_not_go_live(tmp_path: Path
     assert "asks for db" in told["asks"].failure.message
 
 
+def test_what_such_scripts_import_is_there_from_the_beginning_of_the_next_process(host: Host) -> None:
+    body = "import sys\nhad = 'wave' in sys.modules\nimport wave\ndef run(): return had"
+    host.take({"imports.py": ISOLATED + body})
+
+    assert host.supervisor.run("imports").result is False
+    eventually(lambda: host.supervisor.run("imports").result is True)
+
+
+def test_a_module_that_a_zygote_does_not_survive_is_left_to_the_runs(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        processes = host.supervisor._processes
+        host.take({"idle.py": f"{ISOLATED}import os\ndef run(): return os.getppid()"})
+        zygote = host.supervisor.run("idle").result
+
+        processes.imported(None, ["antigravity_that_exits"])
+        os.kill(zygote, signal.SIGKILL)
+        eventually(lambda: psutil.Process(zygote).status() == psutil.STATUS_ZOMBIE, what="the zygote has died")
+        host.supervisor.run("idle").wait(20)
+
+        [place] = processes._places.values()
+        assert (place.unfit, place.preloaded) == ({"antigravity_that_exits"}, set())
+
+
 POLICY = {"memory": "64MiB", "processes": 10}
 
 

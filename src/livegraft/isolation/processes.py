@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ MARK: Final = "LIVEGRAFT_RUN"
 
 MOST_ZYGOTES: Final = 8
 """How many environments have a zygote that waits; what was used longest ago goes first."""
+
+MOST_PRELOADED: Final = 2_000
+"""How many modules a zygote imports for the runs to come."""
 
 _KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 _UNBOUNDED: Final = 1 << 62
@@ -38,12 +41,23 @@ class Process:
 
 
 class _Place:
-    """The zygote of one environment, with a process that is ready; ``used`` are those that were taken and go on."""
+    """The zygote of one environment, with a process that is ready; ``used`` are those that were taken and go on.
+
+    ``preloaded`` are modules that it imported for them, ``unfit`` those after which one died.
+    """
 
     def __init__(self) -> None:
         self.zygote: Zygote | None = None
         self.ready: Process | None = None
         self.used = 0
+        self.preloaded: set[str] = set()
+        self.unfit: set[str] = set()
+
+    def died(self) -> None:
+        """The zygote is gone: what it had imported is suspect."""
+        self.unfit |= self.preloaded
+        self.preloaded.clear()
+        self.end()
 
     def end(self) -> None:
         if self.ready is not None:
@@ -80,6 +94,22 @@ class Processes:
             with self._lock:
                 place.used -= 1
 
+    def imported(self, environment: Environment | None, names: Sequence[str]) -> None:
+        """A run imported these from outside of its repository: processes to come have them from their beginning."""
+        with self._lock:
+            place = self._places.get(environment.key if environment is not None else "")
+            if place is None or place.zygote is None:
+                return
+            new = [name for name in names if name not in place.preloaded and name not in place.unfit]
+            if new and len(place.preloaded) + len(new) <= MOST_PRELOADED:
+                place.zygote.preload(new)
+                place.preloaded.update(new)
+                if place.ready is not None:  # it was forked before
+                    place.ready.close()
+                    place.ready = None
+                    with suppress(ZygoteError):
+                        place.ready = self._fork(place, environment)
+
     @property
     def in_use(self) -> set[str]:
         """The keys of the environments that have a zygote."""
@@ -99,7 +129,7 @@ class Processes:
             place = self._places.pop(key, None) or _Place()
             self._places[key] = place  # the one used last stands last
             if place.zygote is not None and not place.zygote.lives:
-                place.end()
+                place.died()
             taken, place.ready = place.ready, None
             taken = taken or self._fork(place, environment)
             place.used += 1

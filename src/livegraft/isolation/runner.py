@@ -139,6 +139,10 @@ class ProcessRunner:
                         child.zygote.has_started = True
                     case ["ask", str(name)]:
                         sender.answer(name)
+                    case ["imported", list(names)]:
+                        self._processes.imported(
+                            isolated.environment, [name for name in names if isinstance(name, str)]
+                        )
                     case ["progress", list(bars)]:
                         job.run.bars = _bars(bars)
                     case ["outcome", result, failure]:

@@ -2,7 +2,8 @@
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
 ``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "uploads", "limits"}]``. It
-answers ``["progress", [[fraction, text], ...]]`` now and then, and at the end
+answers ``["imported", [module, ...]]`` when it brought modules from outside of the repository,
+``["progress", [[fraction, text], ...]]`` now and then, and at the end
 ``["outcome", result, failure]``, of which one is null. Its standard output and error are a pipe of their own.
 
 It may be sent ``["describe", name, key, revision, [what the host provides, ...], settings]`` instead, and answers
@@ -140,7 +141,10 @@ class _Worker(ImportingChild):
         self._tell(outcome or INTERRUPTED)
 
     def _call(self, module: PlannedModule, revision: str, arguments: Mapping[str, Any]) -> Any:
+        self.look_from_here()
         version = self.load(module, revision)
+        if names := self.harmless():
+            self.tell(["imported", names])
         function = version.executed_module.run
         parameters = Parameters.of(function, script=module.script, resources=Resources(None))
         bound = parameters.bind(arguments, uploads=self._uploads)

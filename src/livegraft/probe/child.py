@@ -125,7 +125,7 @@ class ImportingChild:
                 self.load(module, revision)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the host finds out
                 self.note(error)
-        self.say(["done", self._outcome, self._cause, self._harmless()])
+        self.say(["done", self._outcome, self._cause, self.harmless()])
 
     def load(self, module: PlannedModule, revision: str) -> Version:
         """The version of a module, with all that it imports. Raises what the import raises."""
@@ -244,7 +244,12 @@ class ImportingChild:
             module = self._modules[name, key] = PlannedModule(name, name, "", False, None, key)
         return module
 
-    def _harmless(self) -> list[str]:
+    def look_from_here(self) -> None:
+        """What is there now came with nothing that will be imported."""
+        self._known.update(sys.modules)
+        self._resources = _resources()
+
+    def harmless(self) -> list[str]:
         """Modules from outside of the repository that came and brought neither threads nor open files with them."""
         # The newest first, and only these: there may be 10,000 modules. A name that was taken out and came again may
         # hide others, which then are imported late.
