@@ -141,7 +141,7 @@ def _code(supervisor: Supervisor, status: ScriptStatus, key: str, line: int) -> 
     """
     key = key or (status.pin.key if status.pin else "")
     newest = status.error or status.version
-    if status.error and not key and status.error.failure.path == f"{status.name}.py":
+    if status.error and status.has_failed and not key and status.error.failure.path == f"{status.name}.py":
         line = line or status.error.failure.line
     try:
         text = supervisor.code(status.name, key or None)
