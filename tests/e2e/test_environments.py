@@ -13,9 +13,11 @@ from livegraft.catalog import ScriptStatus
 from livegraft.errors import ArgumentsError, ConfigurationError, NotLiveError
 from livegraft.isolation.uv import KEPT_SECONDS
 from livegraft.run import RunState
+from livegraft.store import Outcome
 from livegraft.supervisor import Supervisor
 from tests.support import eventually
 from tests.support.host import Host, a_host
+from tests.support.package_index import a_package_index
 from tests.support.packages import a_package_folder
 from tests.support.wheels import Wheels
 
@@ -73,16 +75,31 @@ def test_a_script_gets_the_packages_that_it_asks_for_and_the_host_does_not_have(
     assert pid != os.getpid()
 
 
-def test_the_old_version_serves_while_the_environment_of_the_new_one_is_made(host: Host, wheels: Wheels) -> None:
+def test_the_old_version_serves_and_other_commits_go_live_while_an_environment_is_made(
+    tmp_path: Path, wheels: Wheels
+) -> None:
     wheels.add("plum", "1.0")
-    host.take({"grows.py": "def run(): return 'old'\n", "other.py": "def run(): return 1\n"})
-    outcomes = host.take({"grows.py": USES_PLUM, "other.py": "def run(): return 2\n"})
+    with (
+        a_package_index(wheels.folder) as index,
+        a_host(tmp_path, environments=True, package_index=index.address) as host,
+    ):
+        index.stalled = "plum-1.0-py3-none-any.whl"
+        host.take({"grows.py": "def run(): return 'old'\n", "other.py": "def run(): return 1\n"})
+        outcome = host.take({"grows.py": USES_PLUM, "other.py": "def run(): return 2\n"})["grows"]
+        assert index.is_asked.wait(30)
 
-    assert "its environment is being made" in str(outcomes["grows"].failure)
-    assert host.supervisor.run("other").result == 2  # the rest of the commit does not wait
-    assert host.supervisor.run("grows").result == "old"
-    settled(host, "grows")
-    assert host.supervisor.run("grows").result[0] == "1.0"
+        assert outcome.outcome is Outcome.PREPARING
+        assert host.supervisor.run("other").result == 2
+        host.take({"other.py": "def run(): return 3\n"})
+        assert host.supervisor.run("other").result == 3
+        status = host.supervisor.script("grows")
+        assert status.is_preparing
+        assert not status.has_failed
+        assert host.supervisor.run("grows").result == "old"
+
+        index.go_on.set()
+        assert settled(host, "grows").error is None
+        assert host.supervisor.run("grows").result[0] == "1.0"
 
 
 def test_what_cannot_be_resolved_blocks_its_script_alone_in_the_words_of_the_resolver(
