@@ -23,14 +23,14 @@ SCRIPTS = {
                         time.sleep(0.01)
         """,
     "orders.py": """
-        import pandas as pd
         def run():
+            import pandas as pd  # in the run: its import may take longer than a version may on a busy machine
             names = [f"<b>customer {n}</b>" for n in range(600)]
             return pd.DataFrame({"customer": names, "total": [(n * 37) % 600 for n in range(600)]})
         """,
     "chart.py": """
-        from matplotlib.figure import Figure
         def run():
+            from matplotlib.figure import Figure
             figure = Figure(figsize=(6, 3))
             axes = figure.subplots()
             axes.plot([3, 1, 4, 1, 5])
