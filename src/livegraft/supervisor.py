@@ -9,12 +9,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from difflib import get_close_matches
+from enum import StrEnum
 from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from livegraft import archive, process
 from livegraft.artifact_files import Artifacts
@@ -27,23 +27,22 @@ from livegraft.code_cache import CodeCache
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
-from livegraft.dispatcher import Dispatcher, Run, Work
+from livegraft.dispatcher import Dispatcher, Run
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.environment import EnvironmentPolicy, Environments, NoEnvironments
 from livegraft.errors import (
     BusyError,
     ConfigurationError,
     ConflictError,
-    LivegraftError,
     LoadError,
     MirrorError,
     NotFoundError,
-    NotRunnableError,
 )
 from livegraft.events import Events
-from livegraft.graph import NEVER_LOADED, PlannedModule, Planner
+from livegraft.graph import Planner
 from livegraft.handout import Look
-from livegraft.header import ProcessLimits, read_header, read_limits
+from livegraft.header import ProcessLimits, read_limits
+from livegraft.import_errors import describe_import
 from livegraft.installed import Installed, PackageChange
 from livegraft.isolation.preparer import Preparer
 from livegraft.isolation.processes import Processes
@@ -65,13 +64,11 @@ from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
-from livegraft.runner import Isolated, leftovers
-from livegraft.runner.failure import describe
+from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
 from livegraft.runner.watchdog import MOST_STALLS, Stall
 from livegraft.runner.watchdog import watchdog as the_watchdog
-from livegraft.schedule import Schedule
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
@@ -88,11 +85,14 @@ from livegraft.store import (
 )
 from livegraft.store.sqlite import open_store
 from livegraft.syncer import Syncer
-from livegraft.ticker import Entry, Ticker
+from livegraft.timetable import Timetable
 from livegraft.uploads import Uploads
 from livegraft.version import Version
+from livegraft.works import Works
 
 logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class Supervisor:
@@ -152,9 +152,9 @@ class Supervisor:
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
-        policy = _policy(release)
-        drain = _drain_policy(drain_policy)  # before anything is opened
-        limits = self._process_limits = _limits(process_limits)
+        policy = _choice(ReleasePolicy, release, "release")  # before anything is opened
+        drain = _choice(DrainPolicy, drain_policy, "drain_policy")
+        limits = _limits(process_limits)
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -198,7 +198,7 @@ class Supervisor:
             planner=planner,
             folder=self.data / "sources",
             clock=self.clock,
-            describe=self._describe_import,
+            describe=lambda error, version: describe_import(error, version, self._loader.locate, planner),
             offered={"shared": self.shared},
             marker=self._crashes.marker,
             refusal=self._crashes.refusal_to_load,
@@ -231,7 +231,7 @@ class Supervisor:
             runs=self.store.runs,
             clock=self.clock,
             events=self.events,
-            live_work=self._work,
+            live_work=lambda name: self._works.live(name),
             ended=self._run_ended,
             marker=self._crashes.marker,
             isolation=ProcessRunner(
@@ -294,7 +294,25 @@ class Supervisor:
             release=lambda: None if self.safe_mode else self._release, builder=self._builder, drainer=self._drainer
         )
         self.live = self._calls.live
-        self._ticker = Ticker(slots=self.store.slots, clock=self.clock, starter=_Starter(self))
+        self._works = Works(
+            release=lambda: self._release,
+            safe_mode=lambda: self.safe_mode,
+            status=lambda name: self._overview.script(name),
+            decisions=self._decisions,
+            builder=self._builder,
+            loader=self._loader,
+            planner=planner,
+            limits=limits,
+        )
+        self._timetable = Timetable(
+            release=lambda: self._release,
+            safe_mode=lambda: self.safe_mode,
+            decisions=self._decisions,
+            works=self._works,
+            dispatcher=self._dispatcher,
+            slots=self.store.slots,
+            clock=self.clock,
+        )
         self._syncer = Syncer(
             mirror=self._mirror,
             planner=planner,
@@ -305,7 +323,7 @@ class Supervisor:
             events=self.events,
             installed=self._installed,
             switch=self._switch,
-            replan=self._replan,
+            replan=self._timetable.replan,
             pins=lambda: self._decisions.pins,
             held=lambda: self._decisions.hold is not None,
             poll_seconds=poll_seconds,
@@ -319,7 +337,7 @@ class Supervisor:
             loader=self._loader,
             drainer=self._drainer,
             decisions=self._decisions,
-            next_at=self._ticker.next_at,
+            next_at=self._timetable.next_at,
         )
         self._state_lock = threading.Lock()
         self._started = False
@@ -347,7 +365,7 @@ class Supervisor:
             self._pruner.start()
             self._syncer.start()
             if self._tick:
-                self._ticker.start()
+                self._timetable.start()
 
     def stop(self, deadline_seconds: float = 30.0) -> None:
         """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent."""
@@ -359,7 +377,7 @@ class Supervisor:
             finder.remove_resolver(self._recaller.recall)
             archive.remove_folder(self.data)
             the_watchdog.stop(self._tell_stall)
-            self._ticker.stop()
+            self._timetable.stop()
             self._syncer.stop()
             self._environments.stop()
             self._dispatcher.stop(deadline_seconds)
@@ -467,7 +485,7 @@ class Supervisor:
         """One script. Raises NotFoundError."""
         found = self._overview.script(name)
         if found is None:
-            raise self._no_script(name)
+            raise self._works.missing(name)
         return found
 
     def code(self, name: str, key: str | None = None) -> str:
@@ -483,7 +501,7 @@ class Supervisor:
         plan = release.plan if release and name in release.scripts else self._syncer.newest_plan
         planned = plan.modules.get(name.replace("/", ".")) if plan else None
         if planned is None or planned.source is None:
-            raise self._no_script(name)
+            raise self._works.missing(name)
         return planned.source.text
 
     def offers(self, name: str) -> Mapping[str, Offer]:
@@ -552,7 +570,7 @@ class Supervisor:
         Raises NotFoundError, NotRunnableError (quarantined, or no version loaded), ArgumentsError,
         BusyError (the queue is full).
         """
-        work = self._work(name)
+        work = self._works.live(name)
         run = self._dispatcher.submit(work, trigger=trigger, actor=actor, arguments=arguments, request=request)
         if trigger is not Trigger.HOST:
             self.store.audit.add(self.clock.now(), actor, "run", name, {"run": run.id, "trigger": trigger.value})
@@ -575,7 +593,7 @@ class Supervisor:
         first = self.find_run(run_id)
         given = first.arguments if arguments is None else arguments
         with self._drainer.turn:  # what is loaded for it is nobody's until the run is there: it must not be unloaded
-            work = self._original_work(first) if original else self._work(first.script)
+            work = self._works.original(first) if original else self._works.live(first.script)
             run = self._dispatcher.submit(
                 work, trigger=trigger, actor=actor, arguments=given, origin=first.origin or first.id
             )
@@ -826,58 +844,10 @@ class Supervisor:
             if not self.safe_mode:
                 self._recovery.restart_lost_runs(release)
 
-    def _work(self, name: str) -> Work:
-        """What a run of a script's live version executes. Raises NotFoundError, NotRunnableError."""
-        if self.safe_mode:
-            raise NotRunnableError(f"safe mode, no code of scripts is loaded: {self.safe_mode}")
-        release = self._release
-        script = release.scripts.get(name) if release else None
-        if script is None:
-            status = self._overview.script(name)
-            if status is not None and status.error is not None:
-                failure = status.error.failure
-                if status.version is not None:
-                    raise NotRunnableError(f"expected {name} to be a script, it is a module that the host calls")
-                raise NotRunnableError(f"{name} never loaded: {failure.path}:{failure.line}: {failure.message}")
-            raise self._no_script(name)
-        quarantine = self._decisions.quarantines.get(name)
-        if quarantine is not None:
-            raise NotRunnableError(f"{name} is quarantined by {quarantine.actor}: {quarantine.reason}")
-        return self._work_of(script)
-
-    def _original_work(self, run: RunRecord) -> Work:
-        """What a run of the version of an earlier one executes."""
-        live = self._work(run.script)  # also tells whether the script takes runs
-        if live.key == run.key:
-            return live
-        return self._work_of(self._builder.load_again(run.script, run.key, run.revision))
-
-    def _work_of(self, script: LiveScript) -> Work:
-        return Work(
-            script=script.name,
-            key=script.version.key,
-            revision=script.version.revision,
-            function=script.function,
-            is_async=script.is_async,
-            parameters=script.parameters,
-            locate=self._loader.locate,
-            header=script.header,
-            isolated=self._isolated(script) if script.isolated else None,
-        )
-
-    def _isolated(self, script: LiveScript) -> Isolated:
-        version = script.version
-
-        def find(name: str) -> PlannedModule | None:
-            return self._planner.at(version.revision).modules.get(name)
-
-        limits = script.header.limits.within(self._process_limits)
-        return Isolated(version.planned, find, version.tops, version.revision, limits, script.environment)
-
     def _restart(self, lost: RunRecord, origin: str) -> None:
         """Start a run again that was lost with its process."""
         self._dispatcher.submit(
-            self._work(lost.script),
+            self._works.live(lost.script),
             trigger=lost.trigger,
             actor=lost.actor,
             arguments=lost.arguments,
@@ -915,32 +885,9 @@ class Supervisor:
         release = self._release
         return [each for each in release.scripts.values() if each.environment is not None] if release else []
 
-    def _no_script(self, name: str) -> NotFoundError:
-        release = self._release
-        near = get_close_matches(name, release.scripts, 1) if release else []
-        return NotFoundError("script", name, near[0] if near else None)
-
-    def _replan(self, names: Iterable[str] | None = None) -> None:
-        """Have the schedules of these scripts tick as they are now; None: of all, and no others."""
-        release = self._release
-        if release is None:
-            return
-        scripts = release.scripts
-        if self.safe_mode:
-            self._ticker.replan(dict(_missed_entries(release)))
-        elif names is None:
-            self._ticker.replan({name: self._entry(each) for name, each in scripts.items() if each.header.schedules})
-        else:
-            self._ticker.change({name: self._entry(scripts[name]) if name in scripts else None for name in names})
-
-    def _entry(self, script: LiveScript) -> Entry:
-        header, quarantine = script.header, self._decisions.quarantines.get(script.name)
-        reason = f"quarantined by {quarantine.actor}: {quarantine.reason}" if quarantine else ""
-        return Entry(header.schedules, header.overlap, header.missed, header.jitter, reason)
-
     def _tell_quarantine(self, name: str) -> None:
         """A script's quarantine began or ended: its schedules skip their slots, or not any more."""
-        self._replan([name])
+        self._timetable.replan([name])
         self.events.emit("script", name, quarantined=name in self._decisions.quarantines)
 
     def _tell_stall(self, stall: Stall) -> None:
@@ -974,48 +921,12 @@ class Supervisor:
     def _runs_of(self, version: Version) -> Sequence[str]:
         return self._dispatcher.uses(version.key)
 
-    def _describe_import(self, error: BaseException, version: Version) -> LoadError:
-        failure = describe(error, self._loader.locate)
-        reason = f"{failure.type}: {failure.message}{self._extension_hint(error, version)}"
-        return LoadError(failure.path or version.path, failure.line, reason, failure.traceback)
-
-    def _extension_hint(self, error: BaseException, version: Version) -> str:
-        """What is said of an import that failed because the repository has a compiled module in that place."""
-        if not isinstance(error, ImportError):
-            return ""
-        for name, path in self._planner.at(version.revision).extensions.items():
-            if error.name == name or f"cannot import name {name.rpartition('.')[2]!r} " in str(error):
-                return f"; {path} {NEVER_LOADED}"
-        return ""
-
     def _unload_all(self) -> None:
         self._switch(None)
         self._syncer.forget()
         self._drainer.supersede((), lambda step, at: None)
         while self._drainer.look():
             pass
-
-
-def _missed_entries(release: Release) -> Iterator[tuple[str, Entry]]:
-    """The schedules of a release of which nothing is loaded, by script, as the headers have them: all are missed."""
-    for module in release.plan.modules.values():
-        if module.is_script and module.source is not None:
-            with contextlib.suppress(LivegraftError):
-                header = read_header(module.path, module.source.text)
-                if header.schedules:
-                    yield (
-                        module.script,
-                        Entry(header.schedules, header.overlap, header.missed, missed_reason="safe mode"),
-                    )
-
-
-def _policy(release: str) -> ReleasePolicy:
-    try:
-        return ReleasePolicy(release)
-    except ValueError:
-        raise ConfigurationError(
-            f"expected release to be one of {', '.join(ReleasePolicy)}, got: {release!r}"
-        ) from None
 
 
 def _limits(written: Mapping[str, object] | None) -> ProcessLimits:
@@ -1025,26 +936,8 @@ def _limits(written: Mapping[str, object] | None) -> ProcessLimits:
         raise ConfigurationError(f"process_limits: {error}") from None
 
 
-def _drain_policy(text: DrainPolicy | str) -> DrainPolicy:
+def _choice(kind: type[E], given: E | str, name: str) -> E:
     try:
-        return DrainPolicy(text)
+        return kind(given)
     except ValueError:
-        known = ", ".join(DrainPolicy)
-        raise ConfigurationError(f"expected drain_policy to be one of {known}, got: {text!r}") from None
-
-
-class _Starter:
-    """How the ticker starts runs of live versions."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-
-    def open_run(self, script: str) -> str | None:
-        return self._supervisor._dispatcher.open_run(script)
-
-    def prepare(self, script: str, schedule: Schedule, slot_at: datetime) -> RunRecord:
-        work = self._supervisor._work(script)
-        return self._supervisor._dispatcher.prepare(work, trigger=Trigger.CRON, actor="cron", arguments={})
-
-    def launch(self, run: RunRecord) -> None:
-        self._supervisor._dispatcher.launch(run)
+        raise ConfigurationError(f"expected {name} to be one of {', '.join(kind)}, got: {given!r}") from None

@@ -337,7 +337,7 @@ class TestSafeMode:
         clock = FakeClock(datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC))
 
         with lives.life(safe=True, tick=True, clock=clock) as host:
-            eventually(lambda: "a" in host.supervisor._ticker._entries)
+            eventually(lambda: "a" in host.supervisor._timetable._ticker._entries)
             clock.advance(60)
             eventually(lambda: host.supervisor.slots(), what="the slot is told")
             [slot] = host.supervisor.slots()
