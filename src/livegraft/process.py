@@ -16,7 +16,10 @@ def identity() -> str:
 
 
 def is_alive(identity: str) -> bool:
-    """Whether the process with this identity still runs on this machine, since this boot."""
+    """Whether the process with this identity still runs on this machine, since this boot.
+
+    One that has ended and whose parent has not asked how (a zombie) does not.
+    """
     pid = identity.partition(":")[0]
     return pid.isdigit() and psutil.pid_exists(int(pid)) and _identity(int(pid)) == identity
 
@@ -28,7 +31,11 @@ def is_of_this_boot(identity: str) -> bool:
 
 def _identity(pid: int) -> str:
     try:
-        started = int(psutil.Process(pid).create_time() * 100)
+        found = psutil.Process(pid)
+        with found.oneshot():
+            if found.status() == psutil.STATUS_ZOMBIE:
+                return ""
+            started = int(found.create_time() * 100)
     except psutil.NoSuchProcess:
         return ""
     return f"{pid}:{started}:{_boot()}"
