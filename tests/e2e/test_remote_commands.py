@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 import os
 import subprocess
@@ -69,6 +70,7 @@ def test_start_waits_for_the_result_and_logs_prints_the_output(server: Server) -
     assert (state, result) == ("succeeded", "hello Dana\n")
     assert server.cli("logs", id) == "working\n"
     assert server.cli("logs", "--follow", id) == "working\n"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} out      working\n", server.cli("logs", "--times", id))
 
 
 def test_start_fails_when_the_run_that_it_waits_for_fails(server: Server) -> None:

@@ -255,6 +255,9 @@ def start(context: typer.Context, name: Name = "") -> None:
 def logs(
     run: Annotated[str, typer.Argument(help="The run's id.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    times: Annotated[
+        bool, typer.Option("--times", help="Begin each line with its time (UTC) and level; goes on until the run ends.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     as_json: Json = False,
@@ -265,15 +268,16 @@ def logs(
     if as_json:
         print_json({**client.get(path), "output": client.text(f"{path}/output")})
         return
-    if not follow:
+    if not (follow or times):
         print(client.text(f"{path}/output"), end="")
         return
     from livegraft.cli.status_line import StatusLine
+    from livegraft.cli.timed import TimedLines
 
-    line = StatusLine()
+    line, timed = StatusLine(), TimedLines()
     for name, data in client.follow(f"{path}/output"):
         if name == "output":
-            line.write(data["text"])
+            line.write(timed.write(data["text"], data["marks"]) if times else data["text"])
         elif name == "progress":
             line.show(data["bars"])
     line.close()
