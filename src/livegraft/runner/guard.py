@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from livegraft.context import CurrentRun
 from livegraft.runner.capture import capture
-from livegraft.runner.leftovers import children, open_files, told_of, told_of_files
+from livegraft.runner.leftovers import children, descriptors, told_of, told_of_files
 from livegraft.runner.surroundings import Values, look
 from livegraft.runner.watchdog import watchdog
 
@@ -40,7 +40,7 @@ class Guard:
         self._going: set[str] = set()
         self._given_up: WeakSet[CurrentRun] = WeakSet()
         self._calm: Values = {}
-        self._files: frozenset[str] = frozenset()
+        self._descriptors: frozenset[int] = frozenset()
 
     def enter(self, run: CurrentRun) -> Before:
         """A run begins, in this thread."""
@@ -50,7 +50,7 @@ class Guard:
                 now = look(at_slow=False)
             else:
                 now = self._calm = look(at_slow=True)
-                self._files = open_files()
+                self._descriptors = descriptors()
             if run not in self._given_up:
                 self._going.add(run.id)
         return Before(run, now, children(), os.getpid(), time.monotonic())
@@ -65,7 +65,7 @@ class Guard:
             is_last = self._going == {before.run.id}
             changed = self._leave(before.run.id, before.surroundings)
             if is_last:
-                left += told_of_files(self._files)
+                left += told_of_files(self._descriptors)
                 self._rest()
         stalls = watchdog.stalls_since(before.at, threading.get_ident())
         return [
@@ -96,16 +96,18 @@ class Guard:
         for aspect, now in look(at_slow=is_last).items():
             calm = self._calm[aspect]
             found = before.get(aspect, calm)
-            if is_last and aspect.differs(calm, now):
+            is_new = aspect.differs(found, now)
+            is_changed = is_new if found is calm else aspect.differs(calm, now)
+            if is_last and is_changed:
                 aspect.restore(calm)
-            elif aspect.is_urgent and aspect.differs(found, now):
+            elif aspect.is_urgent and is_new:
                 aspect.restore(found)
-            if aspect.differs(found, now) and aspect.differs(calm, now):
+            if is_new and is_changed:
                 told.append(aspect.told(found, now))
         return told
 
     def _rest(self) -> None:
-        self._calm, self._files = {}, frozenset()  # what they refer to may be a script's
+        self._calm, self._descriptors = {}, frozenset()  # what they refer to may be a script's
         capture.rest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from livegraft.context import CurrentRun
 _DESCRIPTORS: Final = "/proc/self/fd"
 _CHILDREN: Final = "/proc/thread-self/children"
 _MOST_DESCRIPTORS: Final = 1_000
-"""With more of them open, looking what they are takes milliseconds, and is left."""
+"""More new ones are not looked at: that takes milliseconds."""
 
 _MOMENT_SECONDS: Final = 0.002
 _DELETED: Final = " (deleted)"
@@ -41,17 +41,16 @@ def children() -> frozenset[int]:
         os.close(descriptor)
 
 
-def open_files() -> frozenset[str]:
-    """The paths of files that this process has open; none of devices, sockets and what is livegraft's own."""
+def descriptors() -> frozenset[int]:
+    """What this process has open; none where the kernel does not tell."""
     try:
-        descriptors = os.listdir(_DESCRIPTORS)
+        found = frozenset(map(int, os.listdir(_DESCRIPTORS)))
+        # The list itself was open while it was read, with the number that whatever is opened next will have.
+        next_one = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return frozenset()
-    found = set()
-    for descriptor in descriptors if len(descriptors) <= _MOST_DESCRIPTORS else ():
-        with contextlib.suppress(OSError):  # it was closed meanwhile
-            found.add(os.readlink(f"{_DESCRIPTORS}/{descriptor}"))
-    return frozenset(path for path in found if path.startswith("/") and not _is_passed_over(path))
+    os.close(next_one)
+    return found - {next_one}
 
 
 def told_of(run: CurrentRun, before: frozenset[int], tasks: Sequence[str]) -> list[str]:
@@ -65,14 +64,22 @@ def told_of(run: CurrentRun, before: frozenset[int], tasks: Sequence[str]) -> li
     ]
 
 
-def told_of_files(before: frozenset[str]) -> list[str]:
-    """Files that are open and were not."""
-    found = open_files() - before
-    if found:
+def told_of_files(before: frozenset[int]) -> list[str]:
+    """Files that are open and were not; devices, sockets and what is livegraft's own are no files."""
+    new = descriptors() - before if before else ()
+    if new and _paths(new):
         # The host goes on beside the run: what it opens is closed again a moment later.
         time.sleep(_MOMENT_SECONDS)
-        found &= open_files()
-    return _counted("open file", "open files", sorted(found))
+        return _counted("open file", "open files", _paths(descriptors() - before))
+    return []
+
+
+def _paths(descriptors: Collection[int]) -> list[str]:
+    found = set()
+    for descriptor in sorted(descriptors)[:_MOST_DESCRIPTORS]:
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            found.add(os.readlink(f"{_DESCRIPTORS}/{descriptor}"))
+    return sorted(path for path in found if path.startswith("/") and not _is_passed_over(path))
 
 
 def _counted(one: str, many: str, names: Sequence[str]) -> list[str]:

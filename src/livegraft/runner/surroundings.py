@@ -12,6 +12,7 @@ import contextlib
 import gc
 import locale
 import logging
+import operator
 import os
 import resource
 import signal
@@ -21,12 +22,11 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from livegraft.runner.capture import capture
 
-_STATUS: Final = Path("/proc/self/status")
+_STATUS: Final = "/proc/self/status"
 _LIMITS: Final = {name: getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGPROF")
 
@@ -93,11 +93,16 @@ def _identical(before: Sequence[object], now: Sequence[object]) -> bool:
     return len(before) == len(now) and all(one is other for one, other in zip(before, now, strict=True))
 
 
+_all, _map, _is = all, map, operator.is_
+"""By other names: a built-in name may be what changed."""
+
+
 def _same_names(before: Mapping[Any, object], now: Mapping[Any, object]) -> bool:
-    # In words that need no built-in name: one of those may be what changed.
     if before.keys() != now.keys():
         return False
-    for name, value in before.items():  # noqa: SIM110 - all() is such a name
+    if _all(_map(_is, before.values(), now.values())):
+        return True
+    for name, value in before.items():  # noqa: SIM110 - a name that went and came again is in another place
         if now[name] is not value:
             return False
     return True
@@ -127,11 +132,12 @@ def _stream(name: str) -> Aspect:
 
 def _umask() -> int:
     """Read from the kernel: asking with ``os.umask`` would change it for a moment, for all threads."""
-    with _STATUS.open("rb", buffering=0) as file:
-        for line in file.read(256).splitlines():
-            if line.startswith(b"Umask:"):
-                return int(line.split()[1], 8)
-    raise OSError("the kernel does not tell the umask")
+    descriptor = os.open(_STATUS, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        status = os.read(descriptor, 256)
+    finally:
+        os.close(descriptor)
+    return int(status.partition(b"Umask:")[2].split(maxsplit=1)[0], 8)
 
 
 def _environment() -> dict[bytes, bytes]:
