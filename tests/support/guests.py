@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from livegraft.runner.surroundings import ASPECTS
 from tests.support.repository import Repository
 from tests.support.server import Server, a_server
 from tests.support.waiting import eventually
@@ -42,6 +43,15 @@ Code in the process of the host can end it, and nothing can stop it from doing s
 
 What comes then is told in [recover from a crash](../howto/recover-from-a-crash.md). In a process of its own none of
 these ends anything but the run: [isolate a script](../howto/isolate-a-script.md).
+
+## What is put back
+
+A run in the host's process can change that process for everyone. When the last run that goes on has ended, these are
+compared with what they were before; what is different is told in the output of each run that could have done it.
+
+* Put back: {put_back}.
+* Told and left as it is, because a library that is imported for the first time changes it in good faith: {left}.
+* Told: threads and processes that the run started and left, tasks that had to be cancelled, files that stayed open.
 
 ## All of them
 
@@ -169,7 +179,17 @@ def page() -> str:
     fatal = [
         guest.title.rstrip(".") for guest in told.values() if guest.verdicts.get("thread") == Verdict(HOST_DIES, "")
     ]
-    return PAGE.format(count=len(told), rows="\n".join(rows), fatal="\n".join(f"* {title}" for title in fatal))
+    return PAGE.format(
+        count=len(told),
+        rows="\n".join(rows),
+        fatal="\n".join(f"* {title}" for title in fatal),
+        put_back=_names(aspect.name for aspect in ASPECTS if aspect.put_back is not None),
+        left=_names(aspect.name for aspect in ASPECTS if aspect.put_back is None),
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(name.rstrip(":") for name in names)
 
 
 def _cell(verdict: Verdict | None) -> str:
