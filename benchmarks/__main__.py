@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, loading, output, peers, probing, runs, shared, unloading
+from benchmarks import calls, figures, loading, output, peers, probing, run_peers, runs, shared, unloading
 
 PARTS = {
     "loading": loading.measure,
@@ -17,6 +17,7 @@ PARTS = {
     "output": output.measure,
     "shared": shared.measure,
     "peers": peers.measure,
+    "run_peers": run_peers.measure,
 }
 
 
