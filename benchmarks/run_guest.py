@@ -27,6 +27,9 @@ SERVED_RUNS = 10
 WARM_RUNS = 5
 START_SECONDS = 120.0
 RUN_SECONDS = 600.0
+LOOK_SECONDS = 0.1
+"""Between two looks whether a served run has ended: little beside the seconds that it takes."""
+
 ANSWER_SECONDS = 60
 """How long a request may wait for the end of a run."""
 
@@ -217,7 +220,7 @@ class PrefectFlow(Concurrent):
         return float(ran), self.module.recorded_at[-1]
 
 
-class PrefectServed(PrefectFlow):
+class PrefectServed(Submitted, PrefectFlow):
     """A run of a served deployment: a process of its own each time."""
 
     runs = SERVED_RUNS
@@ -225,14 +228,18 @@ class PrefectServed(PrefectFlow):
     def start(self, folder: Path, redis: str, opened: ExitStack) -> None:
         super().start(folder, redis, opened)
         opened.enter_context(service([sys.executable, "light.py"], folder))
-        deployments = importlib.import_module("prefect.deployments")
-        # Looked at often enough not to matter beside seconds, and seldom enough that 40 lookers do not matter.
-        self.start_and_wait = lambda: deployments.run_deployment(
-            "light/served", timeout=RUN_SECONDS, poll_interval=0.5, as_subflow=False
-        )
+        run_deployment = importlib.import_module("prefect.deployments").run_deployment
+        client = importlib.import_module("prefect.client.orchestration").get_client(sync_client=True)
+        self.client = opened.enter_context(client)
+        self.submit = lambda: run_deployment("light/served", timeout=0, as_subflow=False).id
 
-    def run(self) -> Ran:
-        return float(self.start_and_wait().state.result()), time.perf_counter()
+    def result(self, handed_in: Any) -> float:
+        deadline = time.monotonic() + RUN_SECONDS
+        while not (state := self.client.read_flow_run(handed_in).state).is_final():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"a run had not ended after {RUN_SECONDS:.0f} s")
+            time.sleep(LOOK_SECONDS)
+        return float(state.result())
 
 
 SYSTEMS: Mapping[str, Callable[[], System]] = {
