@@ -38,7 +38,7 @@ import sys
 import types
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -71,7 +71,9 @@ _ATOMS: Final = frozenset(
 )
 _SIZED: Final = (list, dict, tuple, set, frozenset, deque)
 _EXACT: Final = frozenset(_SIZED)
-_PLAIN: Final = frozenset({*_SIZED, types.FunctionType, types.MethodType, types.CellType})
+_WITHIN: Final = frozenset({*_SIZED, types.FunctionType, types.MethodType, types.CellType}) - {dict}
+"""What is never beyond the boundary, and the most of what there is."""
+
 _MATERIAL: Final = frozenset(
     {"builtins", "types", "functools", "collections", "weakref", "abc", "_abc", "typing", "dataclasses", "enum"}
 )
@@ -160,16 +162,18 @@ class Region:
             return Survey(frozenset(map(id, self._dicts)), tuple, frozenset(), 0, is_whole=False)
         edges = self._look()
         items, counts = self._items, self._counts
-        within = Counter(edges.referents)
-        outside = [count - within[place] - _OWN_REFERENCES for place, count in enumerate(counts)]
-        seen = [place for place, count in enumerate(outside) if 0 < count < _IMMORTAL]
-        unknown = [(place, outside[place] - self._known.get(id(items[place]), 0)) for place in seen]
-        roots = [(place, count) for place, count in unknown if count > 0]
-        reached = _closure((place for place, _ in roots), edges.row)
+        within, known = Counter(edges.referents).get, self._known.get
+        roots = [
+            (place, unknown)
+            for place, count in enumerate(counts)
+            if 0 < (outside := count - within(place, 0) - _OWN_REFERENCES) < _IMMORTAL
+            and (unknown := outside - known(id(items[place]), 0)) > 0
+        ]
+        reached = _closure((place for place, _ in roots), edges.rows)
         free = [place for place, count in enumerate(counts) if place not in reached and count < _IMMORTAL]
         self._free = [items[place] for place in free]
         self._free_counts = [counts[place] + 1 for place in free]  # that list refers to them too
-        kept = {place: owner for place in reached if (owner := self._owner(self._items[place])) is not None}
+        kept = {place: owner for place, owner in self._owned() if place in reached}
         held = set(kept.values())
         self._is_free = not held
 
@@ -181,14 +185,19 @@ class Region:
         is_settled = not (held and self.is_narrow)
         return Survey(frozenset(held), guilty, self._index.keys(), len(free), is_whole=is_settled)
 
-    def _owner(self, item: Any) -> int | None:
-        """The id of the module's dictionary that an object is, or to which a class belongs.
+    def _owned(self) -> Iterator[tuple[int, int]]:
+        """The places of the modules' dictionaries and classes, each with the id of its module's dictionary.
 
         A class without methods does not lead to its module, but it is the version's all the same.
         """
-        if type(item) is dict:
-            return id(item) if id(item) in self._dict_ids else None
-        return self._owners.get(item.__module__) if issubclass(type(item), type) else None
+        kinds = {kind for kind in set(map(type, self._items)) if issubclass(kind, type)}
+        for place, item in enumerate(self._items):
+            kind = type(item)
+            if kind is dict:
+                if id(item) in self._dict_ids:
+                    yield place, id(item)
+            elif kind in kinds and item.__module__ in self._owners:
+                yield place, self._owners[item.__module__]
 
     def functions(self) -> list[types.FunctionType]:
         """The functions among its objects whose globals are those of the modules."""
@@ -241,9 +250,9 @@ class Region:
             begin += len(part)
             # Most of what is found are atoms, or known: both are left out before anything is looked at one by one.
             found = {id(each): each for each in gc.get_referents(*part) if type(each) not in _ATOMS}
-            for identity in found.keys() - index.keys():
+            for identity in set(found).difference(index):
                 item = found[identity]
-                if identity not in beyond and not self._is_beyond(item):
+                if identity not in beyond and (type(item) in _WITHIN or not self._is_beyond(item)):
                     index[identity] = len(items)
                     items.append(item)
             if len(items) > LARGEST:
@@ -254,8 +263,6 @@ class Region:
         kind = type(item)
         if kind is dict:
             return _is_of_a_module(item)
-        if kind in _PLAIN:
-            return False
         if issubclass(kind, type):
             return not any(base.__module__ in self._names for base in item.__mro__)  # type: ignore[attr-defined]
         if kind is types.BuiltinFunctionType:
@@ -296,9 +303,11 @@ class _Edges:
         self._more = more
         self._ends = [-1, *(at for at, place in enumerate(referents) if place == _END)]
 
-    def row(self, place: int) -> Sequence[int]:
-        row = self.referents[self._ends[place] + 1 : self._ends[place + 1]]
-        return [*row, *self._more[place]] if place in self._more else row
+    def rows(self, places: Collection[int]) -> list[Sequence[int]]:
+        """To which places each of these refers."""
+        referents, ends = self.referents, self._ends
+        rows = [referents[ends[place] + 1 : ends[place + 1]] for place in places]
+        return rows + [more for place, more in self._more.items() if place in places]
 
     def leading_to(self, targets: Iterable[int]) -> set[int]:
         """The places from which one of the targets can be reached."""
@@ -312,7 +321,7 @@ class _Edges:
         for place, referents in self._more.items():
             for referent in referents:
                 back[referent].append(place)
-        return _closure(targets, back.__getitem__)
+        return _closure(targets, lambda places: [back[place] for place in places])
 
 
 def survey(
@@ -326,14 +335,13 @@ def survey(
     return Region(modules, extra=extra, known=known, beyond=beyond).survey()
 
 
-def _closure(begin: Iterable[int], row: Callable[[int], Sequence[int]]) -> set[int]:
-    pending = list(begin)
-    reached = set(pending)
+def _closure(begin: Iterable[int], rows: Callable[[Collection[int]], Iterable[Iterable[int]]]) -> set[int]:
+    """All places that can be reached; ``rows`` gives what some places lead to."""
+    reached: set[int] = set()
+    pending = set(begin)
     while pending:
-        for place in row(pending.pop()):
-            if place not in reached:
-                reached.add(place)
-                pending.append(place)
+        reached |= pending
+        pending = set().union(*rows(pending)) - reached
     return reached
 
 
