@@ -67,8 +67,7 @@ from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
-from livegraft.runner.watchdog import MOST_STALLS, Stall
-from livegraft.runner.watchdog import watchdog as the_watchdog
+from livegraft.runner.watchdog import MOST_STALLS, Stall, watchdog
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
@@ -112,8 +111,7 @@ class Supervisor:
     an import may use there (default 1 GiB). After ``breaker_failures`` runs in a row that failed (default 5; 0: never)
     a script is quarantined, until a person releases it or another version of it goes live. A process that dies within
     ``settle_seconds`` of a switch (default 60; 0: no death is judged) is followed by one with the last good release,
-    and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it. With
-    ``watchdog=False`` ``faulthandler.dump_traceback_later`` is left to the host.
+    and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it.
     With ``environments`` (default) and ``uv`` a script that needs packages which the host does not have is isolated in
     an environment that is made for it: from ``package_index``, an address or a folder of wheels (default: as ``uv`` is
     set up), with ``wheels_only`` (default) without building any, with ``hashes`` (default) only as they were locked.
@@ -143,7 +141,6 @@ class Supervisor:
         breaker_failures: int = 5,
         settle_seconds: float = 60.0,
         safe: bool = False,
-        watchdog: bool = True,
         process_limits: Mapping[str, object] | None = None,
         environments: bool = True,
         package_index: str = "",
@@ -162,7 +159,6 @@ class Supervisor:
         # It often stands in a work tree: neither its token nor its sources must be committed from there.
         (self.data / ".gitignore").write_text("*\n", encoding="ascii")
         self._tick = tick
-        self._has_watchdog = watchdog
         self._stalls: deque[Stall] = deque(maxlen=MOST_STALLS)
         self._mirror: Mirror = mirror or GitMirror(
             str(repository),
@@ -355,8 +351,7 @@ class Supervisor:
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
             leftovers.exempt(self.data)
-            if self._has_watchdog:
-                the_watchdog.start(self.data / "watchdog", self._loader.locate, self._tell_stall)
+            watchdog.start(self._loader.locate, self._tell_stall)
             self._recovery.close_lost_runs()
             sweep()
             self._environments.start()
@@ -376,7 +371,7 @@ class Supervisor:
             self._crashes.stop()
             finder.remove_resolver(self._recaller.recall)
             archive.remove_folder(self.data)
-            the_watchdog.stop(self._tell_stall)
+            watchdog.stop(self._tell_stall)
             self._timetable.stop()
             self._syncer.stop()
             self._environments.stop()
