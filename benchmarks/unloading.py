@@ -27,16 +27,17 @@ SUPERSEDED = 20
 def measure(folder: Path) -> Iterator[Figure]:
     with told("the check of a version"):
         for count in (100, 1_000, 10_000):
-            yield check(folder / f"check{count}", count)
+            yield check(folder / f"check{count}", count, "ROWS = [[n] for n in range({count})]")
+        yield check(folder / "chain", 10_000, "ROWS = []\nfor n in range({count}): ROWS = [ROWS]", "in a chain, ")
     with told(f"pauses on a heap of {CONTAINERS:,} containers"):
         yield from pauses(folder / "pauses")
     with told(f"memory over {VERSIONS:,} versions"):
         yield from memory(folder / "memory")
 
 
-def check(folder: Path, count: int) -> Figure:
+def check(folder: Path, count: int, rows: str, how: str = "") -> Figure:
     """One look at whether a version with so many objects is held."""
-    with following(folder, f"ROWS = [[n] for n in range({count})]\ndef run(): return ROWS\n") as (supervisor, _):
+    with following(folder, f"{rows.format(count=count)}\ndef run(): return ROWS\n") as (supervisor, _):
         release = supervisor.release
         assert release is not None
         version = release.scripts["s"].version
@@ -48,7 +49,7 @@ def check(folder: Path, count: int) -> Figure:
             assert found.is_whole
             del found
         del version, release
-        return Figure(f"unload check, {count} objects, p50", median(took), "ms", 2 if count == 1_000 else None)
+        return Figure(f"unload check, {count} objects, {how}p50", median(took), "ms", 2 if count == 1_000 else None)
 
 
 def pauses(folder: Path) -> Iterator[Figure]:
