@@ -154,3 +154,12 @@ def read_requires_python(value: object) -> str:
     except ValueError:
         raise ValueError(f"expected a version specifier like '>=3.11', got: {shown(value)}") from None
     return text
+
+
+def short_duration(text: str) -> str:
+    """``PT2H30M`` as people write it, ``2h30m``; what is neither positive nor simple stays as it is."""
+    found = _ISO_DURATION.fullmatch(text)
+    return "".join(filter(None, found.groups())).lower() or text if found else text
+
+
+_ISO_DURATION: Final = re.compile(r"P(\d+D)?(?:T(\d+H)?(\d+M)?([\d.]+S)?)?")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from livegraft.errors import ArgumentsError
+from livegraft.header_values import short_duration
 from livegraft.uploads import FILE_FORMAT
 
 SHOWN_OFFERS = 20
@@ -66,12 +67,19 @@ def usage(
         if name in required:
             notes.append("required")
         elif "default" in about:
-            notes.append(f"default {json.dumps(about['default'], ensure_ascii=False)}")
+            notes.append(f"default {_default(about)}")
         described = about.get("description", "")
         lines.append(
             (f"--{name.replace('_', '-')} {_form(about, schema)}", f"{described} ({'; '.join(notes)})".strip())
         )
     return [(option, about.removesuffix("()").strip()) for option, about in lines]
+
+
+def _default(about: Mapping[str, Any]) -> str:
+    value = about["default"]
+    if about.get("format") == "duration":
+        return short_duration(str(value))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _form(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from livegraft.header_values import short_duration
 from livegraft.offers import Offer
 from livegraft.uploads import FILE_FORMAT, SIZE_LIMIT
 
@@ -374,17 +374,8 @@ def _shown(kind: Kind, value: Any) -> str:
         case Kind.DATETIME:
             return str(value).removesuffix("Z").partition("+")[0]
         case Kind.DURATION:
-            return _short_duration(str(value))
+            return short_duration(str(value))
     return str(value)
-
-
-_ISO_DURATION: Final = re.compile(r"P(\d+D)?(?:T(\d+H)?(\d+M)?([\d.]+S)?)?")
-
-
-def _short_duration(text: str) -> str:
-    """``PT2H30M`` as people write it, ``2h30m``; what is neither positive nor simple stays as it is."""
-    found = _ISO_DURATION.fullmatch(text)
-    return "".join(filter(None, found.groups())).lower() or text if found else text
 
 
 def _read(field: Field, sent: Sequence[str | SentFile], arguments: dict[str, Any]) -> None:

@@ -177,6 +177,10 @@ def test_help_tells_what_a_value_looks_like(annotation: Any, option: str, about:
     assert usage(schema_of(annotation)) == [(option, about)]
 
 
+def test_help_tells_durations_as_they_are_written() -> None:
+    assert usage(schema_of(timedelta, default="PT2H30M")) == [("--value string", "(like 2h30m; default 2h30m)")]
+
+
 def test_help_tells_what_can_be_chosen_now() -> None:
     offer = {"values": [{"value": "ber", "label": "Berlin"}, {"value": 3, "label": "3"}], "problem": ""}
 
