@@ -32,9 +32,9 @@ BEAT_SECONDS: Final = 0.5
 MOST_STALLS: Final = 50
 """How many are remembered, the last ones."""
 
-_BUSY_SHARE: Final = 0.25
-"""A thread that took less of the time than this did not hold the interpreter: the process itself did not go on,
-because it was stopped or the machine had no time for it."""
+_BUSY_SHARE: Final = 0.4
+"""A thread that took less of the time than this did not hold the interpreter: the process itself did not go on, because
+it was stopped or the machine had no time for it, or several threads took turns."""
 
 _MOST_THREADS: Final = 200
 _SHOWN_FRAMES: Final = 20

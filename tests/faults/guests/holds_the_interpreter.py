@@ -1,5 +1,9 @@
 """Computes in C for seconds, and lets no other thread go on."""
 # thread, task: succeeded | stalled the interpreter
 # process: succeeded
+import time
+
 def run():
-    return sum(range(120_000_000)) > 0
+    few, began = 5_000_000, time.monotonic()
+    sum(range(few))
+    return sum(range(int(few * 2.5 / (time.monotonic() - began)))) > 0
