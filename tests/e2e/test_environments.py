@@ -48,7 +48,7 @@ def settled(host: Host, name: str) -> ScriptStatus:
         error = host.supervisor.script(name).error
         return error is None or error.failure.type != "environment_pending"
 
-    eventually(is_settled, 30, f"the environment of {name} is made or refused")
+    eventually(is_settled, 60, f"the environment of {name} is made or refused")
     return host.supervisor.script(name)
 
 
