@@ -135,7 +135,7 @@ def test_memory_beyond_its_bound_is_an_error_in_the_run(host: Host) -> None:
         ('cpu = "1s"', "while True: pass", "processor time"),
         (
             "processes = 5",
-            "while True:\n        os.fork() or os.setsid()\n        time.sleep(0.05)",
+            "while True:\n        os.fork() or os.setsid()\n        time.sleep(0.3)",
             "at most 5 processes",
         ),
         ("open-files = 32", "return [open('/dev/null') for _ in range(100)]", "Too many open files"),

@@ -9,4 +9,4 @@ def run():
     while time.monotonic() < end:
         if os.fork() == 0:
             os.setsid()
-        time.sleep(0.05)
+        time.sleep(0.3)
