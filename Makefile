@@ -42,7 +42,8 @@ chromium:  # the tests of the pages want a browser; without one they say so and 
 .PHONY: test
 test: setup chromium check  ## all checks and all tests, the loader's on every Python that is here
 	$(MAKE) --no-print-directory matrix
-	$(BIN)/pytest -q $(AT_ONCE)
+	$(BIN)/pytest -q $(AT_ONCE) --ignore tests/packages
+	$(BIN)/pytest -q tests/packages
 
 .PHONY: matrix
 matrix:  ## the loader's tests on CPython 3.12 and 3.13
