@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from livegraft.errors import StoreError
 
 BUSY_SECONDS: Final = 30.0
 """How long a write waits for another process that is writing."""
+_LOCKED_PAUSE: Final = 0.02
 
 _ADVICE: Final = {
     "database is locked": "another process has been writing for longer than "
@@ -104,7 +106,7 @@ def _engine(file: Path) -> Engine:
     def prepare(connection: Any, record: object) -> None:
         # The driver's own transactions begin too late: at the first write, not at BEGIN.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -115,3 +117,17 @@ def _engine(file: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    """Have the file's journal written ahead. SQLite does not wait for others by itself when it changes that."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_LOCKED_PAUSE)
+        else:
+            return

@@ -6,7 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ from livegraft import process
 from livegraft.errors import StoreError
 from livegraft.run import RunState
 from livegraft.store import SharedValue, Store, migrations
-from livegraft.store.database import Database
+from livegraft.store.database import Database, _engine
 from livegraft.store.schema import metadata
 from livegraft.store.sqlite import SqliteStore, open_store
 
@@ -55,6 +57,22 @@ def test_several_processes_that_open_a_new_file_at_once_all_succeed(file: Path) 
     opened = [subprocess.Popen([sys.executable, "-c", program, str(file)]) for _ in range(4)]
 
     assert [each.wait(60) for each in opened] == [0, 0, 0, 0]
+
+
+def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """SQLite itself tells some of them at once that the file is locked: about one of forty."""
+
+    def opens(at_once: threading.Barrier, file: Path) -> None:
+        engine = _engine(file)
+        at_once.wait(30)
+        engine.connect().close()
+        engine.dispose()
+
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(60):
+            at_once = threading.Barrier(6)
+            opened = [threads.submit(opens, at_once, tmp_path / f"{number}.db") for _ in range(6)]
+            assert [each.exception(60) for each in opened] == [None] * 6
 
 
 def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(file: Path) -> None:
