@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import Repository
-from tests.support.browser import a_browser
 from tests.support.server import Server, a_server
 
 SECRET = "hunter2-correct-horse"
@@ -38,12 +37,6 @@ SCRIPTS = {
             return [len(token.get_secret_value()), orders.read_text(), sizes, warehouse, several]
         """,
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

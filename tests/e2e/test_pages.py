@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import Repository
-from tests.support.browser import a_browser
 from tests.support.server import Server, a_server
 
 SLOW = """
@@ -49,12 +48,6 @@ TYPED = """
 def row(page: Page, script: str) -> Locator:
     """A script in the list."""
     return page.locator(f"main a[href$='/scripts/{script}']")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as browser:
-        yield browser
 
 
 @dataclass

@@ -11,15 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import Repository
-from tests.support.browser import a_browser
 from tests.support.packages import Packages
 from tests.support.server import Server, a_server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as browser:
-        yield browser
 
 
 @contextmanager

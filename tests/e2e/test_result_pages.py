@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import Repository
-from tests.support.browser import a_browser
 from tests.support.server import Server, a_server
 
 SCRIPTS = {
@@ -69,12 +68,6 @@ SCRIPTS = {
             return Markdown(TEXT.replace("\\n        ", "\\n"))
         ''',
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

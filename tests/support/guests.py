@@ -109,9 +109,23 @@ def guests() -> list[Guest]:
     return [Guest(file.stem, file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.py"))]
 
 
-def names_in(mode: str, wanted: Callable[[str], bool]) -> list[str]:
-    """The guests that come in a mode and end in a state that is wanted."""
-    return [guest.name for guest in guests() if mode in guest.verdicts and wanted(guest.verdicts[mode].state)]
+def prompt(mode: str) -> list[str]:
+    """The guests that come in a mode and end by themselves."""
+    return _names_in(mode, lambda state: state not in LATE and state != HOST_DIES)
+
+
+def late(mode: str) -> list[str]:
+    """Those that never end, and have to be ended."""
+    return _names_in(mode, LATE.__contains__)
+
+
+def fatal(mode: str) -> list[str]:
+    """Those that end the host."""
+    return _names_in(mode, HOST_DIES.__eq__)
+
+
+def _names_in(mode: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    return [guest.name for guest in guests() if mode in guest.verdicts and is_wanted(guest.verdicts[mode].state)]
 
 
 class Party:
