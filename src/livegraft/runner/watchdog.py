@@ -32,9 +32,10 @@ BEAT_SECONDS: Final = 0.5
 MOST_STALLS: Final = 50
 """How many are remembered, the last ones."""
 
-_BUSY_SHARE: Final = 0.4
-"""A thread that took less of the time than this did not hold the interpreter: the process itself did not go on, because
-it was stopped or the machine had no time for it, or several threads took turns."""
+_BUSY_SECONDS: Final = 0.2
+_BUSY_SHARE: Final = 0.7
+"""Who took less processor time than this, or less of what the process took, did not hold the interpreter: the process
+did not go on, because it was stopped or the machine had no time for it, or several threads took turns."""
 
 _MOST_THREADS: Final = 200
 _SHOWN_FRAMES: Final = 20
@@ -167,7 +168,7 @@ class Watchdog:
         now = _Times.now()
         took = now.taken_since(self._times)
         busiest = max(took, key=took.__getitem__, default=None)
-        if busiest is None or took[busiest] < late * _BUSY_SHARE:
+        if busiest is None or took[busiest] < max(_BUSY_SECONDS, sum(took.values()) * _BUSY_SHARE):
             return None
         stall = Stall(datetime.now(UTC), late, busiest, now.names[busiest])
         # This thread is the one itself when it came to the end of its run before anybody looked.
