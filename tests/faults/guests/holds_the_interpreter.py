@@ -4,6 +4,10 @@
 import time
 
 def run():
-    few, began = 5_000_000, time.monotonic()
-    sum(range(few))
-    return sum(range(int(few * 2.5 / (time.monotonic() - began)))) > 0
+    size = 20_000_000
+    while True:
+        began = time.monotonic()
+        sum(range(size))
+        if time.monotonic() - began > 1.8:
+            return
+        size *= 2
