@@ -55,6 +55,7 @@ from livegraft.locks import LockChange
 from livegraft.mirror import Mirror
 from livegraft.mirror.git import GitMirror
 from livegraft.offers import Offer, Offers
+from livegraft.onlooker.process import OnlookerProcess
 from livegraft.overview import Overview, live_version
 from livegraft.parameters import Resources
 from livegraft.probe import NoProbe, Probe
@@ -67,7 +68,7 @@ from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
-from livegraft.runner.watchdog import MOST_STALLS, Stall, watchdog
+from livegraft.runner.watchdog import MOST_STALLS, Stall, left, watchdog
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
@@ -351,7 +352,7 @@ class Supervisor:
             finder.add_resolver(self._recaller.recall)
             archive.add_folder(self.data)
             leftovers.exempt(self.data)
-            watchdog.start(self._loader.locate, self._tell_stall)
+            self._watch_for_stalls()
             self._recovery.close_lost_runs()
             sweep()
             self._environments.start()
@@ -769,7 +770,7 @@ class Supervisor:
 
     @property
     def stalls(self) -> Sequence[Stall]:
-        """When code held the interpreter for a second or more, newest first; the last ones of this process."""
+        """When code held the interpreter for a second or more, newest first; those in which a process ended too."""
         return tuple(reversed(self._stalls))
 
     # -- shared data -----------------------------------------------------------------------
@@ -885,9 +886,15 @@ class Supervisor:
         self._timetable.replan([name])
         self.events.emit("script", name, quarantined=name in self._decisions.quarantines)
 
+    def _watch_for_stalls(self) -> None:
+        folder = self.data / "stalls"
+        for stall in left(folder, self._loader.locate):
+            self._tell_stall(stall)
+        watchdog.start(self._loader.locate, self._tell_stall, folder=folder, begin=OnlookerProcess)
+
     def _tell_stall(self, stall: Stall) -> None:
         self._stalls.append(stall)
-        logger.warning("thread %s %s", stall.name or hex(stall.thread), stall)
+        logger.warning("thread %s %s", stall.name or stall.thread, stall)
         self.events.emit("stall", stall.path, line=stall.line, seconds=stall.seconds)
 
     def _run_ended(self, run: RunRecord) -> None:

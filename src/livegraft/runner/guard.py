@@ -67,7 +67,7 @@ class Guard:
             if is_last:
                 left += told_of_files(self._descriptors)
                 self._rest()
-        stalls = watchdog.stalls_since(before.at, threading.get_ident())
+        stalls = watchdog.stalls_since(before.at, threading.get_native_id())
         return [
             *(f"livegraft: this run, or one beside it, {stall}\n" for stall in stalls),
             *(f"livegraft: this run, or one beside it, changed {each}\n" for each in changed),

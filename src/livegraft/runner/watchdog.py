@@ -1,28 +1,25 @@
 """Notices who held the interpreter, when for a second no other Python code of the process went on.
 
-While C code computes without letting go of the interpreter, no Python code can look on. A thread that wants to go on
-every half second comes late then. It is the first or one of the first that goes on when the call into C is over: the
-thread that made the call still stands at the line where it made it, and the processor time that each thread took
-tells which one that is. One that came to the end of its run before is asked there (``stalls_since``).
-
-A stall that never ends is seen by nobody in the process, and nothing is written down (ADR 19 says why).
+While C code computes, or waits, without letting go of the interpreter, no Python code can look on. So a process of its
+own does (``onlooker``): a thread here gives it a sign of life each half second, and is told what was seen when it
+comes late. A run that comes to its end asks at once. A stall that never ends is told by the next process that starts
+on the same folder (``left``). ADR 20 has the reasons.
 """
 
 from __future__ import annotations
 
-import contextlib
+import json
 import logging
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from types import FrameType
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
 
-from livegraft.frames import frames_of_other_threads, stack
+from livegraft import process
 from livegraft.runner.failure import Locate
 
 logger = logging.getLogger(__name__)
@@ -32,43 +29,16 @@ BEAT_SECONDS: Final = 0.5
 MOST_STALLS: Final = 50
 """How many are remembered, the last ones."""
 
-_BUSY_SECONDS: Final = 0.2
-_BUSY_SHARE: Final = 0.7
-"""Who took less processor time than this, or less of what the process took, did not hold the interpreter: the process
-did not go on, because it was stopped or the machine had no time for it, or several threads took turns."""
-
-_MOST_THREADS: Final = 200
 _SHOWN_FRAMES: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """How much processor time each thread had taken, in seconds by its ident."""
-
-    names: dict[int, str]
-    seconds: dict[int, float]
-
-    @classmethod
-    def now(cls) -> _Times:
-        names, seconds = {}, {}
-        for thread in threading.enumerate()[:_MOST_THREADS]:
-            if thread.ident is not None and thread.native_id is not None:
-                with contextlib.suppress(OSError, ValueError, IndexError):
-                    seconds[thread.ident] = _taken(thread.native_id)
-                    names[thread.ident] = thread.name
-        return cls(names, seconds)
-
-    def taken_since(self, before: _Times) -> dict[int, float]:
-        """What each thread took meanwhile."""
-        return {thread: each - before.seconds.get(thread, 0.0) for thread, each in self.seconds.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
     """That somebody held the interpreter, so that all else stalled, for so many seconds.
 
-    ``path``, ``line``, ``function`` and ``revision`` are those of the innermost code of a script, or of the host if
-    there is none; empty when the thread had gone on. ``stack`` is that of the thread, innermost call last.
+    ``thread`` is the id that the system gave the thread. ``path``, ``line``, ``function`` and ``revision`` are those of
+    the innermost code of a script, or of the host if there is none, ``stack`` the calls that led there, innermost
+    last; where they could not be seen ``stack`` says why. ``was_last``: it went on until its process ended.
     """
 
     at: datetime
@@ -80,38 +50,64 @@ class Stall:
     function: str = ""
     revision: str = ""
     stack: str = ""
+    was_last: bool = False
 
     def __str__(self) -> str:
         place = f", at {self.path}:{self.line} in {self.function}" if self.path else ""
         revision = f" ({self.revision})" if self.revision else ""
+        end = ", until its process ended" if self.was_last else ""
         return (
-            f"stalled the interpreter for {self.seconds:.1f} s{place}{revision}: "
+            f"stalled the interpreter for {self.seconds:.1f} s{end}{place}{revision}: "
             "no other thread of the process could go on"
         )
+
+
+class Onlooker(Protocol):
+    """Port: the process that looks on from outside. Methods raise OSError or ValueError when it does not work."""
+
+    def beat(self, files: Sequence[str]) -> dict[str, Any] | None:
+        """A sign of life; the stall that was over with it, if there was one.
+
+        It has the fields ``at``, ``seconds``, ``thread``, ``name``, ``frames`` (file, line, function, innermost first)
+        and ``problem``. One that is not over stands in the files.
+        """
+
+    def close(self) -> None: ...
 
 
 Listener = Callable[[Stall], None]
 
 
 class Watchdog:
-    """See the module. One for a process, for all supervisors that ask for it."""
+    """See the module. One for a process, for all supervisors that ask for it.
 
-    def __init__(self) -> None:
+    When the process that looks on has failed, the next is started ``retry_seconds`` later.
+    """
+
+    def __init__(self, *, retry_seconds: float = 60.0) -> None:
+        self._retry_seconds = retry_seconds
         self._lock = threading.Lock()
-        self._users: list[tuple[Locate, Listener]] = []
+        self._users: list[tuple[Locate, Listener, Path]] = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._begin: Callable[[float], Onlooker] | None = None
+        self._onlooker: Onlooker | None = None
+        self._retry_at = 0.0
         self._beat_at = 0.0
-        self._times = _Times({}, {})
         self._stalls: deque[tuple[float, Stall]] = deque(maxlen=MOST_STALLS)
 
-    def start(self, locate: Locate, told: Listener) -> None:
-        """Watch from now on, and tell of every stall."""
+    def start(self, locate: Locate, told: Listener, *, folder: Path, begin: Callable[[float], Onlooker]) -> None:
+        """Watch from now on, and tell of every stall; one that does not end stands in the folder.
+
+        ``begin`` starts the process that looks on, given the seconds of silence that are a stall; not before the
+        first beat, so that a supervisor that is stopped at once costs no process.
+        """
         with self._lock:
-            self._users.append((locate, told))
+            self._users.append((locate, told, folder))
             if self._thread is None:
                 self._stopping.clear()
-                self._beat()
+                self._begin, self._retry_at = begin, 0.0
+                self._beat_at = time.monotonic()
                 self._thread = threading.Thread(target=self._watch, name="livegraft-watchdog", daemon=True)
                 self._thread.start()
 
@@ -124,6 +120,13 @@ class Watchdog:
             thread, self._thread = self._thread, None
             self._stopping.set()
         thread.join()
+        with self._lock:
+            self._end_onlooker()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether a process looks on by now."""
+        return self._onlooker is not None
 
     def stalls_since(self, began: float, thread: int) -> list[Stall]:
         """Those that a thread caused after a time on the monotonic clock, one that is not told yet too."""
@@ -144,60 +147,75 @@ class Watchdog:
                 logger.exception("the watchdog did not look")
 
     def _look(self) -> None:
-        late = time.monotonic() - self._beat_at
-        # First of all: with every step the thread that held the interpreter may go on.
-        frames = frames_of_other_threads() if late >= HELD_SECONDS else {}
         with self._lock:
-            stall = self._found(frames, late) if frames and time.monotonic() - self._beat_at >= late else None
-            del frames
-            self._beat()
+            seen = self._beat()
+            self._beat_at = time.monotonic()
             users = list(self._users)
-            if stall is not None:
+            stall = None
+            if seen is not None:
+                names = {thread.native_id: thread.name for thread in threading.enumerate()}
+                stall = _stall(seen, [locate for locate, _, _ in users], names)
                 self._stalls.append((time.monotonic(), stall))
         if stall is not None:
-            for _, told in users:
+            for _, told, _ in users:
                 told(stall)
 
-    def _beat(self) -> None:
-        """Nobody holds the interpreter now."""
-        self._times = _Times.now()
-        self._beat_at = time.monotonic()
-
-    def _found(self, frames: dict[int, FrameType], late: float) -> Stall | None:
-        """Who held the interpreter since the last beat; None when nobody did."""
-        now = _Times.now()
-        took = now.taken_since(self._times)
-        busiest = max(took, key=took.__getitem__, default=None)
-        if busiest is None or took[busiest] < max(_BUSY_SECONDS, sum(took.values()) * _BUSY_SHARE):
+    def _beat(self) -> dict[str, Any] | None:
+        """A sign of life; what the onlooker saw since the one before."""
+        files = [str(folder / process.identity()) for _, _, folder in self._users]
+        try:
+            if self._onlooker is None and self._begin is not None and time.monotonic() >= self._retry_at:
+                self._retry_at = time.monotonic() + self._retry_seconds
+                self._onlooker = self._begin(HELD_SECONDS)
+            return self._onlooker.beat(files) if self._onlooker is not None else None
+        except (OSError, ValueError) as error:
+            logger.warning("until the next try nobody sees who stalls the interpreter: %s", error)
+            self._end_onlooker()
             return None
-        stall = Stall(datetime.now(UTC), late, busiest, now.names[busiest])
-        # This thread is the one itself when it came to the end of its run before anybody looked.
-        return self._placed(stall, frames[busiest]) if busiest in frames else stall
 
-    def _placed(self, stall: Stall, frame: FrameType) -> Stall:
-        frames = [
-            (*(self._place(each.f_code.co_filename) or (each.f_code.co_filename, "")), line, each.f_code.co_name)
-            for each, line in stack(frame)
-        ]
-        path, revision, line, function = next((each for each in frames if each[1]), frames[0])
-        shown = [
-            f'  File "{path}"{f" ({revision})" if revision else ""}, line {line}, in {function}\n'
-            for path, revision, line, function in reversed(frames[:_SHOWN_FRAMES])
-        ]
-        return Stall(stall.at, stall.seconds, stall.thread, stall.name, path, line, function, revision, "".join(shown))
-
-    def _place(self, file: str) -> tuple[str, str] | None:
-        return next((place for locate, _ in self._users if (place := locate(file)) is not None), None)
+    def _end_onlooker(self) -> None:
+        ended, self._onlooker = self._onlooker, None
+        if ended is not None:
+            ended.close()
 
 
 watchdog: Final = Watchdog()
 """The one of this process."""
 
 
-def _taken(native_id: int) -> float:
-    """Seconds of processor time of a thread. Raises OSError where the kernel does not tell."""
-    descriptor = os.open(f"/proc/self/task/{native_id}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return int(os.read(descriptor, 64).split()[0]) / 1e9
-    finally:
-        os.close(descriptor)
+def left(folder: Path, locate: Locate) -> Iterator[Stall]:
+    """The stalls in which processes ended that had this folder; each is told once, whoever asks."""
+    for file in sorted(folder.glob("[!.]*")) if folder.is_dir() else ():
+        if process.is_alive(file.name):
+            continue
+        try:
+            seen = json.loads(file.read_bytes())
+            file.unlink()
+        except (OSError, ValueError):  # another process took it
+            continue
+        yield replace(_stall(seen, [locate], {}), was_last=True)
+
+
+def _stall(seen: dict[str, Any], locates: list[Locate], names: Mapping[int | None, str]) -> Stall:
+    """What the onlooker saw, with the repository's paths instead of those of files."""
+    frames = [
+        (*next((place for locate in locates if (place := locate(file))), (file, "")), line, function)
+        for file, line, function in seen["frames"]
+    ]
+    stall = Stall(
+        at=datetime.fromisoformat(seen["at"]),
+        seconds=seen["seconds"],
+        thread=seen["thread"],
+        name=seen["name"] or names.get(seen["thread"], ""),
+        stack=seen["problem"],
+    )
+    if not frames:
+        return stall
+    scripts = [number for number, (_, revision, _, _) in enumerate(frames) if revision]
+    path, revision, line, function = frames[scripts[0] if scripts else 0]
+    # What called the outermost script is livegraft's own.
+    shown = [
+        f'  File "{path}"{f" ({revision})" if revision else ""}, line {line}, in {function}\n'
+        for path, revision, line, function in reversed(frames[: scripts[-1] + 1 if scripts else None][:_SHOWN_FRAMES])
+    ]
+    return replace(stall, path=path, line=line, function=function, revision=revision, stack="".join(shown))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,26 +10,46 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from livegraft.runner.watchdog import Stall, Watchdog
+from livegraft import process
+from livegraft.onlooker.process import OnlookerProcess
+from livegraft.runner.watchdog import Stall, Watchdog, left
 from tests.support import eventually
 
-STOPPED = """
-import sys, time
+WATCHED = """
+import ctypes, pathlib, sys, time
+from livegraft.onlooker.process import OnlookerProcess
 from livegraft.runner.watchdog import Watchdog
 told = []
-Watchdog().start(lambda file: None, told.append)
+dog = Watchdog()
+dog.start(lambda file: None, told.append, folder=pathlib.Path(sys.argv[1]), begin=OnlookerProcess)
+time.sleep(0.7)  # one beat
 print("watching", flush=True)
+"""
+
+STOPPED = """
 sys.stdin.readline()
 time.sleep(1.5)  # long enough to be looked at: only then there is nothing to be told
 print(len(told), flush=True)
+dog.stop(told.append)
+"""
+
+HANGS = """
+def wait_for_ever():
+    ctypes.PyDLL(None).sleep(600)  # it keeps the interpreter and takes no processor time
+
+def compute_for_ever():
+    sum(range(1 << 40))
+
+globals()[sys.argv[2]]()
 """
 
 
 def locate(file: str) -> tuple[str, str] | None:
-    return ("pricing.py", "1a2b3c4d") if "pricing" in file or file == __file__ else None
+    return ("pricing.py", "1a2b3c4d") if file in (__file__, "<string>") else None
 
 
 @pytest.fixture
@@ -37,21 +58,26 @@ def dog() -> Watchdog:
 
 
 @pytest.fixture
-def told(dog: Watchdog) -> Iterator[list[Stall]]:
+def told(dog: Watchdog, tmp_path: Path) -> Iterator[list[Stall]]:
     told: list[Stall] = []
-    dog.start(locate, told.append)
+    dog.start(locate, told.append, folder=tmp_path / "stalls", begin=OnlookerProcess)
+    eventually(lambda: dog.is_watching)
     yield told
     dog.stop(told.append)
 
 
 def hold_the_interpreter() -> None:
-    """One call into C of about two seconds, which lets no other thread go on."""
-    size, began = 2_000_000, time.monotonic()
-    sum(range(size))
-    sum(range(int(size * 2 / (time.monotonic() - began))))
+    """Calls into C that let no other thread go on, until one of them took nearly two seconds."""
+    size = 2_000_000
+    took = 0.0
+    while took < 1.8:
+        began = time.monotonic()
+        sum(range(size))
+        took = time.monotonic() - began
+        size *= 2
 
 
-def test_tells_who_held_the_interpreter_and_where(told: list[Stall]) -> None:
+def test_tells_who_held_the_interpreter_and_where(told: list[Stall], tmp_path: Path) -> None:
     is_told = threading.Event()
 
     def compute() -> None:
@@ -64,23 +90,23 @@ def test_tells_who_held_the_interpreter_and_where(told: list[Stall]) -> None:
     eventually(lambda: told)
     is_told.set()
     thread.join()
-    [stall] = told
+    stall = told[-1]
     assert (stall.name, stall.path, stall.function, stall.revision) == (
         "cruncher", "pricing.py", "hold_the_interpreter", "1a2b3c4d"
     )  # fmt: skip
-    assert stall.thread == thread.ident
-    assert stall.seconds is not None
+    assert stall.thread == thread.native_id
     assert stall.seconds >= 1
     assert "in hold_the_interpreter" in stall.stack.splitlines()[-1]
+    assert [*left(tmp_path / "stalls", locate)] == []
 
 
 def test_the_one_who_held_it_is_told_whoever_looked_first(dog: Watchdog, told: list[Stall]) -> None:
-    began, me = time.monotonic(), threading.get_ident()
+    began, me = time.monotonic(), threading.get_native_id()
     hold_the_interpreter()
 
     stalls = dog.stalls_since(began, me)
 
-    assert [stall.thread for stall in stalls] == [me]
+    assert {stall.thread for stall in stalls} == {me}
     assert dog.stalls_since(began, me + 1) == []
     assert dog.stalls_since(time.monotonic(), me) == []
     eventually(lambda: told == stalls)
@@ -102,16 +128,84 @@ def test_tells_nothing_of_threads_that_let_each_other_go_on(told: list[Stall]) -
     assert told == []
 
 
-def test_a_process_that_was_stopped_has_not_stalled() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", STOPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "watching\n"
-
-    os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(1.5)  # the time that it is stopped for is what this is about
-    os.kill(process.pid, signal.SIGCONT)
-    said, _ = process.communicate("\n", timeout=30)
+def test_a_process_that_was_stopped_has_not_stalled(tmp_path: Path) -> None:
+    with watched(STOPPED, tmp_path) as running:
+        os.kill(running.pid, signal.SIGSTOP)
+        time.sleep(1.5)  # the time that it is stopped for is what this is about
+        os.kill(running.pid, signal.SIGCONT)
+        said, _ = running.communicate("\n", timeout=30)
 
     assert said == "0\n"
+
+
+@pytest.mark.parametrize("function", ["wait_for_ever", "compute_for_ever"])
+def test_a_stall_that_never_ends_is_told_by_the_next_process(tmp_path: Path, function: str) -> None:
+    with watched(HANGS, tmp_path, function) as running:
+        eventually(lambda: [*tmp_path.glob("[!.]*")])
+        assert [*left(tmp_path, locate)] == [], "while its process lives it may still end"
+        running.kill()
+        running.wait()
+
+        [stall] = left(tmp_path, locate)
+
+    assert (stall.path, stall.function, stall.name, stall.thread) == (
+        "pricing.py", function, "MainThread", running.pid
+    )  # fmt: skip
+    assert stall.was_last
+    assert "until its process ended, at pricing.py:" in str(stall)
+    assert [*left(tmp_path, locate)] == [], "each is told once"
+
+
+def test_whoever_may_not_look_in_tells_the_thread_at_least(
+    dog: Watchdog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livegraft.onlooker.process._spy", lambda: "")
+    told: list[Stall] = []
+    dog.start(locate, told.append, folder=tmp_path, begin=OnlookerProcess)
+    eventually(lambda: dog.is_watching)
+    hold_the_interpreter()
+
+    eventually(lambda: told)
+    dog.stop(told.append)
+
+    assert (told[-1].path, told[-1].thread, told[-1].name) == ("", threading.get_native_id(), "MainThread")
+    assert "py-spy" in told[-1].stack
+
+
+def test_another_process_looks_on_when_the_one_that_did_is_gone(tmp_path: Path) -> None:
+    begun: list[OnlookerProcess] = []
+
+    def begin(held_seconds: float) -> OnlookerProcess:
+        begun.append(OnlookerProcess(held_seconds))
+        return begun[-1]
+
+    dog, told = Watchdog(retry_seconds=0), list[Stall]()
+    dog.start(locate, told.append, folder=tmp_path, begin=begin)
+    eventually(lambda: begun)
+    begun[0].kill()
+    eventually(lambda: begun[1:])
+
+    hold_the_interpreter()
+
+    eventually(lambda: told)
+    dog.stop(told.append)
+    assert told[-1].function == "hold_the_interpreter"
+
+
+def test_what_is_left_half_written_or_of_a_process_that_lives_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "1:2:dead").write_text("{")
+    (tmp_path / process.identity()).write_text(json.dumps({}))
+
+    assert [*left(tmp_path, locate)] == []
+    assert (tmp_path / process.identity()).exists()
+
+
+def watched(code: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process with a watchdog that has begun to look on, and what it does then."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", WATCHED + code, str(folder), *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert running.stdout.readline() == "watching\n"
+    return running
