@@ -53,6 +53,10 @@ matrix:  ## the loader's tests on CPython 3.12 and 3.13
 real: setup  ## real packages of the registry, several releases each, with their own tests
 	LIVEGRAFT_REAL=1 $(BIN)/pytest -q -rs tests/real
 
+.PHONY: cron-oracle
+cron-oracle: setup  ## every zone and change of clocks in ten years, 200 lines: slots against Debian's cron
+	$(BIN)/python -m tools.cron_oracle
+
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json
 	$(BIN)/python -m benchmarks

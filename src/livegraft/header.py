@@ -317,7 +317,7 @@ class _Keys:
         schedules: list[Schedule] = []
         for line, text in entries:
             try:
-                schedule = Schedule.parse(text, timezone)
+                schedule = Schedule.parse(text, timezone, seed=self._path.removesuffix(".py"))
             except ScheduleError as error:
                 raise HeaderError(self._path, line, f"cron: {error}") from None
             if schedule in schedules:

@@ -57,7 +57,11 @@ def test_says_itself_in_words() -> None:
     [
         ("", "expected five fields"),
         ("* * * *", "got: '* * * *'"),
-        ("0 0 0 * * * UTC", "then perhaps a time zone"),
+        ("0 0 0 0 * * * UTC", "then perhaps a time zone"),
+        ("61 * * * * *", "expected second to be 0-59, got: '61 * * * * *'"),
+        ("H/90 * * * *", "expected H, H/STEP or H(0-59)/STEP, got: 'H/90'"),
+        ("H(5-99) * * * *", "expected H, H/STEP or H(0-59)/STEP"),
+        ("HH * * * *", "expected minute to be 0-59"),
         ("61 * * * *", "expected minute to be 0-59, got: '61 * * * *'"),
         ("* 24 * * *", "expected hour to be 0-23"),
         ("* * 32 * *", "expected day-of-month to be 1-31"),
@@ -79,7 +83,43 @@ def test_names_what_is_wrong_and_what_is_expected(text: str, expected: str) -> N
     assert expected in str(caught.value)
 
 
-@pytest.mark.parametrize("cron", ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6 *", "0 0 */31 * 5#2"])
+def test_six_fields_begin_with_the_second_and_may_have_a_zone() -> None:
+    at = datetime(2026, 1, 1, 7, tzinfo=UTC)
+
+    assert Schedule.parse("*/5 * * * * *").next_after(at) == at + timedelta(seconds=5)
+    assert Schedule.parse("0 30 1 * * SUN America/New_York") == Schedule("0 30 1 * * SUN", "America/New_York")
+    assert Schedule.parse("30 1 * * SUN America/New_York") == Schedule("30 1 * * SUN", "America/New_York")
+
+
+class TestHashed:
+    """``H`` in a field: a value that stays the same for a script, so that scripts do not all start at once."""
+
+    def test_a_script_keeps_its_value_and_another_has_another(self) -> None:
+        drawn = [Schedule.parse("H H * * *", seed=name).cron for name in ("daily", "daily", "weekly")]
+
+        assert drawn[0] == drawn[1] != drawn[2]
+
+    def test_many_scripts_are_spread_over_the_whole_field(self) -> None:
+        minutes = {Schedule.parse("H * * * *", seed=f"script{number}").cron.split()[0] for number in range(1_000)}
+
+        assert len(minutes) == 60
+
+    @given(seed=st.text(), text=st.sampled_from(["H/15 H(0-3) * * *", "H H(1-5),12 H H H", "H(10-20)/5 H * * MON-FRI"]))
+    def test_what_is_drawn_is_in_the_range(self, seed: str, text: str) -> None:
+        minute, hour = Schedule.parse(text, seed=seed).cron.split()[:2]
+
+        if text.startswith("H/15"):
+            first = int(minute.partition("-")[0])
+            assert minute == f"{first}-59/15"
+            assert first < 15
+            assert int(hour) <= 3
+        assert Schedule.parse(text, seed=seed).cron == Schedule.parse(text, seed=seed).cron
+
+    def test_names_of_days_and_months_with_an_h_in_them_stay(self) -> None:
+        assert Schedule.parse("0 0 * MAR THU").cron == "0 0 * MAR THU"
+
+
+@pytest.mark.parametrize("cron", ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6 *", "0 0 */31 * 5#2", "0 0 0 31 2 *"])
 def test_refuses_a_line_that_never_comes_due(cron: str) -> None:
     with pytest.raises(ScheduleError, match="expected a schedule that comes due"):
         Schedule(cron)
@@ -142,6 +182,36 @@ class TestWhenTheClocksChange:
             "29 01:30",
             "29 02:00",
         ]
+
+    @pytest.mark.parametrize(
+        ("line", "told"),
+        [
+            (
+                "30 2 * * * Europe/Berlin",
+                [
+                    "2027-03-28: clocks go from 02:00 to 03:00; what is due at 02:30 runs at 03:00",
+                    "2027-10-31: clocks go from 03:00 to 02:00; 02:30 comes twice and runs the first time only",
+                ],
+            ),
+            (
+                "*/30 2 * * * Europe/Berlin",
+                [
+                    "2027-03-28: clocks go from 02:00 to 03:00; 02:00, 02:30 do not exist and do not run",
+                    "2027-10-31: clocks go from 03:00 to 02:00; 02:00, 02:30 come twice and run both times",
+                ],
+            ),
+            ("0 7 * * * Europe/Berlin", []),
+            ("*/15 * * * * Europe/Berlin", []),
+            ("30 2 * * MON Europe/Berlin", []),
+            ("30 2 * * *", []),
+        ],
+    )
+    def test_the_page_says_where_the_rule_bites_in_the_next_year(self, line: str, told: list[str]) -> None:
+        now = datetime(2026, 11, 26, tzinfo=UTC)
+
+        changes = Schedule.parse(line).clock_changes(now, now + timedelta(days=365))
+
+        assert [change.words() for change in changes] == told
 
 
 @given(cron=CRONS, zone=ZONES, at=INSTANTS)
