@@ -406,7 +406,7 @@ class Drainer:
     def _take_back_registrations(
         self, versions: Sequence[Version], looked: Region, found: Survey, undoers: Iterable[Undoer]
     ) -> list[str]:
-        leaving = Leaving(versions, functions=looked.functions(), held=[item for item, _ in found.roots])
+        leaving = Leaving(versions, functions=looked.functions(), held=[root.item for root in found.roots])
         undo(leaving, undoers)
         told = []
         for version, texts in leaving.told.items():

@@ -17,13 +17,14 @@ import itertools
 import sys
 import types
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from livegraft.frames import frames_of_other_threads, stack, undisturbed
 from livegraft.live import PREFIX
+from livegraft.region import Root
 from livegraft.suspended import SUSPENDED, frame_of, suspended_functions
 
 SMALL_HEAP_BLOCKS: int = 600_000
@@ -51,18 +52,19 @@ class Holders:
 
 
 def find_holders(
-    held: Sequence[tuple[Any, int]], ours: Collection[int], functions: Collection[types.FunctionType] = ()
+    held: Sequence[Root], ours: Collection[int], functions: Collection[types.FunctionType] = ()
 ) -> Holders:
     """Look for who refers to objects that are held from outside; ``ours`` are ids of objects that do not count.
 
     ``functions`` are those of the versions, to tell which are suspended. Holders in C (``atexit``, a local variable
     of an executing frame) do not show: then the held object itself is named with the number of its references.
     """
-    targets = [item for item, _ in held[:_MOST]]
-    skipped = {id(held), id(targets), *map(id, held), *map(id, _running_frames()), *ours}
+    targets = [root.item for root in held[:_MOST]]
+    ways = {id(root.item): root.way for root in held[:_MOST]}
+    skipped = {id(held), id(targets), id(ways), *map(id, held), *map(id, _running_frames()), *ours}
     direct = _referrers(targets, skipped)
     suspended = [each for each in direct if frame_of(each) is not None]
-    names = [f"{_kind(each)} -> {_describe(_pointed(each, targets))}" for each in suspended]
+    names = [f"{_kind(each)} -> {_pinned(_pointed(each, targets), ways)}" for each in suspended]
     names += [
         f"sys.modules[{name!r}] -> the module"
         for name, module in list(sys.modules.items())
@@ -77,14 +79,15 @@ def find_holders(
             named.add(id(holds))
             holds = _pointed(holds, targets)
             path = [*path, holds]
-        names.append(f"{_told(path)} -> {_describe(holds)}")
+        path += ways.get(id(holds), ())
+        names.append(f"{_told(path)} -> {_describe(path[-1])}")
     for each in others:
         if id(each) not in named and _kind(each) not in _ANONYMOUS:
-            names.append(f"{_kind(each)} -> {_describe(_pointed(each, targets))}")
+            names.append(f"{_kind(each)} -> {_pinned(_pointed(each, targets), ways)}")
     open_names = [] if suspended else suspended_functions(functions)
     names += [f"suspended {name}, held where Python does not show it" for name in open_names]
     if not names:
-        names = [f"{_describe(item)}: {count} references that Python does not show" for item, count in held]
+        names = [f"{_describe(root.item)}: {root.count} references that Python does not show" for root in held]
     return Holders(tuple(dict.fromkeys(names))[:_MOST], bool(suspended or open_names))
 
 
@@ -223,6 +226,12 @@ def _told(path: Sequence[Any]) -> str:
 def _pointed(holder: object, targets: Sequence[Any]) -> object:
     referents = set(map(id, gc.get_referents(holder)))
     return next((item for item in targets if id(item) in referents), None)
+
+
+def _pinned(item: object, ways: Mapping[int, Sequence[Any]]) -> str:
+    """What of the version is held by that: itself, or what the way from it ends at."""
+    way = ways.get(id(item))
+    return _describe(way[-1] if way else item)
 
 
 def _kind(holder: object) -> str:

@@ -87,6 +87,18 @@ _IMMORTAL: Final = 1 << 28
 """Counts from here on mark objects that are never freed (3.12 and later)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An object that outside references point at, ``count`` of them, and the way from it to what is the modules' own.
+
+    The way ends at a function, a class, an instance or the globals of one of them; it is empty where the root is that.
+    """
+
+    item: Any
+    count: int
+    way: tuple[Any, ...]
+
+
 @dataclass(frozen=True)
 class Survey:
     """What a look at a region found.
@@ -97,14 +109,14 @@ class Survey:
     """
 
     held: frozenset[int]
-    find_roots: Callable[[], tuple[tuple[Any, int], ...]]
+    find_roots: Callable[[], tuple[Root, ...]]
     inside: Collection[int]
     object_count: int
     is_whole: bool = True
 
     @cached_property
-    def roots(self) -> tuple[tuple[Any, int], ...]:
-        """The objects that this goes through: outside references point at them, with how many. Few are asked for."""
+    def roots(self) -> tuple[Root, ...]:
+        """The objects that this goes through. Few are asked for."""
         return self.find_roots()
 
 
@@ -177,10 +189,14 @@ class Region:
         held = set(kept.values())
         self._is_free = not held
 
-        def guilty() -> tuple[tuple[Any, int], ...]:
+        def guilty() -> tuple[Root, ...]:
             # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
             leading = edges.leading_to(kept) if held else set()
-            return tuple((items[place], count) for place, count in roots if place in leading)
+            return tuple(
+                Root(items[place], count, tuple(items[each] for each in edges.way(place, leading, self._is_own)))
+                for place, count in roots
+                if place in leading
+            )
 
         is_settled = not (held and self.is_narrow)
         return Survey(frozenset(held), guilty, self._index.keys(), len(free), is_whole=is_settled)
@@ -198,6 +214,18 @@ class Region:
                     yield place, id(item)
             elif kind in kinds and item.__module__ in self._owners:
                 yield place, self._owners[item.__module__]
+
+    def _is_own(self, place: int) -> bool:
+        """Whether the object there is the modules' and not one of the host's that they lead to."""
+        item = self._items[place]
+        kind = type(item)
+        if kind is types.FunctionType:
+            return id(item.__globals__) in self._dict_ids
+        if kind is dict:
+            return id(item) in self._dict_ids
+        if issubclass(kind, type):
+            return item.__module__ in self._names
+        return issubclass(kind, types.ModuleType) or kind.__module__ in self._names
 
     def functions(self) -> list[types.FunctionType]:
         """The functions among its objects whose globals are those of the modules."""
@@ -308,6 +336,24 @@ class _Edges:
         referents, ends = self.referents, self._ends
         rows = [referents[ends[place] + 1 : ends[place + 1]] for place in places]
         return rows + [more for place, more in self._more.items() if place in places]
+
+    def way(self, begin: int, within: Collection[int], is_end: Callable[[int], bool]) -> list[int]:
+        """A shortest way from a place to an end, without the first; [] when it is one itself, or leads to none."""
+        before = {begin: begin}
+        pending = deque([begin])
+        while pending:
+            place = pending.popleft()
+            if is_end(place):
+                way = []
+                while place != begin:
+                    way.append(place)
+                    place = before[place]
+                return way[::-1]
+            for referents in self.rows([place]):
+                fresh = [each for each in referents if each in within and each not in before]
+                before.update(dict.fromkeys(fresh, place))
+                pending += fresh
+        return []
 
     def leading_to(self, targets: Iterable[int]) -> set[int]:
         """The places from which one of the targets can be reached."""

@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 from livegraft.holders import find_holders
+from livegraft.region import Root
 
 REGISTRY: list[object] = []
 
 AFTER_AWAITING = """
 import asyncio, gc
 from livegraft.holders import find_holders
+from livegraft.region import Root
 
 async def wait():
     future = asyncio.get_running_loop().create_future()
@@ -20,7 +22,7 @@ async def wait():
 
 asyncio.run(wait())
 for _ in range(3):
-    find_holders([(object(), 1)], ())
+    find_holders([Root(object(), 1, ())], ())
     asyncio.run(wait())
 gc.collect()
 print("collected")
@@ -30,7 +32,7 @@ print("collected")
 def test_a_list_of_a_module_is_named_with_the_way_to_what_it_holds() -> None:
     REGISTRY.append({"kept": [kept := object()]})
     try:
-        found = find_holders([(kept, 1)], ())
+        found = find_holders([Root(kept, 1, ())], ())
     finally:
         REGISTRY.clear()
 

@@ -76,9 +76,9 @@ def test_one_reference_from_outside_holds_the_module(module: list[ModuleType], t
 def test_it_is_held_by_as_many_references_as_there_are(module: list[ModuleType]) -> None:
     kept = [module[0].f] * 3
 
-    [(held, count)] = look(module).survey().roots
+    [root] = look(module).survey().roots
 
-    assert (held is module[0].f, count) == (True, 3)
+    assert (root.item is module[0].f, root.count) == (True, 3)
     assert len(kept) == 3
 
 
@@ -187,3 +187,14 @@ def test_the_look_is_one_instant_while_threads_move_references(module: list[Modu
         stop.set()
         thread.join()
         sys.setswitchinterval(interval)
+
+
+def test_what_the_hosts_list_leads_to_in_the_module_is_told(module: list[ModuleType]) -> None:
+    hosts = [[module[0].f]]
+    vars(module[0])["IMPORTED"] = hosts
+
+    [root] = look(module).survey().roots
+
+    assert root.item is hosts
+    assert [type(each).__name__ for each in root.way] == ["list", "function"]
+    assert root.way[-1] is module[0].f

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from livegraft.errors import UnloadedVersionError
 from tests.support.api import Api, an_api
 
 
@@ -171,3 +172,19 @@ def test_the_audit_names_every_run_that_was_asked_for(api: Api) -> None:
     assert (entry["action"], entry["subject"], entry["actor"]) == ("run", "job", "token")
     assert entry["detail"]["run"] == run["id"]
     assert api.get(f"/audit?before={entry['id']}")["audit"] == []
+
+
+def test_a_held_version_is_scrubbed_and_what_its_code_does_then_fails(api: Api) -> None:
+    api.host.take({"job.py": "RATE = 2\ndef price(): return RATE * 10\ndef run(): ..."})
+    superseded, price = api.host.key("job"), api.host.live.job.price
+    assert api.post("/versions/job/scrub", {"key": superseded}, status=409)["error"]["code"] == "conflict"
+    api.host.take({"job.py": "def run(): ..."})
+
+    scrubbed = api.post("/versions/job/scrub", {"key": superseded[:8]})
+
+    assert scrubbed["key"] == superseded
+    assert any("because token scrubbed it" in text for text in scrubbed["undone"])
+    with pytest.raises(UnloadedVersionError, match="token scrubbed it"):
+        price()
+    assert [(row["actor"], row["action"]) for row in api.get("/audit?limit=1")["audit"]] == [("token", "scrub")]
+    assert api.post("/versions/job/scrub", {"key": "fff"}, status=404)["error"]["code"] == "not_found"
