@@ -11,6 +11,7 @@ from livegraft import Supervisor
 from livegraft.catalog import SyncReport, VersionStatus
 from livegraft.store import ScriptOutcome
 from livegraft.version import Version, VersionState
+from tests.support.history import put_history
 from tests.support.repository import Repository
 from tests.support.waiting import eventually
 
@@ -77,5 +78,6 @@ def a_host(folder: Path, *, files: Mapping[str, str] | None = None, **settings: 
     repository = Repository.create(folder / "repository")
     repository.commit_files(files or {"README.md": "scripts\n"}, "first")
     settings = {"poll_seconds": 3600.0, "data": folder / "data", "probe": False, "environments": False, **settings}
+    put_history(Path(settings["data"], "history.db"))
     with Supervisor(repository.path, **settings) as supervisor:
         yield Host(repository, supervisor)

@@ -28,7 +28,7 @@ class Repository:
     def create(cls, path: Path) -> Repository:
         path.mkdir(parents=True, exist_ok=True)
         repository = cls(path)
-        repository.git("init", "-q", "-b", "main")
+        repository.git("init", "-q", "-b", "main", "--template=")
         return repository
 
     def git(self, *args: str) -> str:

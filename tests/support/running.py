@@ -16,7 +16,8 @@ from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
 from livegraft.runner import leftovers
-from livegraft.store.sqlite import SqliteStore, open_store
+from livegraft.store.sqlite import SqliteStore
+from tests.support.history import a_history
 
 REVISION = "1a2b3c4d5e6f"
 
@@ -65,7 +66,7 @@ class Running:
 @contextmanager
 def running(folder: Path, **settings: Any) -> Iterator[Running]:
     """A dispatcher that is started, and stopped at the end; by default it loses patience quickly."""
-    store, events = open_store(folder / "history.db"), Events()
+    store, events = a_history(folder / "history.db"), Events()
     leftovers.exempt(folder)
     live: dict[str, Work] = {}
     settings = {"grace_seconds": 0.1, "stuck_seconds": 0.3, **settings}

@@ -13,8 +13,9 @@ from pathlib import Path
 from livegraft import process
 from livegraft.clock import Clock, SystemClock
 from livegraft.shared_data import SharedSpace
-from livegraft.store.sqlite import SqliteStore, open_store
+from livegraft.store.sqlite import SqliteStore
 from livegraft.testing import FakeClock
+from tests.support.history import a_history
 
 NOW = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
 
@@ -36,7 +37,7 @@ def space_of(store: SqliteStore, clock: Clock | None = None) -> SharedSpace:
 @contextmanager
 def a_space(file: Path, clock: Clock | None = None) -> Iterator[SharedSpace]:
     """The shared data of a history in a file."""
-    store = open_store(file)
+    store = a_history(file)
     try:
         yield space_of(store, clock)
     finally:

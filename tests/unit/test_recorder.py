@@ -18,15 +18,16 @@ from livegraft.runner.marks import Marks
 from livegraft.runner.output import RunOutput
 from livegraft.store import Runs
 from livegraft.store.runs import SqlRuns
-from livegraft.store.sqlite import SqliteStore, open_store
+from livegraft.store.sqlite import SqliteStore
 from tests.support import eventually
+from tests.support.history import a_history
 
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = open_store(tmp_path / "history.db")
+    store = a_history(tmp_path / "history.db")
     yield store
     store.close()
 

@@ -27,7 +27,7 @@ from livegraft.store import (
     Store,
     VersionRecord,
 )
-from livegraft.store.sqlite import open_store
+from tests.support.history import a_history
 
 NOW = datetime(2026, 3, 1, 7, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -35,7 +35,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(params=["sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path / "history.db")
+    store = a_history(tmp_path / "history.db")
     yield store
     store.close()
 

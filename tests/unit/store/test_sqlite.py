@@ -28,6 +28,7 @@ from livegraft.store import SharedValue, Store, migrations
 from livegraft.store.database import Database, _engine
 from livegraft.store.schema import metadata
 from livegraft.store.sqlite import SqliteStore, open_store
+from tests.support.history import a_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(file: Path) -> Iterator[SqliteStore]:
-    store = open_store(file)
+    store = a_history(file)
     yield store
     store.close()
 

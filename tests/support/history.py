@@ -1,0 +1,30 @@
+"""Histories that are ready to use: to migrate a new file takes half the time that a host needs to start."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from livegraft.store.sqlite import SqliteStore, open_store
+
+
+def put_history(file: Path) -> None:
+    """Put an empty history of the newest schema where there is none."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_bytes(_migrated())
+
+
+def a_history(file: Path) -> SqliteStore:
+    """The history in a file, open; an empty one where there is none."""
+    put_history(file)
+    return open_store(file)
+
+
+@cache
+def _migrated() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "history.db")
+        open_store(file).close()
+        return file.read_bytes()
