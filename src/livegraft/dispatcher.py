@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,12 +156,26 @@ class _Asked:
     reason: str
 
 
+class _Ending:
+    """How a run of this process ended, once that is written, for those who hold it: they need not ask the store."""
+
+    __slots__ = ("is_written", "record")
+
+    def __init__(self) -> None:
+        self.is_written = threading.Event()
+        self.record: RunRecord | None = None
+
+    def written(self, record: RunRecord) -> None:
+        self.record = record
+        self.is_written.set()
+
+
 class _OpenRun:
     """A run of this process, until its end is written. ``given`` are its arguments, secrets too, to be given again."""
 
     __slots__ = (
         "asked",
-        "done",
+        "ending",
         "given",
         "job",
         "locate",
@@ -192,14 +207,15 @@ class _OpenRun:
         self.job: Job | None = None
         self.place = 0
         self.asked: _Asked | None = None
-        self.done = threading.Event()
+        self.ending = _Ending()
 
 
 class Run:
     """A run as its starter holds it."""
 
-    def __init__(self, dispatcher: Dispatcher, record: RunRecord) -> None:
+    def __init__(self, dispatcher: Dispatcher, record: RunRecord, ending: _Ending | None) -> None:
         self._dispatcher = dispatcher
+        self._ending = ending
         self.id, self.script, self.key, self.revision = record.id, record.script, record.key, record.revision
 
     def __repr__(self) -> str:
@@ -208,7 +224,8 @@ class Run:
     @property
     def record(self) -> RunRecord:
         """The run as it is now."""
-        return self._dispatcher.find(self.id)
+        ended = self._ending.record if self._ending is not None else None
+        return self._dispatcher.record(self.id) or ended or self._dispatcher.find(self.id)
 
     @property
     def state(self) -> RunState:
@@ -229,7 +246,10 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> RunRecord:
         """The run when it ended or is stuck, or as it is after ``timeout`` seconds."""
-        self._dispatcher.wait(self.id, timeout)
+        if self._ending is not None:
+            self._ending.is_written.wait(timeout)
+        else:
+            self._dispatcher.wait(self.id, timeout)
         return self.record
 
     def cancel(self) -> None:
@@ -345,9 +365,8 @@ class Dispatcher:
         prepared = self.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
         prepared = replace(prepared, request=request, origin=origin, attempt=attempt)
         written = self._runs.add(prepared)
-        if written is prepared:
-            self.launch(prepared)
-        return Run(self, written)
+        entry = self._launch(prepared) if written is prepared else self._open.get(written.id)
+        return Run(self, written, entry.ending if entry is not None else None)
 
     def prepare(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> PreparedRun:
         """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
@@ -378,6 +397,9 @@ class Dispatcher:
         """Have a prepared run wait for its turn, now that its row is written."""
         if not isinstance(run, PreparedRun):
             raise TypeError(f"expected a run from prepare(), got: {run!r}")
+        self._launch(run)
+
+    def _launch(self, run: PreparedRun) -> _OpenRun:
         # From here on the row is a plain record: it is kept, and must not keep the version.
         entry = self._opened(_plain(run), run.given, run.work.header.retries)
         with self._changed:
@@ -387,6 +409,7 @@ class Dispatcher:
                 self._line_up(entry, run.work, run.bound)
             else:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+        return entry
 
     def _with_files_kept(self, work: Work, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         files = work.parameters.files
@@ -540,13 +563,13 @@ class Dispatcher:
         with self._changed:
             if record.state is not RunState.STUCK:
                 del self._open[record.id]
-            entry.done.set()
+            entry.ending.written(record)
             self._changed.notify_all()
         self._tell(record)
 
     @staticmethod
     def _is_to_be_tried_again(entry: _OpenRun, record: RunRecord) -> bool:
-        was_stuck = entry.done.is_set()
+        was_stuck = entry.ending.is_written.is_set()
         has_failed = record.state in _TRIED_AGAIN and record.started_at is not None and not was_stuck
         return has_failed and record.attempt <= entry.retries.times
 
@@ -659,7 +682,7 @@ class Dispatcher:
         """Return when the run has ended or is stuck, or after ``timeout`` seconds."""
         entry = self._open.get(id)
         if entry is not None:
-            entry.done.wait(timeout)
+            entry.ending.is_written.wait(timeout)
             return
         deadline = None if timeout is None else self._clock.monotonic() + timeout
         while (found := self._runs.get(id)) is not None and found.state in OPEN_STATES:
@@ -723,7 +746,7 @@ class Dispatcher:
 
     def _is_quiet(self) -> bool:
         """Whether every run is written as ended or stuck."""
-        return all(entry.done.is_set() for entry in self._open.values())
+        return all(entry.ending.is_written.is_set() for entry in self._open.values())
 
     def _is_open(self, id: str) -> bool:
         return id in self._open
@@ -734,7 +757,10 @@ def _waits(entry: _OpenRun) -> bool:
 
 
 def _plain(run: PreparedRun) -> RunRecord:
-    return RunRecord(**{field.name: getattr(run, field.name) for field in fields(RunRecord)})
+    return RunRecord(*_plain_fields(run))
+
+
+_plain_fields: Final = attrgetter(*(field.name for field in fields(RunRecord)))
 
 
 def _failure_when_asked(asked: _Asked, outcome: Outcome) -> RunFailure:

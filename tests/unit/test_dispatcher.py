@@ -95,6 +95,16 @@ class TestARun:
         assert record.result.value == "done"
         assert record.output_bytes == len("hello\n")
 
+    def test_is_waited_for_without_asking_the_store(self, host: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        monkeypatch.setattr(type(host.store.runs), "get", lambda runs, id: asked.append(id))
+
+        handle = host.run(lambda: "done")
+
+        assert handle.wait().state is RunState.SUCCEEDED
+        assert handle.result == "done"
+        assert asked == []
+
     def test_with_wrong_arguments_is_not_written(self, host: Running) -> None:
         def run(amount: int) -> None: ...
 
