@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from livegraft.store.sqlite import SqliteStore, open_store
+from livegraft.store.sql import SqlStore
+from livegraft.store.sqlite import open_store
 
 
 def put_history(file: Path) -> None:
@@ -16,7 +17,7 @@ def put_history(file: Path) -> None:
         file.write_bytes(_migrated())
 
 
-def a_history(file: Path) -> SqliteStore:
+def a_history(file: Path) -> SqlStore:
     """The history in a file, open; an empty one where there is none."""
     put_history(file)
     return open_store(file)

@@ -16,7 +16,7 @@ from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
 from livegraft.runner import leftovers
-from livegraft.store.sqlite import SqliteStore
+from livegraft.store.sql import SqlStore
 from tests.support.history import a_history
 
 REVISION = "1a2b3c4d5e6f"
@@ -25,7 +25,7 @@ REVISION = "1a2b3c4d5e6f"
 class Running:
     """Runs functions as if they were the ``run`` of a script in ``reports/daily.py``."""
 
-    def __init__(self, dispatcher: Dispatcher, store: SqliteStore, events: Events, live: dict[str, Work]) -> None:
+    def __init__(self, dispatcher: Dispatcher, store: SqlStore, events: Events, live: dict[str, Work]) -> None:
         self.dispatcher = dispatcher
         self.live = live  # by script: what a retry executes
         self.store = store

@@ -13,7 +13,7 @@ from pathlib import Path
 from livegraft import process
 from livegraft.clock import Clock, SystemClock
 from livegraft.shared_data import SharedSpace
-from livegraft.store.sqlite import SqliteStore
+from livegraft.store.sql import SqlStore
 from livegraft.testing import FakeClock
 from tests.support.history import a_history
 
@@ -28,7 +28,7 @@ file = Path(sys.argv[1])
 """
 
 
-def space_of(store: SqliteStore, clock: Clock | None = None) -> SharedSpace:
+def space_of(store: SqlStore, clock: Clock | None = None) -> SharedSpace:
     return SharedSpace(
         ledger=store.shared, clock=clock or SystemClock(), process=process.identity(), is_alive=process.is_alive
     )

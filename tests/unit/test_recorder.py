@@ -18,7 +18,7 @@ from livegraft.runner.marks import Marks
 from livegraft.runner.output import RunOutput
 from livegraft.store import Runs
 from livegraft.store.runs import SqlRuns
-from livegraft.store.sqlite import SqliteStore
+from livegraft.store.sql import SqlStore
 from tests.support import eventually
 from tests.support.history import a_history
 
@@ -26,7 +26,7 @@ NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
+def store(tmp_path: Path) -> Iterator[SqlStore]:
     store = a_history(tmp_path / "history.db")
     yield store
     store.close()
@@ -45,7 +45,7 @@ class Unreliable(SqlRuns):
         super().update(runs)
 
 
-def a_run(store: SqliteStore) -> RunRecord:
+def a_run(store: SqlStore) -> RunRecord:
     run = RunRecord(new_run_id(), "s", "k", "r", Trigger.API, "dana", {}, RunState.QUEUED, "1:2:3", NOW)
     store.runs.add(run)
     return run
@@ -72,7 +72,7 @@ def record(runs: Runs, run: RunRecord, *, text: str = "") -> RunRecord:
     return ended
 
 
-def test_writes_start_output_and_end(store: SqliteStore) -> None:
+def test_writes_start_output_and_end(store: SqlStore) -> None:
     run = a_run(store)
 
     ended = record(store.runs, run, text="hello")
@@ -81,7 +81,7 @@ def test_writes_start_output_and_end(store: SqliteStore) -> None:
     assert store.runs.output(run.id) == b"hello"
 
 
-def test_leaves_a_run_alone_that_has_a_final_state(store: SqliteStore) -> None:
+def test_leaves_a_run_alone_that_has_a_final_state(store: SqlStore) -> None:
     run = a_run(store)
     store.runs.end(run.id, RunState.LOST, NOW)
 
@@ -92,7 +92,7 @@ def test_leaves_a_run_alone_that_has_a_final_state(store: SqliteStore) -> None:
     assert found.state is RunState.LOST
 
 
-def test_tries_again_when_the_store_fails(store: SqliteStore) -> None:
+def test_tries_again_when_the_store_fails(store: SqlStore) -> None:
     run = a_run(store)
 
     ended = record(Unreliable(store.runs, StoreError("database is locked")), run)
@@ -100,7 +100,7 @@ def test_tries_again_when_the_store_fails(store: SqliteStore) -> None:
     assert store.runs.get(run.id) == ended
 
 
-def test_goes_on_after_what_cannot_be_written(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_goes_on_after_what_cannot_be_written(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
     runs = Unreliable(store.runs, ValueError("surprise"))
     first, second = a_run(store), a_run(store)
 
@@ -114,7 +114,7 @@ def test_goes_on_after_what_cannot_be_written(store: SqliteStore, caplog: pytest
     assert found.state is RunState.SUCCEEDED
 
 
-def test_writes_output_of_a_run_that_goes_on(store: SqliteStore) -> None:
+def test_writes_output_of_a_run_that_goes_on(store: SqlStore) -> None:
     run, recorder, output = a_run(store), Recorder(store.runs), RunOutput()
     recorder.start()
     recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
@@ -127,7 +127,7 @@ def test_writes_output_of_a_run_that_goes_on(store: SqliteStore) -> None:
     recorder.stop()
 
 
-def test_keeps_the_times_of_output_that_was_written_before_the_end(store: SqliteStore) -> None:
+def test_keeps_the_times_of_output_that_was_written_before_the_end(store: SqlStore) -> None:
     recorder, output, run = Recorder(store.runs), RunOutput(), a_run(store)
     recorder.start()
     recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
@@ -140,7 +140,7 @@ def test_keeps_the_times_of_output_that_was_written_before_the_end(store: Sqlite
     assert [(offset, level) for offset, _, level in Marks(store.runs.marks(run.id)).between(0, 9)] == [(0, "err")]
 
 
-def test_is_stopped_twice_without_harm(store: SqliteStore) -> None:
+def test_is_stopped_twice_without_harm(store: SqlStore) -> None:
     recorder = Recorder(store.runs)
     recorder.start()
     recorder.stop()

@@ -1,133 +1,75 @@
-"""One SQLite file: connections, transactions, and failures told as StoreError."""
+"""The port to a database in SQL: connections, transactions, and failures told as StoreError.
+
+The ledgers are written once, over this port. It has two adapters: ``sqlite`` and ``postgresql``.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
-
-from livegraft.errors import StoreError
+from sqlalchemy import Connection, Select, Table
 
 BUSY_SECONDS: Final = 30.0
-"""How long a write waits for another process that is writing."""
-_LOCKED_PAUSE: Final = 0.02
-
-_ADVICE: Final = {
-    "database is locked": "another process has been writing for longer than "
-    f"{BUSY_SECONDS:g} s: end it, or give each process a data folder of its own",
-    "database or disk is full": "free some space on the disk that holds it",
-    "attempt to write a readonly database": "make the file and its folder writable for this user",
-    "unable to open database file": "check that the folder exists and is writable for this user",
-    "file is not a database": "it is damaged or something else: restore a backup, or move it away to begin anew",
-    "database disk image is malformed": "it is damaged: restore a backup, or move it away to begin anew",
-}
+"""How long a write waits for others that are writing."""
 
 
-class Database:
-    """A file in WAL mode. Readers have connections of their own and never wait; writers take turns.
+class Database(Protocol):
+    """Methods may be called from any thread; failures raise StoreError, which says what to do."""
 
-    One connection writes: SQLite has one writer at a time anyway, and waiting in Python is fair and cheap
-    while waiting in SQLite is polling.
+    name: str
+    """What people know it by: the file, or where the server is. No password stands in it."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one committed state, the last."""
+
+    def writing(self, alone: str = "") -> AbstractContextManager[Connection]:
+        """A transaction: committed at the end, rolled back when it raises.
+
+        Others may be under way at the same time, in this process and elsewhere, so that what they must not do twice is
+        for the constraints of the schema to refuse. With ``alone``, a word, no other of the same word is.
+        """
+
+    def glance(self, question: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one small question, at a fraction of what ``reading`` costs.
+
+        For what hosts ask on their request paths. Values and row are as the columns are kept: instants are numbers.
+        """
+
+    def close(self) -> None: ...
+
+
+class Upsert:
+    """INSERT of rows some of which may be there: those get new values in the columns ``changed``, or stay as they are.
+
+    ``keys`` are the columns that tell whether a row is there; without any, every constraint does. It is written in
+    the words of the database that it goes to: ``connection.execute(upsert.on(connection), rows)``.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._engine = _engine(file)
-        self._reader = self._engine.execution_options(writes=False)
-        self._turn = threading.Lock()
-        self._writer: Connection | None = None
-        self._glance_turn = threading.Lock()
-        self._glancer: sqlite3.Connection | None = None
-        self._closed = False
+    def __init__(self, table: Table, *keys: str, changed: tuple[str, ...] = ()) -> None:
+        self._table, self._keys, self._changed = table, keys, changed
+        self._in_words_of: dict[str, Any] = {}
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that sees the last committed state."""
-        with self._telling_failures(), self._reader.connect() as connection:
-            yield connection
+    def on(self, connection: Connection) -> Any:
+        dialect = connection.dialect.name
+        if dialect not in self._in_words_of:
+            self._in_words_of[dialect] = self._written(_insert_of(dialect))
+        return self._in_words_of[dialect]
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that no other writer is in: committed at the end, rolled back when it raises."""
-        with self._turn, self._telling_failures():
-            if self._writer is None:
-                self._writer = self._engine.connect()
-            with self._writer.begin():
-                yield self._writer
-
-    def glance(self, sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of one small question, by the driver itself: a tenth of what ``reading`` costs.
-
-        For what hosts ask on their request paths; ``sql`` names its values ``:like_this``.
-        """
-        with self._glance_turn, self._telling_failures():
-            if self._glancer is None:
-                self._glancer = sqlite3.connect(self.file, timeout=BUSY_SECONDS, check_same_thread=False)
-            row: tuple[Any, ...] | None = self._glancer.execute(sql, values).fetchone()
-            return row
-
-    def close(self) -> None:
-        with self._turn, self._glance_turn:
-            self._closed = True
-            if self._glancer is not None:
-                self._glancer.close()
-                self._glancer = None
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self._engine.dispose()
-
-    @contextmanager
-    def _telling_failures(self) -> Iterator[None]:
-        if self._closed:
-            raise StoreError(f"expected the history {self.file.name} to be open, it is closed")
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreError(self._explain(error)) from error
-
-    def _explain(self, error: Exception) -> str:
-        cause = str(getattr(error, "orig", None) or error)
-        advice = next((advice for part, advice in _ADVICE.items() if part in cause), "see the log for the cause")
-        return f"the history {self.file} cannot be used: {cause}; {advice}"
+    def _written(self, insert: Callable[[Table], Any]) -> Any:
+        statement = insert(self._table)
+        if not self._changed:
+            return statement.on_conflict_do_nothing(index_elements=self._keys or None)
+        new = {name: statement.excluded[name] for name in self._changed}
+        return statement.on_conflict_do_update(index_elements=self._keys, set_=new)
 
 
-def _engine(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+def _insert_of(dialect: str) -> Callable[[Table], Any]:
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        # The driver's own transactions begin too late: at the first write, not at BEGIN.
-        connection.isolation_level = None
-        _write_ahead(connection)
-        # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        return postgresql.insert
+    from sqlalchemy.dialects import sqlite
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _write_ahead(connection: Any) -> None:
-    """Have the file's journal written ahead. SQLite does not wait for others by itself when it changes that."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(_LOCKED_PAUSE)
-        else:
-            return
+    return sqlite.insert

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.store import AuditRecord, Restraint, RestraintKind, schema
-from livegraft.store.database import Database
+from livegraft.store.database import Database, Upsert
 
 _restraints = schema.restraints.c
 _audit = schema.audit.c
+
+_PUT: Final = Upsert(schema.restraints, "kind", "subject", changed=("actor", "at", "reason", "key", "revision"))
 
 
 class SqlRestraints:
@@ -25,10 +26,8 @@ class SqlRestraints:
 
     def put(self, restraint: Restraint) -> None:
         row = asdict(restraint) | {"kind": restraint.kind.value}
-        statement = upsert(schema.restraints).values(**row)
-        changed = {name: row[name] for name in ("actor", "at", "reason", "key", "revision")}
         with self._database.writing() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=changed))
+            connection.execute(_PUT.on(connection), row)
 
     def drop(self, kind: RestraintKind, subject: str) -> bool:
         gone = delete(schema.restraints).where(_restraints.kind == kind.value, _restraints.subject == subject)

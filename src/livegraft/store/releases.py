@@ -8,17 +8,25 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
-from livegraft.store.database import Database
+from livegraft.store.database import Database, Upsert
 
 _releases = schema.releases.c
 _versions = schema.versions.c
 _VERSION_FIELDS = [field.name for field in fields(VersionRecord)]
 
 _VERSIONS_AT_ONCE: Final = 400
+
+_ADD_STEPS: Final = Upsert(schema.release_steps, "release_id", "step", changed=("at",))
+# A version that comes back is the newest again, and stays the one that its first revision brought.
+_ADD_VERSIONS: Final = Upsert(schema.versions, "script", "key", changed=("loaded_at",))
+_SUPERSEDE: Final = (
+    update(schema.releases)
+    .where(_releases.state == ReleaseState.LIVE.value)
+    .values(state=ReleaseState.SUPERSEDED.value)
+)
 
 
 class SqlReleases:
@@ -56,10 +64,10 @@ class SqlReleases:
     ) -> None:
         given = {"state": state.value if state else None, "unchanged": unchanged, "error": error}
         values = {name: value for name, value in given.items() if value is not None}
-        with self._database.writing() as connection:
-            if state is ReleaseState.LIVE:
-                live_before = update(schema.releases).where(_releases.state == ReleaseState.LIVE.value)
-                connection.execute(live_before.values(state=ReleaseState.SUPERSEDED.value))
+        goes_live = state is ReleaseState.LIVE
+        with self._database.writing(alone="live release" if goes_live else "") as connection:
+            if goes_live:
+                connection.execute(_SUPERSEDE)
             if values:
                 connection.execute(update(schema.releases).where(_releases.id == id).values(**values))
             _add_steps(connection, id, steps or {})
@@ -90,13 +98,10 @@ class SqlReleases:
         # By hand: asdict copies each value deeply, and a first release has thousands of versions.
         rows = [{name: getattr(version, name) for name in _VERSION_FIELDS} for version in versions]
         if rows:
-            statement = upsert(schema.versions)
-            # A version that comes back is the newest again, and stays the one that its first revision brought.
-            statement = statement.on_conflict_do_update(
-                index_elements=["script", "key"], set_={"loaded_at": statement.excluded.loaded_at}
-            )
+            # Processes that load one commit write the same rows: in one order, or they wait for each other.
+            rows.sort(key=lambda row: (row["script"], row["key"]))
             with self._database.writing() as connection:
-                connection.execute(statement, rows)
+                connection.execute(_ADD_VERSIONS.on(connection), rows)
 
     def versions(self, script: str, limit: int = 50) -> Sequence[VersionRecord]:
         wanted = select(schema.versions).where(_versions.script == script)
@@ -134,11 +139,7 @@ class SqlReleases:
 def _add_steps(connection: Connection, id: int, steps: Mapping[str, datetime]) -> None:
     rows = [{"release_id": id, "step": step, "at": at} for step, at in steps.items()]
     if rows:
-        statement = upsert(schema.release_steps)
-        statement = statement.on_conflict_do_update(
-            index_elements=["release_id", "step"], set_={"at": statement.excluded.at}
-        )
-        connection.execute(statement, rows)
+        connection.execute(_ADD_STEPS.on(connection), rows)
 
 
 def _replace_scripts(connection: Connection, id: int, scripts: Sequence[ScriptOutcome]) -> None:

@@ -7,12 +7,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import GivenArguments, schema
-from livegraft.store.database import Database
+from livegraft.store.database import Database, Upsert
 
 _MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
 """States from which a run can still get another end."""
@@ -48,10 +47,11 @@ _UPDATE: Final = (
         output_bytes=bindparam("bytes"),
     )
 )
-_ADD: Final = insert(schema.runs)
-_ADD_OUTPUT: Final = insert(schema.output)
-_ADD_BODY: Final = upsert(schema.results).on_conflict_do_nothing()
-_ADD_MARKS: Final = insert(schema.output_marks)
+# What is written twice, because nobody learnt that it was written, is there once.
+ADD_RUN: Final = Upsert(schema.runs)
+_ADD_OUTPUT: Final = Upsert(schema.output, "run_id", "offset")
+_ADD_BODY: Final = Upsert(schema.results, "run_id")
+_ADD_MARKS: Final = Upsert(schema.output_marks, "run_id")
 
 
 class SqlRuns:
@@ -62,13 +62,11 @@ class SqlRuns:
 
     def add(self, run: RunRecord) -> RunRecord:
         with self._database.writing() as connection:
-            if run.request is not None:
-                known = select(schema.runs).where(schema.runs.c.script == run.script)
-                row = connection.execute(known.where(schema.runs.c.request == run.request)).one_or_none()
-                if row is not None:
-                    return _run(row)
-            connection.execute(_ADD, run_row(run))
-        return run
+            if connection.execute(ADD_RUN.on(connection), run_row(run)).rowcount:
+                return run
+            known = select(schema.runs).where(schema.runs.c.script == run.script)
+            row = connection.execute(known.where(schema.runs.c.request == run.request)).one_or_none()
+        return run if row is None or row.id == run.id else _run(row)
 
     def start(self, id: str, started_at: datetime) -> None:
         with self._database.writing() as connection:
@@ -181,13 +179,13 @@ class SqlRuns:
         rows = [{"run_id": run, "offset": offset, "data": data} for run, offset, data in chunks]
         if rows:
             with self._database.writing() as connection:
-                connection.execute(_ADD_OUTPUT, rows)
+                connection.execute(_ADD_OUTPUT.on(connection), rows)
 
     def keep_marks(self, marks: Iterable[tuple[str, bytes]]) -> None:
         rows = [{"run_id": run, "data": data} for run, data in marks]
         if rows:
             with self._database.writing() as connection:
-                connection.execute(_ADD_MARKS, rows)
+                connection.execute(_ADD_MARKS.on(connection), rows)
 
     def marks(self, id: str) -> bytes:
         wanted = select(schema.output_marks.c.data).where(schema.output_marks.c.run_id == id)
@@ -215,7 +213,7 @@ def _keep_bodies(connection: Connection, results: Iterable[tuple[str, RunResult 
     rows = [{"run_id": id, "body": result.body} for id, result in results if result is not None and result.body]
     if rows:
         # A run that was stuck may have ended twice; the first result stays, as its state does.
-        connection.execute(_ADD_BODY, rows)
+        connection.execute(_ADD_BODY.on(connection), rows)
 
 
 def _columns(result: RunResult | None) -> dict[str, Any] | None:

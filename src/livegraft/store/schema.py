@@ -21,6 +21,9 @@ from sqlalchemy import (
     text,
 )
 
+NEWEST: Final = "0005"
+"""The revision of the schema that stands here (see ``migrations/versions``)."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

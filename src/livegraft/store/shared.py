@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, or_, select, update
 
 from livegraft.store import SharedLock, SharedName, SharedValue, schema
-from livegraft.store.database import Database
+from livegraft.store.database import Database, Upsert
 
 _names = schema.shared_names.c
 _shared = schema.shared.c
@@ -25,7 +23,6 @@ _AT_KEY: Final = (_OF_NAME, _shared.key == bindparam("at_key"))
 _GET: Final[Select[Any]] = select(_shared.key, _shared.value, _shared.changed_at, _shared.expires_at).where(
     *_AT_KEY, _ALIVE
 )
-_GLANCE: Final = str(_GET.compile(dialect=sqlite.dialect(paramstyle="named")))
 _FIND: Final = select(schema.shared).where(_OF_NAME, _ALIVE).order_by(_shared.key)
 _KEYS: Final = select(_shared.key).where(_OF_NAME, _ALIVE).order_by(_shared.key)
 _DROP: Final = delete(schema.shared).where(*_AT_KEY)
@@ -58,11 +55,12 @@ _DROP_EMPTY: Final = delete(schema.shared_names).where(
 )
 
 
-def _replacing(table: Any, *keys: str) -> Any:
-    statement = upsert(table)
-    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=others)
+def _replacing(table: Table, *keys: str) -> Upsert:
+    return Upsert(table, *keys, changed=tuple(column.name for column in table.c if column.name not in keys))
 
+
+_ALONE: Final = "shared data"
+"""Changes wait for each other whatever their name: the counts of all names are kept, and pruned, together."""
 
 _PUT: Final = _replacing(schema.shared, "name", "key")
 _PUT_HEAD: Final = _replacing(schema.shared_names, "name")
@@ -75,7 +73,7 @@ class SqlShared:
         self._database = database
 
     def get(self, name: str, key: str, now: datetime) -> SharedValue | None:
-        row = self._database.glance(_GLANCE, {"of_name": name, "at_key": key, "now": schema.microseconds(now)})
+        row = self._database.glance(_GET, {"of_name": name, "at_key": key, "now": schema.microseconds(now)})
         if row is None:
             return None
         expires_at = None if row[3] is None else schema.instant(row[3])
@@ -105,13 +103,13 @@ class SqlShared:
 
     @contextmanager
     def changing(self, name: str, now: datetime) -> Iterator[SqlSharedRows]:
-        with self._database.writing() as connection:
+        with self._database.writing(_ALONE) as connection:
             rows = SqlSharedRows(connection, name, now)
             yield rows
             rows.keep()
 
     def prune(self, now: datetime) -> None:
-        with self._database.writing() as connection:
+        with self._database.writing(_ALONE) as connection:
             _prune(connection, now)
 
 
@@ -168,7 +166,7 @@ class SqlSharedRows:
             "changed_at": value.changed_at,
             "expires_at": value.expires_at,
         }
-        self._connection.execute(_PUT, row)
+        self._connection.execute(_PUT.on(self._connection), row)
         self._seen[value.key] = value
         self._count(0 if before else 1, size - (_size(before) if before else 0))
 
@@ -208,7 +206,7 @@ class SqlSharedRows:
             "lock_holder": self.lock.holder if self.lock else None,
             "lock_until": self.lock.until if self.lock else None,
         }
-        self._connection.execute(_PUT_HEAD, row)
+        self._connection.execute(_PUT_HEAD.on(self._connection), row)
 
 
 def _prune(connection: Connection, now: datetime) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Row, delete, func, select
 
 from livegraft.run import RunRecord
 from livegraft.store import SlotRecord, SlotState, schema
-from livegraft.store.database import Database
-from livegraft.store.runs import run_row
+from livegraft.store.database import Database, Upsert
+from livegraft.store.runs import ADD_RUN, run_row
 
 _slots = schema.slots.c
 _schedules = schema.schedules.c
+
+_SEE: Final = Upsert(schema.schedules, "script", "schedule")
+_CLAIM: Final = Upsert(schema.slots, "script", "schedule", "slot_at")
+
+
+class _Taken(Exception):
+    """Another process was first: nothing of this claim stays."""
 
 
 class SqlSlots:
@@ -29,13 +35,14 @@ class SqlSlots:
 
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
         wanted = list(schedules)
-        rows = [{"script": script, "schedule": schedule, "since_at": now} for script, schedule in wanted]
+        # Processes that load one commit write the same rows: in one order, or they wait for each other.
+        rows = [{"script": script, "schedule": schedule, "since_at": now} for script, schedule in sorted(wanted)]
         since: dict[tuple[str, str], datetime] = {}
         last: dict[tuple[str, str], datetime] = {}
         if not rows:
             return {}
         with self._database.writing() as connection:
-            connection.execute(upsert(schema.schedules).on_conflict_do_nothing(), rows)
+            connection.execute(_SEE.on(connection), rows)
             scripts = {script for script, _ in wanted}
             for row in connection.execute(select(schema.schedules).where(_schedules.script.in_(scripts))):
                 since[row.script, row.schedule] = row.since_at
@@ -55,15 +62,14 @@ class SqlSlots:
             "run_id": run.id if run else slot.run_id,
             "reason": slot.reason,
         }
-        with self._database.writing() as connection:
-            known = select(_slots.state).where(
-                _slots.script == slot.script, _slots.schedule == slot.schedule, _slots.slot_at == slot.slot_at
-            )
-            if connection.execute(known).first() is not None:
-                return False
-            if run is not None:
-                connection.execute(insert(schema.runs), run_row(run))
-            connection.execute(insert(schema.slots), row)
+        try:
+            with self._database.writing() as connection:
+                if run is not None:
+                    connection.execute(ADD_RUN.on(connection), run_row(run))
+                if not connection.execute(_CLAIM.on(connection), row).rowcount:
+                    raise _Taken
+        except _Taken:
+            return False
         return True
 
     def forget(self, script: str, schedule: str) -> None:

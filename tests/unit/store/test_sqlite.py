@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
@@ -25,9 +23,9 @@ from livegraft import process
 from livegraft.errors import StoreError
 from livegraft.run import RunState
 from livegraft.store import SharedValue, Store, migrations
-from livegraft.store.database import Database, _engine
 from livegraft.store.schema import metadata
-from livegraft.store.sqlite import SqliteStore, open_store
+from livegraft.store.sql import SqlStore
+from livegraft.store.sqlite import SqliteDatabase, _engine, open_store
 from tests.support.history import a_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -39,21 +37,31 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path) -> Iterator[SqliteStore]:
+def store(file: Path) -> Iterator[SqlStore]:
     store = a_history(file)
     yield store
     store.close()
 
 
 def test_the_migrations_make_the_schema_of_the_code(file: Path, store: Store) -> None:
-    database = Database(file)
+    database = SqliteDatabase(file)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
 
 
-def test_several_processes_that_open_a_new_file_at_once_all_succeed(file: Path) -> None:
+def test_a_history_that_is_of_the_newest_schema_is_opened_without_a_look_at_the_migrations(file: Path) -> None:
+    open_store(file).close()
     program = "import sys; from pathlib import Path; from livegraft.store.sqlite import open_store; "
+    program += "open_store(Path(sys.argv[1])).close(); sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program, str(file)]).returncode == 0
+
+
+def test_several_processes_that_open_a_new_file_at_once_all_succeed(file: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from livegraft.store.sqlite import SqliteDatabase, _engine, open_store; "
+    )
     program += "open_store(Path(sys.argv[1])).close()"
     opened = [subprocess.Popen([sys.executable, "-c", program, str(file)]) for _ in range(4)]
 
@@ -95,12 +103,8 @@ def test_a_history_of_a_newer_livegraft_is_refused(file: Path) -> None:
 
 
 def test_a_history_of_the_first_schema_is_migrated_with_all_that_is_in_it(file: Path) -> None:
-    database = Database(file)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    with database.writing() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+    database = SqliteDatabase(file)
+    migrations.migrate(database, "0001")
     database.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(
@@ -122,7 +126,7 @@ def test_a_history_of_the_first_schema_is_migrated_with_all_that_is_in_it(file: 
     store.close()
 
 
-def test_a_closed_history_says_so(store: SqliteStore) -> None:
+def test_a_closed_history_says_so(store: SqlStore) -> None:
     store.close()
 
     with pytest.raises(StoreError, match="it is closed"):
@@ -163,16 +167,18 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_every_question_is_answered_by_an_index(store: SqliteStore, question: Callable[[Store], Any]) -> None:
+def test_every_question_is_answered_by_an_index(store: SqlStore, question: Callable[[Store], Any]) -> None:
     asked: list[tuple[str, Any]] = []
+    database = store.database
+    assert isinstance(database, SqliteDatabase)
 
-    @event.listens_for(store._database._engine, "before_cursor_execute")
+    @event.listens_for(database._engine, "before_cursor_execute")
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
         asked.append((statement, parameters))
 
     question(store)
 
-    with closing(sqlite3.connect(store._database.file)) as connection:
+    with closing(sqlite3.connect(database.file)) as connection:
         for statement, parameters in asked:
             if statement.startswith(("SELECT", "UPDATE")):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -12,23 +12,24 @@ from livegraft.errors import StoreError
 from livegraft.store.database import Database
 
 
-def migrate(file: Path) -> None:
+def migrate(database: Database, revision: str = "head") -> None:
     """Bring the schema of a history to the newest revision, in one transaction.
 
-    Of several processes that open a new file at once, one does it and the others find it done. Raises
-    StoreError for a history that a newer livegraft has written.
+    Of several processes that open a new one at once, one does it and the others find it done. Closes the database
+    and raises StoreError when that fails, as for a history that a newer livegraft has written.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    database = Database(file)
     try:
-        with database.writing() as connection:
+        with database.writing(alone="migration") as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except CommandError as error:
+        database.close()
         raise StoreError(
-            f"expected the history {file} to be of this livegraft or an older one, got a newer one: {error}; "
+            f"expected the history {database.name} to be of this livegraft or an older one, got a newer one: {error}; "
             "update livegraft, or restore a backup"
         ) from error
-    finally:
+    except BaseException:
         database.close()
+        raise
