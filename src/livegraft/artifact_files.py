@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -91,6 +91,12 @@ class Artifacts:
         if refused > _NOTES_LIMIT:
             notes.append(f"{refused - _NOTES_LIMIT} more artifacts are not kept")
         return notes
+
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of the files of each run that left some."""
+        if not self._folder.is_dir():
+            return {}
+        return {id: sum(found.status.st_size for found in self._walk(id, None)) for id in os.listdir(self._folder)}
 
     def drop(self, run_id: str) -> None:
         """Remove all that a run left: its row is gone."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 from livegraft.errors import HeaderError
 from livegraft.header_values import (
     one_or_more,
+    read_age,
     read_choice,
     read_dependencies,
     read_duration,
@@ -126,6 +127,26 @@ class ProcessLimits:
         return getattr(self, name), getattr(policy, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a script's history is kept: runs and slots that are no older than ``age``, at most so many ``runs``.
+
+    ``size`` bounds, in bytes, what those runs wrote, returned and left as files. None for no bound.
+    """
+
+    age: timedelta | None = None
+    runs: int | None = None
+    size: int | None = None
+
+    def within(self, policy: Keep) -> Keep:
+        """This, or the policy's where that keeps less."""
+        return Keep(
+            min((age for age in (self.age, policy.age) if age is not None), default=None),
+            min((runs for runs in (self.runs, policy.runs) if runs is not None), default=None),
+            min((size for size in (self.size, policy.size) if size is not None), default=None),
+        )
+
+
 _LIMITS: Final[Mapping[str, str]] = {
     "memory": "memory_bytes",
     "cpu": "cpu_seconds",
@@ -180,6 +201,7 @@ class Header:
     open_files: int | None = None
     processes: int | None = None
     files: tuple[str, ...] = ()
+    keep: Keep = Keep()
     description: str = ""
     dependencies: tuple[str, ...] = ()
     requires_python: str | None = None
@@ -349,7 +371,12 @@ def _read_retries(value: object) -> Retries:
     times = read_number(0, 100)
     if not isinstance(value, dict):
         return Retries(times(value))
-    readers = {"times": times, "delay": read_duration, "backoff": read_factor, "max-delay": read_duration}
+    readers: dict[str, Callable[[Any], Any]] = {
+        "times": times,
+        "delay": read_duration,
+        "backoff": read_factor,
+        "max-delay": read_duration,
+    }
     return Retries(**read_table(value, readers, needed="times"))
 
 
@@ -360,6 +387,27 @@ def _read_concurrency(value: object) -> Concurrency:
         return Concurrency(limit(value))
     return Concurrency(**read_table(value, {"limit": limit, "key": read_word}, needed="limit"))
 
+
+def read_keep(value: object) -> Keep:
+    """A table with some of ``age``, ``runs``, ``size``. Raises ValueError, which names the key."""
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"expected a table with some of {', '.join(_KEEP)}, got: {shown(value)}")
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        if key not in _KEEP:
+            raise ValueError(f"expected a table with some of {', '.join(_KEEP)}, got: {key!r}")
+        try:
+            found[key] = _KEEP[key](each)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    return Keep(**found)
+
+
+_KEEP: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "age": read_age,
+    "runs": read_number(1, 100_000_000),
+    "size": read_memory,
+}
 
 _STANDARD: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "dependencies": ("dependencies", read_dependencies),
@@ -390,6 +438,7 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "open-files": ("open_files", read_number(16, 1_000_000)),
     "processes": ("processes", read_number(1, 100_000)),
     "files": ("files", read_globs),
+    "keep": ("keep", read_keep),
     "description": ("description", read_text),
 }
 """Keys of ``[tool.livegraft]``: the field of Header and how the value is read."""

@@ -20,6 +20,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 _DURATION: Final = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
 _LONGEST: Final = timedelta(days=366)
+_YOUNGEST: Final = timedelta(minutes=1)
+_OLDEST: Final = timedelta(days=36_500)
 _BYTES: Final = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _MEMORY: Final = re.compile(rf"([0-9]{{1,9}}) ?({'|'.join(_BYTES)})")
 
@@ -90,16 +92,16 @@ def read_choice(choices: type[Choice]) -> Callable[[object], Choice]:
     return read
 
 
-def read_duration(value: object) -> timedelta:
-    """``90s``, ``1h30m``, ``2d`` or a number of seconds; at most 366 days."""
+def read_duration(value: object, longest: timedelta = _LONGEST) -> timedelta:
+    """``90s``, ``1h30m``, ``2d`` or a number of seconds; at most ``longest``, which is 366 days."""
     seconds: float
     parts = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if parts and value:
         seconds = sum(int(part or 0) * unit for part, unit in zip(parts.groups(), _UNIT_SECONDS, strict=True))
     else:
         seconds = -1 if isinstance(value, bool) or not isinstance(value, int | float) else value
-    if not 0 <= seconds <= _LONGEST.total_seconds():
-        expected = f"expected a duration like '90s', '10m', '1h30m' or a number of seconds, at most {_LONGEST.days}d"
+    if not 0 <= seconds <= longest.total_seconds():
+        expected = f"expected a duration like '90s', '10m', '1h30m' or a number of seconds, at most {longest.days}d"
         raise ValueError(f"{expected}, got: {shown(value)}")
     return timedelta(seconds=seconds)
 
@@ -108,6 +110,14 @@ def read_positive_duration(value: object) -> timedelta:
     if not (duration := read_duration(value)):
         raise ValueError(f"expected a duration above zero, got: {shown(value)}; leave the key out for no limit")
     return duration
+
+
+def read_age(value: object) -> timedelta:
+    """How long something is kept: a minute to a hundred years."""
+    age = read_duration(value, _OLDEST)
+    if age < _YOUNGEST:
+        raise ValueError(f"expected an age of a minute or more, got: {shown(value)}")
+    return age
 
 
 def read_memory(value: object) -> int:

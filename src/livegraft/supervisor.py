@@ -41,7 +41,7 @@ from livegraft.errors import (
 from livegraft.events import Events
 from livegraft.graph import Planner
 from livegraft.handout import Look
-from livegraft.header import ProcessLimits, read_limits
+from livegraft.header import Keep, ProcessLimits, read_limits
 from livegraft.import_errors import describe_import
 from livegraft.installed import Installed, PackageChange
 from livegraft.isolation.preparer import Preparer
@@ -64,6 +64,7 @@ from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
+from livegraft.retention import Trimmer, read_policy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
@@ -113,6 +114,8 @@ class Supervisor:
     a script is quarantined, until a person releases it or another version of it goes live. A process that dies within
     ``settle_seconds`` of a switch (default 60; 0: no death is judged) is followed by one with the last good release,
     and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it.
+    ``keep`` is how much of the history is kept: of each script at most, by the keys that headers have (``age``,
+    ``runs``, ``size``; default 90 days, 10,000 runs, 1 GiB), ``releases`` (1,000) and the age of the ``audit``.
     With ``environments`` (default) and ``uv`` a script that needs packages which the host does not have is isolated in
     an environment that is made for it: from ``package_index``, an address or a folder of wheels (default: as ``uv`` is
     set up), with ``wheels_only`` (default) without building any, with ``hashes`` (default) only as they were locked.
@@ -143,6 +146,7 @@ class Supervisor:
         settle_seconds: float = 60.0,
         safe: bool = False,
         process_limits: Mapping[str, object] | None = None,
+        keep: Mapping[str, object] | None = None,
         environments: bool = True,
         package_index: str = "",
         wheels_only: bool = True,
@@ -153,6 +157,7 @@ class Supervisor:
         policy = _choice(ReleasePolicy, release, "release")  # before anything is opened
         drain = _choice(DrainPolicy, drain_policy, "drain_policy")
         limits = _limits(process_limits)
+        keep_policy = read_policy(keep or {})
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -266,6 +271,13 @@ class Supervisor:
             loaded=self._keys_in_use,
             more=self._prune_files,
         )
+        self._trimmer = Trimmer(
+            ledger=self.store.retention,
+            artifacts=self.artifacts,
+            clock=self.clock,
+            policy=keep_policy,
+            keep_of=self._keep_of,
+        )
         self._recaller = Recaller(
             loader=self._loader,
             load_thread=self._load_thread,
@@ -359,6 +371,7 @@ class Supervisor:
             self._dispatcher.start()
             self._drainer.start()
             self._pruner.start()
+            self._trimmer.start()
             self._syncer.start()
             if self._tick:
                 self._timetable.start()
@@ -379,6 +392,7 @@ class Supervisor:
             self._dispatcher.stop(deadline_seconds)
             self._drainer.stop()
             self._pruner.stop()
+            self._trimmer.stop()
             self._load_thread.stop()
             self._probe.close()
             self._unload_all()
@@ -904,6 +918,10 @@ class Supervisor:
     def _cancel_superseded(self, run_id: str) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):  # it ended meanwhile, or is asked already
             self._dispatcher.cancel(run_id)
+
+    def _keep_of(self, name: str) -> Keep:
+        script = self._release.scripts.get(name) if self._release else None
+        return script.header.keep if script else Keep()
 
     def _prune_files(self) -> None:
         self.artifacts.prune(lambda run_id: self.store.runs.get(run_id) is not None)

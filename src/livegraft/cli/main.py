@@ -98,6 +98,13 @@ def serve(
             help="The most that headers may allow isolated runs: memory, cpu, open-files, processes.",
         ),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="How much of the history is kept: age, runs, size of each script; releases; age of the audit.",
+        ),
+    ] = None,
     safe: Annotated[bool, typer.Option("--safe", help="Start in safe mode: no code of scripts is loaded.")] = False,
     supervised: Annotated[
         bool, typer.Option("--supervised", help="Serve in a child process, and start another one when it dies.")
@@ -136,6 +143,7 @@ def serve(
         breaker_failures=breaker_failures,
         settle_seconds=settle_seconds,
         limits=limit or [],
+        keep=keep or [],
         safe=safe,
         environments=environments,
         package_index=package_index,

@@ -389,8 +389,50 @@ class Shared(Protocol):
         """Forget what expired under every name."""
 
 
+class Retention(Protocol):
+    """What of the ledgers may be deleted because it is old. Each call is one small transaction at most."""
+
+    def next_script(self, after: str) -> str | None:
+        """The first name behind another, "" for the very first, of a script that has runs or slots."""
+
+    def first_kept(self, script: str, runs: int | None, size: int | None, left: Mapping[str, int]) -> str:
+        """The oldest run of a script that may stay: with the newer ones it is at most so many, with at most ``size``
+        bytes. ``left`` are bytes beside the store, by run. "" when all may; the newest may always.
+        """
+
+    def trim_runs(
+        self, script: str, *, before: str, older_than: datetime | None, after: str, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Delete ended runs that are older than the run ``before`` or than a time, with all that is kept of them.
+
+        Looks at ``limit`` at most, the oldest first, from behind ``after`` on. Returns the ids of those that are gone,
+        and the id to go on behind, None at the end.
+        """
+
+    def trim_slots(self, script: str, *, runs: int | None, older_than: datetime | None, limit: int) -> int:
+        """Delete slots of a script beyond the newest ``runs``, and older than a time; how many.
+
+        The last one of a schedule that has an anchor stays. No slot up to the newest deleted one can be claimed again.
+        """
+
+    def trim_releases(self, keep: int, limit: int) -> int:
+        """Delete releases beyond the newest ``keep``, but neither the live one nor the last that settled."""
+
+    def trim_versions(self, script: str, keep: int) -> int:
+        """Forget versions of a script beyond the newest ``keep`` that are not pinned."""
+
+    def trim_audit(self, older_than: datetime, limit: int) -> int:
+        """Delete rows of the audit that are older, the oldest first."""
+
+    def give_back(self, pages: int) -> int:
+        """Return space that deleted rows left to the disk, a small piece of it; 0 when there is not much."""
+
+
 class Store(Protocol):
-    """Port: the six ledgers. Methods may be called from any thread; failures raise StoreError."""
+    """Port: the six ledgers, and what may be deleted of them.
+
+    Methods may be called from any thread; failures raise StoreError.
+    """
 
     @property
     def runs(self) -> Runs: ...
@@ -409,5 +451,8 @@ class Store(Protocol):
 
     @property
     def shared(self) -> Shared: ...
+
+    @property
+    def retention(self) -> Retention: ...
 
     def close(self) -> None: ...

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0005"
+NEWEST: Final = "0006"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -169,6 +169,7 @@ schedules = Table(
     Column("script", Text, primary_key=True),
     Column("schedule", Text, primary_key=True),
     Column("since_at", Instant, nullable=False),
+    Column("trimmed_to", Instant),
 )
 
 slots = Table(
@@ -207,6 +208,7 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Json, nullable=False),
+    Index("audit_by_action", "action", "id"),
 )
 
 shared_names = Table(

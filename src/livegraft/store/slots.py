@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, bindparam, delete, func, select
 
 from livegraft.run import RunRecord
 from livegraft.store import SlotRecord, SlotState, schema
@@ -18,6 +18,14 @@ _schedules = schema.schedules.c
 
 _SEE: Final = Upsert(schema.schedules, "script", "schedule")
 _CLAIM: Final = Upsert(schema.slots, "script", "schedule", "slot_at")
+
+
+_DELETED: Final = select(_schedules.script).where(
+    _schedules.script == bindparam("script"),
+    _schedules.schedule == bindparam("schedule"),
+    _schedules.trimmed_to >= bindparam("slot_at"),
+)
+"""Whether a slot had a row once that was deleted for its age: should the clock ever be set back that far."""
 
 
 class _Taken(Exception):
@@ -64,6 +72,8 @@ class SqlSlots:
         }
         try:
             with self._database.writing() as connection:
+                if connection.execute(_DELETED, row).first() is not None:
+                    return False
                 if run is not None:
                     connection.execute(ADD_RUN.on(connection), run_row(run))
                 if not connection.execute(_CLAIM.on(connection), row).rowcount:

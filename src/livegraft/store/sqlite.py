@@ -124,6 +124,8 @@ def _engine(file: Path) -> Engine:
     def prepare(connection: Any, record: object) -> None:
         # The driver's own transactions begin too late: at the first write, not at BEGIN.
         connection.isolation_level = None
+        # Of a new file, before anything is in it: so it can give pages back, a few at a time.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _write_ahead(connection)
         # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
