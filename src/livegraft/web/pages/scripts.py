@@ -36,8 +36,7 @@ class Row:
 
     @property
     def runs_at_once(self) -> bool:
-        """Whether the button needs no form: the script has no parameters."""
-        return not self.script.parameters.get("properties")
+        return runs_at_once(self.script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Folder:
 def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
     supervisor = visit.supervisor
     everything = supervisor.scripts
-    found = [script for script in everything if _matches(script, q) and _in_state(script, state)]
+    found = [script for script in everything if matches(script, q) and _in_state(script, state)]
     shown = found[:SHOWN_COUNT]
     runs = supervisor.store.runs.last_by_script([script.name for script in shown], BAR_COUNT)
     return visit.page(
@@ -71,7 +70,12 @@ def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
     )
 
 
-def _matches(script: ScriptStatus, q: str) -> bool:
+def runs_at_once(script: ScriptStatus) -> bool:
+    """Whether the button needs no form: the script has no parameters."""
+    return not script.parameters.get("properties")
+
+
+def matches(script: ScriptStatus, q: str) -> bool:
     """Every word must stand somewhere in the name, description, owner or tags."""
     text = " ".join((script.name, script.description, script.owner, *script.tags)).lower()
     return all(word in text for word in q.lower().split())

@@ -1,12 +1,14 @@
 // What every page runs. Each module finds its own elements and does nothing where there are none.
 import { startFilter } from "./filter.js";
 import { startForms } from "./forms.js";
+import { startJump } from "./jump.js";
 import { startLive } from "./live.js";
 import { startOutput } from "./output.js";
 import { startTimes } from "./times.js";
 
 startTimes();
 startForms();
+startJump();
 const refresh = startLive();
 startFilter(refresh);
 startOutput(refresh);
