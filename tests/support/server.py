@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.history import put_history
 from tests.support.waiting import eventually
 
 TOKEN = "token-of-the-test-server-0123456789"
@@ -24,6 +25,7 @@ class Server:
 
     def __init__(self, repository: Path, data: Path, *options: str) -> None:
         self.data = data
+        put_history(data / "history.db")
         self._command = [sys.executable, "-m", "livegraft", "serve", str(repository), "--data", str(data)]
         self._command += ["--listen", "127.0.0.1:0", "--json", *options]
         # One for all calls, because making one takes long; no connection is kept, because the server may be killed.

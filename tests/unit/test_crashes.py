@@ -17,6 +17,7 @@ from livegraft.run import RunState
 from livegraft.store import SlotState
 from livegraft.testing import FakeClock
 from tests.support import Repository
+from tests.support.history import put_history
 from tests.support.host import Host
 from tests.support.waiting import eventually
 
@@ -40,6 +41,7 @@ class Lives:
     def __init__(self, folder: Path) -> None:
         self.repository = Repository.create(folder / "scripts")
         self.data = folder / "data"
+        put_history(self.data / "history.db")
         self.gate = folder / "gate"
         self.gate.touch()
         self._deaths = 0
@@ -48,7 +50,14 @@ class Lives:
     @contextmanager
     def life(self, **settings: Any) -> Iterator[Host]:
         self._began = datetime.now(UTC)
-        settings = {"poll_seconds": 3600.0, "probe": False, "tick": False, "data": self.data, **settings}
+        settings = {
+            "poll_seconds": 3600.0,
+            "probe": False,
+            "tick": False,
+            "environments": False,
+            "data": self.data,
+            **settings,
+        }
         with Supervisor(self.repository.path, **settings) as supervisor:
             yield Host(self.repository, supervisor)
 

@@ -18,7 +18,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, singledispatch
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -517,9 +516,9 @@ def release(app: Any) -> None:
     sys.modules.pop("leaky_alias", None)
 
 
-@pytest.fixture
-def lean(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path, probe=False, tick=False) as host:
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with a_host(tmp_path_factory.mktemp("leaks"), tick=False) as host:
         yield host
 
 
