@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,11 +15,20 @@ from tests.support.server import Server, a_server
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>"
 
+WAITS = """
+import pathlib, time
+def run() -> None:
+    while not pathlib.Path({gate!r}).exists():
+        time.sleep(0.05)
+    raise LookupError("no such order")
+"""
+
 
 @dataclass
 class Site:
     page: Page
     server: Server
+    gate: Path
 
     def palette(self, text: str) -> None:
         self.page.keyboard.press("Control+k")
@@ -35,6 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         {
             "reports/daily.py": f'"""Counts orders. {HOSTILE}"""\ndef run() -> int:\n    return 7\n',
             "reports/daily_mail.py": "def run(to: str) -> str:\n    return to\n",
+            "waits.py": WAITS.format(gate=str(folder / "gate")),
         }
     )
     with a_server(repository.path, folder) as server:
@@ -48,7 +60,7 @@ def site(browser: Browser, server: Server) -> Iterator[Site]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(f"{server.url}/login?token={server.post('/links')['login_token']}")
-    yield Site(page, server)
+    yield Site(page, server, server.data.parent / "gate")
     assert complaints == []
     page.context.close()
 
@@ -112,6 +124,18 @@ def test_the_keys_are_shown_on_a_question_mark_and_go_on_escape(site: Site) -> N
 
     site.page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
+
+
+def test_the_icon_of_the_tab_tells_of_a_run_that_goes_and_of_one_that_failed(site: Site) -> None:
+    icon = site.page.locator("#icon")
+    site.palette("run waits")
+    site.choice("Run waits")
+    site.page.keyboard.press("Enter")
+    expect(icon).to_have_attribute("href", re.compile("mark-running"))
+
+    site.gate.touch()
+
+    expect(icon).to_have_attribute("href", re.compile("mark-failed"))
 
 
 def test_what_nothing_is_called_is_said(site: Site) -> None:

@@ -12,11 +12,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from livegraft.run import RunRecord
+from livegraft.run import OPEN_STATES, RunRecord, RunState
 
 BAR_COUNT: Final = 12
 BAR_HEIGHT: Final = 22
 _LOWEST_BAR: Final = 5
+_WRONG: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT, RunState.STUCK, RunState.LOST})
 
 STEPS: Final = ("seen", "fetched", "planned", "loaded", "live", "drained", "unloaded")
 """The steps of a commit in their order; the span to ``live`` is what people wait for."""
@@ -40,6 +41,13 @@ def seconds_of(run: RunRecord) -> float | None:
     if run.started_at is None or run.ended_at is None:
         return None
     return (run.ended_at - run.started_at).total_seconds()
+
+
+def tab_icon(runs: Sequence[RunRecord]) -> str:
+    """The icon of a page about runs, newest first: whether one is open, or the newest went wrong."""
+    if any(run.state in OPEN_STATES for run in runs):
+        return "mark-running.svg"
+    return "mark-failed.svg" if runs and runs[0].state in _WRONG else "mark.svg"
 
 
 def run_bars(runs: Sequence[RunRecord]) -> list[RunBar]:

@@ -51,7 +51,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        link=_link, static=_static, query=query, run_bars=pictures.run_bars, step_bars=pictures.step_bars
+        link=_link,
+        static=_static,
+        query=query,
+        run_bars=pictures.run_bars,
+        step_bars=pictures.step_bars,
+        tab_icon=pictures.tab_icon,
     )
     environment.filters.update(
         short=wording.short,

@@ -25,6 +25,8 @@ function put(text) {
   const frame = fresh.getElementById("page");
   if (!frame) return;
   document.title = fresh.title;
+  const [icon, freshIcon] = [document, fresh].map((each) => each.getElementById("icon"));
+  if (icon.getAttribute("href") !== freshIcon.getAttribute("href")) icon.replaceWith(freshIcon);
   globalThis.Idiomorph.morph(page(), frame, { morphStyle: "outerHTML", callbacks });
   const top = fresh.getElementById("top");
   if (top) globalThis.Idiomorph.morph(document.getElementById("top"), top, { morphStyle: "outerHTML", callbacks });
