@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from livegraft.context import artifacts, cancelled, progress
+from livegraft.context import artifacts, cancelled, progress, slot_at
 from livegraft.errors import LivegraftError
 from livegraft.markdown import Markdown
 from livegraft.offers import choices
@@ -23,6 +23,7 @@ __all__ = [
     "choices",
     "progress",
     "shared",
+    "slot_at",
 ]
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from livegraft.run import RunFailure
+from livegraft.schedule import ClockChange
 from livegraft.store import Outcome, ReleaseState, Restraint, ScriptOutcome
 from livegraft.version import VersionState
 
@@ -30,12 +31,22 @@ class ScriptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """One cron line, in words, and its next due time (None while the script takes no runs)."""
+    """One cron line, in words, and its next due time (None while it does not run)."""
 
     cron: str
     timezone: str
     words: str
     next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The next due times of one cron line, and the changes of its zone's clocks within a year that touch some."""
+
+    cron: str
+    timezone: str
+    upcoming: tuple[datetime, ...]
+    clock_changes: tuple[ClockChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,7 @@ class ScriptStatus:
     error: ScriptFailure | None
     quarantine: Restraint | None
     pin: Restraint | None
+    pause: Restraint | None
     parameters: Mapping[str, Any]
     header: Mapping[str, object]
     is_async: bool

@@ -1,13 +1,14 @@
 """What the code of a run reaches of its run: whether it is asked to stop, and telling how far it is.
 
-Scripts import :func:`cancelled`, :func:`progress` and :func:`artifacts` from ``livegraft``. They do no harm outside
-a run, so that the same code may be called by the host on its own path.
+Scripts import :func:`cancelled`, :func:`progress`, :func:`slot_at` and :func:`artifacts` from ``livegraft``. They do no
+harm outside a run, so that the same code may be called by the host on its own path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,17 +31,19 @@ class Output(Protocol):
 class CurrentRun:
     """One run as seen from inside.
 
-    ``folder`` is where it may put files for people; None when there is no place for them.
+    ``folder`` is where it may put files for people; None when there is no place for them. ``slot_at`` is the due time
+    that it is for.
 
     ``is_open`` is set to False when the run has ended; threads that it left behind write to the
     host's own streams from then on. It holds nothing of the version, because contexts that outlive
     the run keep it. ``threads`` are those that it started.
     """
 
-    __slots__ = ("__weakref__", "bars", "cancel_requested", "folder", "id", "is_open", "output", "threads")
+    __slots__ = ("__weakref__", "bars", "cancel_requested", "folder", "id", "is_open", "output", "slot_at", "threads")
 
-    def __init__(self, id: str, output: Output, folder: Path | None = None) -> None:
+    def __init__(self, id: str, output: Output, folder: Path | None = None, slot_at: datetime | None = None) -> None:
         self.id = id
+        self.slot_at = slot_at
         self.folder = folder
         self.output = output
         self.bars = Bars()
@@ -63,6 +66,12 @@ def cancelled() -> bool:
     """Whether this run is asked to stop: return soon, or be interrupted. Always False outside a run."""
     run = current_run.get()
     return run is not None and run.cancel_requested
+
+
+def slot_at() -> datetime | None:
+    """The due time that this run is for, in UTC: of its schedule, however late it runs. None for other runs."""
+    run = current_run.get()
+    return run.slot_at if run is not None else None
 
 
 def artifacts() -> Path:

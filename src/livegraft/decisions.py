@@ -35,6 +35,11 @@ class Decisions:
         return self._by_kind[RestraintKind.PIN]
 
     @property
+    def pauses(self) -> Mapping[str, Restraint]:
+        """By script."""
+        return self._by_kind[RestraintKind.PAUSE]
+
+    @property
     def refused_commits(self) -> Mapping[str, Restraint]:
         """By revision."""
         return self._by_kind[RestraintKind.REFUSE_COMMIT]

@@ -15,7 +15,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -200,7 +200,9 @@ class _OpenRun:
         self.given = given
         self.retries = retries
         self.output = RunOutput(file=file)
-        self.run = CurrentRun(record.id, self.output, artifacts.folder_of(record.id) if artifacts else None)
+        self.run = CurrentRun(
+            record.id, self.output, artifacts.folder_of(record.id) if artifacts else None, record.slot_at
+        )
         self.runner: Runner
         self.locate: Locate
         self.timeout: timedelta | None = None
@@ -368,7 +370,15 @@ class Dispatcher:
         entry = self._launch(prepared) if written is prepared else self._open.get(written.id)
         return Run(self, written, entry.ending if entry is not None else None)
 
-    def prepare(self, work: Work, *, trigger: Trigger, actor: str, arguments: Mapping[str, Any]) -> PreparedRun:
+    def prepare(
+        self,
+        work: Work,
+        *,
+        trigger: Trigger,
+        actor: str,
+        arguments: Mapping[str, Any],
+        slot_at: datetime | None = None,
+    ) -> PreparedRun:
         """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
         arguments = self._with_files_kept(work, arguments)
         bound = self._bound(work, arguments)
@@ -388,6 +398,7 @@ class Dispatcher:
             state=RunState.QUEUED,
             process=process.identity(),
             queued_at=self._clock.now(),
+            slot_at=slot_at,
             work=work,
             bound=bound,
             given=arguments,
@@ -410,6 +421,38 @@ class Dispatcher:
             else:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
         return entry
+
+    def put_off(self, run: PreparedRun, *, due_at: datetime, request: str | None = None) -> RunRecord:
+        """A prepared run as one that waits in the store, of no process, until it is due and somebody takes it."""
+        return replace(_plain(run), process="", due_at=due_at, request=request)
+
+    def submit_waiting(self, run: RunRecord) -> Run:
+        """Write a run that waits; with a ``request`` that this script had before, find the one that it was for."""
+        written = self._runs.add(run)
+        if written is run:
+            self._tell(run)
+        return Run(self, written, None)
+
+    def take(self, waiting: RunRecord, work: Work) -> bool:
+        """Have a waiting run begin here, of the version that is live now; False when it is not to be had any more.
+
+        Raises as ``submit`` does; then it waits on.
+        """
+        prepared = self.prepare(work, trigger=waiting.trigger, actor=waiting.actor, arguments=waiting.arguments)
+        if not self._runs.take(waiting.id, prepared.process):
+            return False
+        ours = {field.name: getattr(waiting, field.name) for field in fields(RunRecord)}
+        ours |= {"key": work.key, "revision": work.revision, "process": prepared.process}
+        self.launch(replace(prepared, **ours))
+        return True
+
+    def drop(self, waiting: RunRecord, state: RunState, failure: RunFailure) -> bool:
+        """End a waiting run before it began; False when it is not to be had any more."""
+        if not self._runs.take(waiting.id, process.identity()):
+            return False
+        self._runs.end(waiting.id, state, self._clock.now(), failure=failure)
+        self._tell(replace(waiting, state=state))
+        return True
 
     def _with_files_kept(self, work: Work, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         files = work.parameters.files
@@ -456,17 +499,19 @@ class Dispatcher:
 
     # -- ending ----------------------------------------------------------------------------
 
-    def cancel(self, id: str) -> None:
-        """Ask a run of this process to stop; a queued one is cancelled at once.
+    def cancel(self, id: str, *, reason: str = "cancelled") -> None:
+        """Ask a run of this process to stop; a queued one, and one that waits, is cancelled at once.
 
         Raises NotFoundError, and ConflictError when it has ended, is asked already, or is of another process.
         """
         with self._changed:
             entry = self._open.get(id)
             if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
-                self._stop_run(entry, _Asked(RunState.CANCELLED, "cancelled"))
+                self._stop_run(entry, _Asked(RunState.CANCELLED, reason))
                 return
         record = self.find(id)
+        if record.waits and self.drop(record, RunState.CANCELLED, RunFailure("cancelled", reason)):
+            return
         if record.state in OPEN_STATES and entry is None:
             raise ConflictError(
                 f"expected run {id} to be of this process, it is of another ({record.process}): cancel it there"
@@ -663,15 +708,18 @@ class Dispatcher:
             return [id for id, entry in self._open.items() if entry.record.key == key and entry.job is not None]
 
     def open_run(self, script: str) -> str | None:
-        """A run of this script that is queued, going or stuck, here or in another process on the store."""
+        """A run of this script that is queued, going or stuck, here or in another process; not one that waits."""
+        return next(self.open_runs(script), None)
+
+    def open_runs(self, script: str) -> Iterator[str]:
+        """All of them."""
         for record in self.active():
             if record.script == script:
-                return record.id
+                yield record.id
         for stored in self._runs.find(script=script, states=OPEN_STATES):
             # One of ours has ended when it is not active; the store is about to hear of it.
-            if stored.process != process.identity():
-                return stored.id
-        return None
+            if stored.process != process.identity() and not stored.waits:
+                yield stored.id
 
     def progress(self, id: str) -> Sequence[Progress]:
         """What an open run of this process said last of how far it is: bars, the outermost first."""

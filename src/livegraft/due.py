@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,14 +14,45 @@ from livegraft.schedule import Schedule
 GRACE: Final = timedelta(minutes=1)
 """A slot noticed less than this after its time is on time: a restart of the host in between is no miss."""
 
-MAX_CAUGHT_UP: Final = 100
-"""How many missed slots of a schedule ``missed = "all"`` runs at once: the newest."""
-
 MAX_MISSED_ROWS: Final = 1_000
 """How many missed slots of a schedule get a row of their own; the oldest of these rows tells of the others."""
 
 MAX_COUNTED: Final = 10_000
 """How far slots without a row of their own are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Which missed slots run after all: by ``missed``, none that is older than ``window``, at most ``limit``."""
+
+    missed: Missed = Missed.LATEST
+    window: timedelta = timedelta(days=7)
+    limit: int = 100
+
+    def first_to_run(self, ages: Sequence[timedelta]) -> int:
+        """The index of the first slot that runs, among due ones of these ages, oldest first."""
+        late = sum(age >= GRACE for age in ages)
+        too_old = sum(age >= GRACE and age > self.window for age in ages)
+        match self.missed:
+            case Missed.SKIP:
+                return late
+            case Missed.LATEST:
+                return max(0, too_old, len(ages) - 1)
+            case Missed.ALL:
+                return max(0, too_old, len(ages) - self.limit)
+
+    def reason(self, age: timedelta) -> str:
+        """Why a slot of this age is not caught up."""
+        if self.missed is Missed.SKIP:
+            return "missed = 'skip' runs no late slot"
+        if age > self.window:
+            return f"it is older than the {_shown(self.window)} within which slots are caught up"
+        if self.missed is Missed.LATEST:
+            return "missed = 'latest' runs the newest slot only"
+        return f"missed = 'all' runs the newest {self.limit} slots only"
+
+
+DEFAULT: Final = CatchUp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +64,19 @@ class DueSlot:
     missed_reason: str = ""
 
 
-def due_slots(schedule: Schedule, after: datetime, now: datetime, missed: Missed) -> Iterator[DueSlot]:
+def due_slots(schedule: Schedule, after: datetime, now: datetime, catch_up: CatchUp) -> Iterator[DueSlot]:
     """The slots with ``after < slot <= now``, oldest first, so that who dies among them can go on after them."""
-    slots = _newest(schedule, after, now, MAX_MISSED_ROWS + MAX_CAUGHT_UP)
-    late = sum(now - slot_at >= GRACE for slot_at in slots)
-    first_to_run = _first_to_run(missed, len(slots), late)
+    slots = _newest(schedule, after, now, MAX_MISSED_ROWS + catch_up.limit)
+    first_to_run = catch_up.first_to_run([now - slot_at for slot_at in slots])
     lost = slots[:first_to_run][-MAX_MISSED_ROWS:]
     for slot_at in lost:
-        reason = f"noticed {_shown(now - slot_at)} late; {_RULES[missed]}"
+        age = now - slot_at
+        reason = f"noticed {_shown(age)} late; {catch_up.reason(age)}"
         if slot_at == lost[0] and len(lost) == MAX_MISSED_ROWS:
             reason += _without_row(schedule, after, slot_at)
         yield DueSlot(slot_at, late=True, missed_reason=reason)
     for slot_at in slots[first_to_run:]:
         yield DueSlot(slot_at, late=now - slot_at >= GRACE)
-
-
-_RULES: Final = {
-    Missed.SKIP: "missed = 'skip' runs no late slot",
-    Missed.LATEST: "missed = 'latest' runs the newest slot only",
-    Missed.ALL: f"missed = 'all' runs the newest {MAX_CAUGHT_UP} slots only",
-}
-
-
-def _first_to_run(missed: Missed, count: int, late: int) -> int:
-    """The index of the first slot that runs, among ``count`` due ones of which the first ``late`` are late."""
-    match missed:
-        case Missed.SKIP:
-            return late
-        case Missed.LATEST:
-            return max(0, count - 1)
-        case Missed.ALL:
-            return max(0, count - MAX_CAUGHT_UP)
 
 
 def _without_row(schedule: Schedule, after: datetime, before: datetime) -> str:
@@ -81,7 +94,7 @@ def _shown(lateness: timedelta) -> str:
 
 def _newest(schedule: Schedule, after: datetime, until: datetime, limit: int) -> list[datetime]:
     """The newest slots in ``after < slot <= until``, oldest first; the work does not grow with the outage."""
-    window = timedelta(days=1)
+    window = timedelta(hours=1)
     while True:
         begin = max(after, until - window) if until - after > window else after
         slots = list(schedule.between(begin, until))

@@ -174,6 +174,8 @@ def read_limits(written: Mapping[str, object]) -> ProcessLimits:
 class Header:
     """All keys of a header; a file without one has these defaults.
 
+    ``overlap_limit`` bounds the slots that wait under ``overlap = "queue"``; missed slots are caught up that are not
+    older than ``missed_window``, and with ``missed = "all"`` at most ``missed_limit``; None: as the host has it.
     ``where`` is ``one``, ``all`` or a label of replicas; ``memory_bytes``, ``cpu``, ``open_files``, ``processes``,
     ``timeout`` and ``queue_timeout`` are None for no limit; ``files`` are glob patterns; ``given`` holds the keys as
     they were written, as JSON values.
@@ -183,7 +185,10 @@ class Header:
     timezone: str = Schedule.UTC
     jitter: timedelta = timedelta(0)
     overlap: Overlap = Overlap.SKIP
+    overlap_limit: int | None = None
     missed: Missed = Missed.LATEST
+    missed_window: timedelta | None = None
+    missed_limit: int | None = None
     timeout: timedelta | None = None
     queue_timeout: timedelta | None = None
     retries: Retries = Retries()
@@ -420,7 +425,10 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "timezone": ("timezone", _read_timezone),
     "jitter": ("jitter", read_duration),
     "overlap": ("overlap", read_choice(Overlap)),
+    "overlap-limit": ("overlap_limit", read_number(1, 1_000)),
     "missed": ("missed", read_choice(Missed)),
+    "missed-window": ("missed_window", read_positive_duration),
+    "missed-limit": ("missed_limit", read_number(1, 1_000)),
     "timeout": ("timeout", read_positive_duration),
     "queue-timeout": ("queue_timeout", read_positive_duration),
     "retries": ("retries", _read_retries),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
 
 from livegraft.catalog import (
+    Forecast,
     LiveVersion,
     NewerVersion,
     Refusal,
@@ -25,6 +27,7 @@ from livegraft.release import LiveScript, Release
 from livegraft.schedule import Schedule
 from livegraft.version import Version, VersionState
 
+_YEAR: Final = timedelta(days=365)
 _NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -70,6 +73,20 @@ class Overview:
         now = self._now()
         return self._script(name, now) if name in now.scripts or name in now.failures else None
 
+    def forecast(self, name: str, now: datetime, count: int) -> Sequence[Forecast]:
+        """The next due times of each cron line of a live script."""
+        release = self._release()
+        script = release.scripts.get(name) if release else None
+        return [
+            Forecast(
+                schedule.cron,
+                schedule.timezone,
+                tuple(islice(schedule.between(now, datetime.max.replace(tzinfo=UTC)), count)),
+                tuple(schedule.clock_changes(now, now + _YEAR)),
+            )
+            for schedule in (script.header.schedules if script else ())
+        ]
+
     def versions(self) -> Sequence[VersionStatus]:
         """Every version in the process and those that left lately, newest change first."""
         users = self._live_users()
@@ -109,6 +126,7 @@ class Overview:
             error=error,
             quarantine=quarantine,
             pin=self._decisions.pins.get(name),
+            pause=self._decisions.pauses.get(name),
             parameters=script.parameters.schema if script else _NOTHING,
             header=script.header.given if script else {},
             is_async=script.is_async if script else False,
@@ -119,8 +137,9 @@ class Overview:
         )
 
     def _schedules(self, script: LiveScript) -> tuple[ScheduleStatus, ...]:
-        # The slots of a quarantined script are skipped: none of them is the next that it runs at.
-        due = {} if script.name in self._decisions.quarantines else dict(self._next_at(script.name))
+        # The slots of a script that is quarantined or paused are skipped: none of them is the next that it runs at.
+        is_suspended = script.name in self._decisions.quarantines or script.name in self._decisions.pauses
+        due = {} if is_suspended else dict(self._next_at(script.name))
         return tuple(
             ScheduleStatus(schedule.cron, schedule.timezone, schedule.words(), due.get(schedule))
             for schedule in script.header.schedules

@@ -97,5 +97,5 @@ class Recovery:
 
 
 def _is_dead(run: RunRecord) -> bool:
-    """Whether nothing executes it: at the start that goes for this process too."""
-    return run.process == process.identity() or not process.is_alive(run.process)
+    """Whether nothing executes it: at the start that goes for this process too. One that waits is nobody's yet."""
+    return not run.waits and (run.process == process.identity() or not process.is_alive(run.process))

@@ -115,6 +115,9 @@ class RunRecord:
     process that has it (see ``livegraft.process.identity``); ``output_bytes`` is the offset after the last
     byte of its output, more than what is kept of a long one.
 
+    ``slot_at`` is the due time that it is for. A queued run whose ``process`` is "" waits, and whichever process comes
+    first takes it when it is due.
+
     ``origin`` is the run that this one repeats: ``attempt`` counts from 1, and more than 1 means that livegraft
     started it again by itself (``retries``, ``retry-on-crash``). ``due_at`` is when a queued one may start at the
     earliest; ``request`` is the idempotency key that its starter gave.
@@ -139,6 +142,12 @@ class RunRecord:
     attempt: int = 1
     due_at: datetime | None = None
     request: str | None = None
+    slot_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether no process has it yet."""
+        return self.state is RunState.QUEUED and not self.process
 
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -9,19 +9,21 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from livegraft import archive, process
 from livegraft.artifact_files import Artifacts
+from livegraft.backfill import Backfill, MissingSlot
 from livegraft.bars import Progress
 from livegraft.breaker import Breaker
 from livegraft.calls import Calls
-from livegraft.catalog import LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
+from livegraft.catalog import Forecast, LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
@@ -31,6 +33,7 @@ from livegraft.dispatcher import Dispatcher, Run
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.environment import EnvironmentPolicy, Environments, NoEnvironments
 from livegraft.errors import (
+    ArgumentsError,
     BusyError,
     ConfigurationError,
     ConflictError,
@@ -80,18 +83,27 @@ from livegraft.store import (
     RestraintKind,
     SharedName,
     SharedValue,
+    SlotCause,
     SlotRecord,
+    SlotState,
     Store,
     VersionRecord,
 )
 from livegraft.store.sqlite import open_store
 from livegraft.syncer import Syncer
-from livegraft.timetable import Timetable
+from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
 from livegraft.version import Version
 from livegraft.works import Works
 
 logger = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 10_000
+"""How many runs may wait for their time or their script."""
+
+LAST_SLOTS: Final = 20
+OUTLASTING: Final = 2
+"""At so many of its last due times a script was still going when it is said that its runs outlast their interval."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -106,7 +118,9 @@ class Supervisor:
     a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
     With ``release="whole"`` a commit goes live only if all of it loads (default ``"each"``: what loads goes live).
-    With ``tick=False`` schedules are shown and do not fire. ``mirror`` takes the place of the repository.
+    With ``tick=False`` schedules are shown and do not fire. Slots that were missed are caught up, if their script
+    wants it, within ``missed_window_seconds`` (default 7 days) and at most ``missed_limit`` (100); of slots that wait
+    behind a run there are at most ``overlap_limit`` (10) for each script. ``mirror`` takes the place of the repository.
     ``drain_seconds`` (default 300) after it was superseded, ``drain_policy`` decides about a version that is still
     in use or held: ``wait`` (default), ``cancel`` its runs, tasks and threads, or ``scrub`` its globals as well.
     With ``probe=False`` new versions are not imported in a child process first; ``probe_memory_bytes`` is what
@@ -138,6 +152,9 @@ class Supervisor:
         git_token: str | None = None,
         release: ReleasePolicy | str = ReleasePolicy.EACH,
         tick: bool = True,
+        missed_window_seconds: float = 7 * 86_400.0,
+        missed_limit: int = 100,
+        overlap_limit: int = 10,
         drain_seconds: float = 300.0,
         drain_policy: DrainPolicy | str = DrainPolicy.WAIT,
         probe: bool = True,
@@ -158,6 +175,7 @@ class Supervisor:
         drain = _choice(DrainPolicy, drain_policy, "drain_policy")
         limits = _limits(process_limits)
         keep_policy = read_policy(keep or {})
+        slots = SlotPolicy(missed_window_seconds, missed_limit, overlap_limit)
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -319,8 +337,17 @@ class Supervisor:
             decisions=self._decisions,
             works=self._works,
             dispatcher=self._dispatcher,
-            slots=self.store.slots,
+            store=self.store,
             clock=self.clock,
+            events=self.events,
+            policy=slots,
+        )
+        self._backfill = Backfill(
+            slots=self.store.slots,
+            dispatcher=self._dispatcher,
+            clock=self.clock,
+            live_work=self._works.live,
+            wake=self._timetable.wake,
         )
         self._syncer = Syncer(
             mirror=self._mirror,
@@ -563,8 +590,28 @@ class Supervisor:
         """Versions of a script that were live once, newest first."""
         return self.store.releases.versions(name)
 
-    def slots(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
-        return self.store.slots.find(script=script, limit=limit)
+    def slots(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[SlotState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> Sequence[SlotRecord]:
+        """Due times and what became of them, newest first."""
+        return self.store.slots.find(script=script, states=states, before=before, limit=limit)
+
+    def forecast(self, name: str, count: int = 10) -> Sequence[Forecast]:
+        """The next due times of each cron line of a live script, and where changes of the clocks touch them."""
+        return self._overview.forecast(name, self.clock.now(), count)
+
+    def outlasting(self, name: str) -> str:
+        """That runs of a script outlast their interval, in words, as its last slots tell; "" when they do not."""
+        last = self.store.slots.find(script=name, limit=LAST_SLOTS)
+        count = sum(slot.cause is SlotCause.OVERLAP for slot in last)
+        if count < OUTLASTING:
+            return ""
+        return f"Its runs outlast their interval: at {count} of its last {len(last)} due times one was still going."
 
     # -- runs ------------------------------------------------------------------------------
 
@@ -585,6 +632,54 @@ class Supervisor:
         if trigger is not Trigger.HOST:
             self.store.audit.add(self.clock.now(), actor, "run", name, {"run": run.id, "trigger": trigger.value})
         return run
+
+    def run_at(
+        self,
+        name: str,
+        at: datetime,
+        arguments: Mapping[str, Any],
+        *,
+        trigger: Trigger,
+        actor: str,
+        request: str | None = None,
+    ) -> Run:
+        """Have a run start at an instant, of the version that is live then; it outlives this process.
+
+        Until then it is queued and can be cancelled. Raises as ``submit`` does, ArgumentsError also for an instant that
+        went by and for secret arguments, which are not kept, and BusyError when as many wait already as may.
+        """
+        now = self.clock.now()
+        work = self._works.live(name)
+        if at.tzinfo is None or at <= now:
+            raise ArgumentsError(
+                name, {"at": f"expected an instant with a zone that is to come, got: {at.isoformat()}"}
+            )
+        secrets = [each for each in arguments if each in work.parameters.secrets]
+        if secrets:
+            raise ArgumentsError(name, dict.fromkeys(secrets, "is a secret, which is not kept until then"))
+        if len(self.store.runs.waiting()) >= MOST_WAITING:
+            raise BusyError(f"expected fewer than {MOST_WAITING:,} runs to wait, please try again later")
+        prepared = self._dispatcher.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
+        run = self._dispatcher.submit_waiting(self._dispatcher.put_off(prepared, due_at=at, request=request))
+        self._timetable.wake()
+        self.store.audit.add(now, actor, "run at", name, {"run": run.id, "at": at.astimezone(UTC).isoformat()})
+        return run
+
+    def find_missing(self, name: str, first: datetime, last: datetime) -> Sequence[MissingSlot]:
+        """The slots from one instant to another that have no run: what ``backfill`` would run. Raises as it does."""
+        return self._backfill.find(name, first, last)
+
+    def backfill(
+        self, name: str, first: datetime, last: datetime, *, trigger: Trigger, actor: str
+    ) -> Sequence[RunRecord]:
+        """Have the slots from one instant to another run that have no run, oldest first, each when the script is free.
+
+        Raises NotFoundError, NotRunnableError, ArgumentsError (more than 1,000 slots; no schedule), BusyError.
+        """
+        runs = self._backfill.run(name, self._backfill.find(name, first, last), trigger=trigger, actor=actor)
+        detail = {"first": first.isoformat(), "last": last.isoformat(), "runs": len(runs)}
+        self.store.audit.add(self.clock.now(), actor, "backfill", name, detail)
+        return runs
 
     def rerun(
         self,
@@ -716,6 +811,21 @@ class Supervisor:
         if not self._decisions.lift(RestraintKind.QUARANTINE, name, actor=actor):
             raise ConflictError(f"expected {name} to be quarantined, it is not")
         self._tell_quarantine(name)
+
+    def pause(self, name: str, *, actor: str, reason: str = "") -> None:
+        """Have the schedules of a script skip their slots until somebody resumes them; it can be run otherwise.
+
+        Raises NotFoundError.
+        """
+        self.script(name)
+        self._decisions.put(RestraintKind.PAUSE, name, actor=actor, reason=reason)
+        self._tell_pause(name)
+
+    def unpause(self, name: str, *, actor: str) -> None:
+        """Have the schedules of a script run again. Raises ConflictError when they are not paused."""
+        if not self._decisions.lift(RestraintKind.PAUSE, name, actor=actor):
+            raise ConflictError(f"expected the schedules of {name} to be paused, they are not")
+        self._tell_pause(name)
 
     def pin(self, name: str, *, key: str, actor: str, reason: str = "") -> None:
         """Make a version that was live once live again, and keep the script at it.
@@ -906,12 +1016,17 @@ class Supervisor:
             self._tell_stall(stall)
         watchdog.start(self._loader.locate, self._tell_stall, folder=folder, begin=OnlookerProcess)
 
+    def _tell_pause(self, name: str) -> None:
+        self._timetable.replan([name])
+        self.events.emit("script", name, paused=name in self._decisions.pauses)
+
     def _tell_stall(self, stall: Stall) -> None:
         self._stalls.append(stall)
         logger.warning("thread %s %s", stall.name or stall.thread, stall)
         self.events.emit("stall", stall.path, line=stall.line, seconds=stall.seconds)
 
     def _run_ended(self, run: RunRecord) -> None:
+        self._timetable.ended(run.script)
         self._breaker.ended(run)
         self._crashes.ended_well(run)
 

@@ -6,37 +6,45 @@ store, and a clock that is set back, a crash or a restart cannot run a slot twic
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count, groupby
+from itertools import groupby
 from typing import Final, Protocol
 from zlib import crc32
 
+from livegraft.agenda import Agenda, Timer
 from livegraft.clock import Clock
-from livegraft.due import GRACE, DueSlot, due_slots
+from livegraft.due import DEFAULT, GRACE, CatchUp, DueSlot, due_slots
 from livegraft.errors import LivegraftError, StoreError
 from livegraft.header import Missed, Overlap
 from livegraft.run import RunRecord
 from livegraft.schedule import Schedule
-from livegraft.store import SlotRecord, Slots, SlotState
+from livegraft.store import SlotCause, SlotRecord, Slots, SlotState
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT_SECONDS: Final = 60.0
+LONGEST_WAIT_SECONDS: Final = 10.0
 """The wall clock is looked at this often at least: no timer tells when it was set, or the machine slept."""
 
 RETRY_SECONDS: Final = (0.1, 30.0)
 """The first and the longest pause after a failure; each one is twice as long as the one before."""
 
-CATCH_UP_POLL: Final = timedelta(seconds=1)
-"""How often a script with ``missed = "all"`` is looked at, to run its next missed slot when a run ended."""
+NOTED_JUMP: Final = timedelta(minutes=1)
+"""A jump of the clock that is told; smaller ones are what time servers do."""
 
 STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Why slots are skipped for the time being: a quarantine, a pause, safe mode."""
+
+    cause: SlotCause
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +52,16 @@ class Entry:
     """What the ticker knows of one live script.
 
     ``jitter`` spreads schedules that share a due time: each starts up to that much later, always by the
-    same amount. With a ``suspended_reason`` (a quarantine) its slots are skipped and say why; with a ``missed_reason``
-    (safe mode) they are missed.
+    same amount. While it is ``suspended`` its slots are skipped and say why. With ``overlap = "queue"`` at most
+    ``overlap_limit`` slots wait.
     """
 
     schedules: tuple[Schedule, ...]
     overlap: Overlap = Overlap.SKIP
-    missed: Missed = Missed.LATEST
+    catch_up: CatchUp = DEFAULT
     jitter: timedelta = timedelta(0)
-    suspended_reason: str = ""
-    missed_reason: str = ""
+    suspended: Suspension | None = None
+    overlap_limit: int = 10
 
 
 _NOTHING: Final = Entry(())
@@ -63,22 +71,52 @@ class Starter(Protocol):
     """Port: how the ticker starts runs. Called from the ticker's thread."""
 
     def open_run(self, script: str) -> str | None:
-        """The id of a run of this script that is queued or going, in any process on the store."""
+        """The id of a run of this script that waits for it, is queued or going, in any process on the store."""
 
-    def prepare(self, script: str, schedule: Schedule, slot_at: datetime) -> RunRecord:
+    def waiting(self, script: str) -> int:
+        """How many slots of a script wait for it to be free."""
+
+    def prepare(self, script: str, slot_at: datetime, *, waits: bool) -> RunRecord:
         """A run of the script's live version, for the store; nothing is started or written.
 
-        A LivegraftError makes the slot skipped, with the error as its reason; StoreError is tried again.
+        One that ``waits`` is begun when the script is free. A LivegraftError makes the slot skipped, with the error as
+        its reason; StoreError is tried again.
         """
 
     def launch(self, run: RunRecord) -> None:
         """Start a prepared run, now that its row is written. A run that cannot start is to end as failed."""
 
+    def replace(self, run: RunRecord) -> None:
+        """Cancel all other runs of the script, so that this one, which waits, begins when they have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What becomes of a slot: its row, with its run when it runs, which may replace others."""
+
+    row: SlotRecord
+    run: RunRecord | None = None
+    replaces: bool = False
+
 
 class Ticker:
-    """Starts what is due and writes one row for each slot."""
+    """Starts what is due and writes one row for each slot.
 
-    def __init__(self, *, slots: Slots, clock: Clock, starter: Starter) -> None:
+    ``told`` hears of slots that were not simply run at their time, ``jumped`` of jumps of the clock by a minute and
+    more.
+    """
+
+    def __init__(
+        self,
+        *,
+        slots: Slots,
+        clock: Clock,
+        starter: Starter,
+        told: Callable[[SlotRecord], None] = lambda slot: None,
+        jumped: Callable[[timedelta], None] = lambda by: None,
+    ) -> None:
+        self._told = told
+        self._jumped = jumped
         self._slots = slots
         self._clock = clock
         self._starter = starter
@@ -90,13 +128,14 @@ class Ticker:
         self._claiming = threading.Lock()
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
-        self._timers: dict[tuple[str, Schedule], _Timer] = {}
-        self._unplaced: list[_Timer] = []
+        self._timers: dict[tuple[str, Schedule], Timer] = {}
+        self._unplaced: list[Timer] = []
         self._left: list[tuple[str, str]] = []
         # Of the thread alone:
-        self._agenda = _Agenda()
-        self._behind: deque[_Timer] = deque()
+        self._agenda = Agenda()
+        self._behind: deque[Timer] = deque()
         self._latest = clock.now()
+        self._latest_monotonic = clock.monotonic()
 
     def start(self) -> None:
         """Begin to tick. Slots that went by since the store's anchors are accounted for first. Idempotent."""
@@ -149,7 +188,7 @@ class Ticker:
         for schedule in entry.schedules:
             timer = self._timers.get((script, schedule))
             if timer is None:
-                timer = self._timers[script, schedule] = _Timer(script, schedule, seen_at=now)
+                timer = self._timers[script, schedule] = Timer(script, schedule, seen_at=now)
             delay = _delay(script, schedule, entry.jitter)
             if timer.position is None or timer.delay != delay:
                 timer.delay = delay
@@ -219,7 +258,12 @@ class Ticker:
     def _follow_clock(self, now: datetime) -> None:
         """After the clock was set back, count again from now: what has a row already cannot be claimed again."""
         back = self._latest - now
-        self._latest = now
+        monotonic = self._clock.monotonic()
+        jump = -back - timedelta(seconds=monotonic - self._latest_monotonic)
+        self._latest, self._latest_monotonic = now, monotonic
+        if abs(jump) >= NOTED_JUMP:
+            logger.warning("the clock jumped by %s: it was set, or the machine slept", jump)
+            self._jumped(jump)
         if back <= timedelta(0):
             return
         if back > timedelta(seconds=1):
@@ -230,7 +274,7 @@ class Ticker:
             if timer.position and timer.position > now:
                 self._agenda.put(timer, timer.place(now))
 
-    def _next_timer(self, now: datetime) -> _Timer | None:
+    def _next_timer(self, now: datetime) -> Timer | None:
         """Timers on time come before those that are behind, so that a long catch-up delays no one else."""
         while due := self._agenda.take_due(now):
             due_at, timer = due
@@ -239,135 +283,91 @@ class Ticker:
             self._behind.append(timer)
         return self._behind.popleft() if self._behind else None
 
-    def _settle(self, timer: _Timer) -> None:
+    def _settle(self, timer: Timer) -> None:
         """Decide the due slots of one timer, oldest first, and put it back for its next."""
         with self._lock:
             entry = self._entries.get(timer.script)
         if entry is None or timer.gone or timer.position is None:
             return
-        position, again_at = timer.position, None
+        position = timer.position
         now = self._clock.now()
         try:
-            for slot in due_slots(timer.schedule, position, now - timer.delay, entry.missed):
-                decision = self._decide(timer, entry, slot)
-                if decision is None:
-                    again_at = now + CATCH_UP_POLL
-                    break
-                if not self._carry_out(timer, *decision):
+            for slot in due_slots(timer.schedule, position, now - timer.delay, entry.catch_up):
+                if not self._carry_out(timer, entry, self._decide(timer, entry, slot)):
                     break
                 position = slot.slot_at
                 if slot.late and self._agenda.is_due(self._clock.now()):
                     break
         finally:
-            due_at = timer.place(position)
-            self._agenda.put(timer, again_at or due_at)
+            self._agenda.put(timer, timer.place(position))
 
-    def _decide(self, timer: _Timer, entry: Entry, slot: DueSlot) -> tuple[SlotRecord, RunRecord | None] | None:
-        """The slot's row, with its run when it runs; None to ask again later."""
+    def _decide(self, timer: Timer, entry: Entry, slot: DueSlot) -> _Decision:
+        """What becomes of the slot."""
         if slot.missed_reason:
-            return self._row(timer, slot, SlotState.MISSED, reason=slot.missed_reason), None
-        if entry.missed_reason:
-            return self._row(timer, slot, SlotState.MISSED, reason=entry.missed_reason), None
-        if entry.suspended_reason:
-            return self._row(timer, slot, SlotState.SKIPPED, reason=entry.suspended_reason), None
+            return _Decision(self._row(timer, slot, SlotState.MISSED, SlotCause.LATE, slot.missed_reason))
+        if entry.suspended:
+            return self._skipped(timer, slot, entry.suspended.cause, entry.suspended.reason)
         try:
             return self._decide_to_run(timer, entry, slot)
         except StoreError:
             raise
         except LivegraftError as error:
-            return self._row(timer, slot, SlotState.SKIPPED, reason=str(error)), None
+            return self._skipped(timer, slot, SlotCause.ERROR, str(error))
         except Exception as error:
             # A fault with one script must not hold up the others.
             logger.exception("the slot %s of %s was skipped", slot.slot_at, timer.script)
-            return self._row(timer, slot, SlotState.SKIPPED, reason=f"{type(error).__name__}: {error}"), None
+            return self._skipped(timer, slot, SlotCause.ERROR, f"{type(error).__name__}: {error}")
 
-    def _decide_to_run(self, timer: _Timer, entry: Entry, slot: DueSlot) -> tuple[SlotRecord, RunRecord | None] | None:
-        open_run = None if entry.overlap is Overlap.PARALLEL else self._starter.open_run(timer.script)
-        if open_run and slot.late and entry.missed is Missed.ALL:
-            return None
-        if open_run:
-            return self._row(timer, slot, SlotState.SKIPPED, reason=_overlap_reason(open_run, entry.overlap)), None
-        run = self._starter.prepare(timer.script, timer.schedule, slot.slot_at)
-        return self._row(timer, slot, SlotState.RAN, run_id=run.id), run
+    def _decide_to_run(self, timer: Timer, entry: Entry, slot: DueSlot) -> _Decision:
+        script, overlap = timer.script, entry.overlap
+        open_run = None if overlap is Overlap.PARALLEL else self._starter.open_run(script)
+        if open_run is None:
+            cause, reason = (SlotCause.LATE, "caught up") if slot.late else (SlotCause.NONE, "")
+        elif slot.late and entry.catch_up.missed is Missed.ALL:
+            cause, reason = SlotCause.LATE, f"caught up behind run {open_run}"
+        elif overlap is Overlap.REPLACE:
+            cause, reason = SlotCause.OVERLAP, f"replaces run {open_run}, which was still going"
+        elif overlap is Overlap.SKIP:
+            return self._skipped(timer, slot, SlotCause.OVERLAP, f"run {open_run} is still going")
+        elif (waiting := self._starter.waiting(script)) >= entry.overlap_limit:
+            reason = f"run {open_run} is still going, and {waiting} slots wait: as many as overlap-limit allows"
+            return self._skipped(timer, slot, SlotCause.OVERLAP, reason)
+        else:
+            cause, reason = SlotCause.OVERLAP, f"waits behind run {open_run}"
+        run = self._starter.prepare(script, slot.slot_at, waits=open_run is not None)
+        row = self._row(timer, slot, SlotState.RAN, cause, reason, run_id=run.id)
+        return _Decision(row, run, replaces=open_run is not None and overlap is Overlap.REPLACE)
+
+    def _skipped(self, timer: Timer, slot: DueSlot, cause: SlotCause, reason: str) -> _Decision:
+        return _Decision(self._row(timer, slot, SlotState.SKIPPED, cause, reason))
 
     def _row(
-        self, timer: _Timer, slot: DueSlot, state: SlotState, *, run_id: str | None = None, reason: str = ""
+        self, timer: Timer, slot: DueSlot, state: SlotState, cause: SlotCause, reason: str, *, run_id: str | None = None
     ) -> SlotRecord:
         decided_at = self._clock.now()
-        return SlotRecord(timer.script, timer.schedule.id, slot.slot_at, state, decided_at, run_id, reason)
+        return SlotRecord(timer.script, timer.schedule.id, slot.slot_at, state, decided_at, run_id, reason, cause)
 
-    def _carry_out(self, timer: _Timer, row: SlotRecord, run: RunRecord | None) -> bool:
+    def _carry_out(self, timer: Timer, entry: Entry, decision: _Decision) -> bool:
         """Claim the slot and start its run; False when the timer or the ticker ended meanwhile."""
+        row, run = decision.row, decision.run
         with self._claiming:
             if timer.gone or self._stopping.is_set():
                 return False
-            won = self._slots.claim(row, run)
-        if won and run:
-            try:
-                self._starter.launch(run)
-            except Exception:
-                logger.exception("run %s of %s was not started", run.id, run.script)
+            won = self._slots.claim(row, run, catches_up=entry.catch_up.missed is Missed.LATEST)
+        if won:
+            self._follow_up(row, run, decision.replaces)
         return True
 
-
-class _Timer:
-    """Where the ticker stands in one schedule of one script.
-
-    ``position`` is the last slot that was decided, or the instant from which slots count; None until the
-    store was asked.
-    """
-
-    __slots__ = ("delay", "gone", "position", "schedule", "script", "seen_at", "slot_at", "ticket")
-
-    def __init__(self, script: str, schedule: Schedule, *, seen_at: datetime) -> None:
-        self.script = script
-        self.schedule = schedule
-        self.seen_at = seen_at
-        self.delay = timedelta(0)
-        self.position: datetime | None = None
-        self.slot_at: datetime | None = None
-        self.gone = False
-        self.ticket = -1
-
-    def place(self, position: datetime) -> datetime:
-        """Count from a new position; when the slot after it is due."""
-        self.position = position
-        self.slot_at = self.schedule.next_after(position)
-        return self.slot_at + self.delay
-
-    def next_slot(self, now: datetime) -> datetime:
-        slot_at = self.slot_at
-        return slot_at if slot_at and slot_at > now else self.schedule.next_after(now)
-
-
-class _Agenda:
-    """Timers by due time. Each is here once: its newest entry counts, older ones are dropped when met."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[datetime, int, _Timer]] = []
-        self._tickets = count()
-
-    def put(self, timer: _Timer, due_at: datetime) -> None:
-        timer.ticket = next(self._tickets)
-        heapq.heappush(self._heap, (due_at, timer.ticket, timer))
-
-    def next_at(self) -> datetime | None:
-        while self._heap:
-            due_at, ticket, timer = self._heap[0]
-            if timer.ticket == ticket and not timer.gone:
-                return due_at
-            heapq.heappop(self._heap)
-        return None
-
-    def is_due(self, now: datetime) -> bool:
-        next_at = self.next_at()
-        return next_at is not None and next_at <= now
-
-    def take_due(self, now: datetime) -> tuple[datetime, _Timer] | None:
-        if not self.is_due(now):
-            return None
-        due_at, _, timer = heapq.heappop(self._heap)
-        return due_at, timer
+    def _follow_up(self, row: SlotRecord, run: RunRecord | None, replaces: bool) -> None:
+        try:
+            if run and replaces:
+                self._starter.replace(run)
+            if run:
+                self._starter.launch(run)
+            if row.cause is not SlotCause.NONE:
+                self._told(row)
+        except Exception:
+            logger.exception("what follows from the slot %s of %s was not done", row.slot_at, row.script)
 
 
 def _delay(script: str, schedule: Schedule, jitter: timedelta) -> timedelta:
@@ -375,8 +375,3 @@ def _delay(script: str, schedule: Schedule, jitter: timedelta) -> timedelta:
         return jitter
     # By a hash and not by chance: the same in every process and after every restart, so spaces stay even.
     return jitter * (crc32(f"{script} {schedule.id}".encode()) / 2**32)
-
-
-def _overlap_reason(run_id: str, overlap: Overlap) -> str:
-    reason = f"run {run_id} is still going"
-    return reason if overlap is Overlap.SKIP else f"{reason}; overlap = {overlap.value!r} still acts as 'skip'"

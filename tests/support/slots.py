@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
-from livegraft.schedule import Schedule
-from livegraft.store import SlotRecord
+from livegraft.store import SlotRecord, SlotState
 
 
 class MemorySlots:
@@ -31,22 +31,48 @@ class MemorySlots:
             self._fail_when_broken()
             return {key: max(self._slots_of(key, now)) for key in schedules}
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None) -> bool:
+    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
         key = (slot.script, slot.schedule, slot.slot_at)
         with self._lock:
             self._fail_when_broken()
-            if key in self.rows:
+            known = self.rows.get(key)
+            if known and (known.state is not SlotState.MISSED or known.decided_at <= slot.decided_at):
                 self.refused[key] += 1
                 return False
             self.rows[key] = slot
+            if catches_up and run is not None:
+                self._catch_up(slot, run.id)
             return True
+
+    def _catch_up(self, slot: SlotRecord, run_id: str) -> None:
+        earlier = [row for row in self.rows.values() if row.script == slot.script and row.schedule == slot.schedule]
+        for row in sorted(earlier, key=lambda row: row.slot_at, reverse=True):
+            if row.slot_at < slot.slot_at:
+                if row.state is not SlotState.MISSED:
+                    return
+                self.rows[row.script, row.schedule, row.slot_at] = replace(row, run_id=row.run_id or run_id)
+
+    def backfill(self, slot: SlotRecord, run: RunRecord) -> bool:
+        raise NotImplementedError
+
+    def between(self, script: str, schedule: str, first: datetime, last: datetime) -> Sequence[SlotRecord]:
+        with self._lock:
+            rows = [row for row in self.rows.values() if (row.script, row.schedule) == (script, schedule)]
+        return sorted((row for row in rows if first <= row.slot_at <= last), key=lambda row: row.slot_at)
 
     def forget(self, script: str, schedule: str) -> None:
         with self._lock:
             self._fail_when_broken()
             self.seen.pop((script, schedule), None)
 
-    def find(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
+    def find(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[SlotState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> Sequence[SlotRecord]:
         with self._lock:
             rows = sorted(self.rows.values(), key=lambda row: row.slot_at, reverse=True)
         return [row for row in rows if script in (None, row.script)][:limit]
@@ -67,12 +93,16 @@ class NotingStarter:
         self.going: dict[str, str] = {}
         self.refusal: Exception | None = None
         self.launched: list[RunRecord] = []
+        self.replaced: list[str] = []
         self.launch_fails = False
 
     def open_run(self, script: str) -> str | None:
-        return self.going.get(script)
+        return self.going.get(script) or next((run.id for run in self._waiting(script)), None)
 
-    def prepare(self, script: str, schedule: Schedule, slot_at: datetime) -> RunRecord:
+    def waiting(self, script: str) -> int:
+        return len(self._waiting(script))
+
+    def prepare(self, script: str, slot_at: datetime, *, waits: bool) -> RunRecord:
         if self.refusal:
             raise self.refusal
         return RunRecord(
@@ -84,11 +114,18 @@ class NotingStarter:
             actor="cron",
             arguments={},
             state=RunState.QUEUED,
-            process="host:1",
+            process="" if waits else "host:1",
             queued_at=slot_at,
+            slot_at=slot_at,
         )
 
     def launch(self, run: RunRecord) -> None:
         self.launched.append(run)
         if self.launch_fails:
             raise RuntimeError("no thread left")
+
+    def replace(self, run: RunRecord) -> None:
+        self.replaced.append(run.script)
+
+    def _waiting(self, script: str) -> list[RunRecord]:
+        return [run for run in self.launched if run.script == script and run.waits]

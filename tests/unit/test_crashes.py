@@ -14,7 +14,7 @@ from livegraft import Supervisor, process
 from livegraft.crash_marker import CrashMarker, take_crashes
 from livegraft.errors import ConflictError, LoadError, NotLiveError, NotRunnableError
 from livegraft.run import RunState
-from livegraft.store import SlotState
+from livegraft.store import SlotCause, SlotState
 from livegraft.testing import FakeClock
 from tests.support import Repository
 from tests.support.history import put_history
@@ -341,7 +341,7 @@ class TestSafeMode:
             with lives.death() as host:
                 assert result(host) == "bad"
 
-    def test_records_due_times_as_missed(self, lives: Lives) -> None:
+    def test_skips_due_times_and_says_so(self, lives: Lives) -> None:
         lives.repository.commit_files({"a.py": f"# cron: * * * * *\n{GOOD}"})
         clock = FakeClock(datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC))
 
@@ -350,7 +350,7 @@ class TestSafeMode:
             clock.advance(60)
             eventually(lambda: host.supervisor.slots(), what="the slot is told")
             [slot] = host.supervisor.slots()
-        assert (slot.state, slot.reason, slot.run_id) == (SlotState.MISSED, "safe mode", None)
+        assert (slot.state, slot.cause, slot.run_id) == (SlotState.SKIPPED, SlotCause.SAFE_MODE, None)
 
     def test_can_be_asked_for_and_ends_with_that_process(self, lives: Lives) -> None:
         lives.repository.commit_files({"a.py": GOOD})

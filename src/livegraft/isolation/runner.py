@@ -118,6 +118,7 @@ class ProcessRunner:
             "folder": str(folder),
             "uploads": str(self._uploads),
             "artifacts": str(job.run.folder) if job.run.folder is not None else None,
+            "slot_at": job.run.slot_at.isoformat() if job.run.slot_at is not None else None,
             "limits": asdict(isolated.limits),
         }
         return ["run", isolated.module.name, isolated.module.key, isolated.revision, dict(call.given), settings]

@@ -1,8 +1,8 @@
 """The process of one isolated run: a child of a zygote, with nothing of the host but what it is sent.
 
 The host describes modules as to a probe (``livegraft.probe.child``) and then sends
-``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "uploads", "limits"}]``. It
-answers ``["imported", [module, ...]]`` when it brought modules from outside of the repository,
+``["run", name, key, revision, arguments, {"id", "environment", "folder", "artifacts", "slot_at", "uploads",
+"limits"}]``. It answers ``["imported", [module, ...]]`` when it brought modules from outside of the repository,
 ``["progress", [[fraction, text], ...]]`` now and then, and at the end
 ``["outcome", result, failure]``, of which one is null. Its standard output and error are a pipe of their own.
 
@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -129,7 +130,8 @@ class _Worker(ImportingChild):
         self._revision = revision
         self._uploads = Path(settings["uploads"])
         folder = Path(settings["artifacts"]) if settings["artifacts"] else None
-        run = self._run = CurrentRun(settings["id"], _Standard(), folder)
+        slot_at = datetime.fromisoformat(settings["slot_at"]) if settings["slot_at"] else None
+        run = self._run = CurrentRun(settings["id"], _Standard(), folder, slot_at)
         current_run.set(run)
         _settle_in(settings)
         signal.signal(signal.SIGTERM, self._asked_to_stop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -81,18 +81,33 @@ class VersionRecord:
 
 
 class SlotState(StrEnum):
-    """The one outcome of a due time. ``ran`` includes a missed slot that was caught up (``lateness`` tells)."""
+    """The one outcome of a due time. ``ran``: it has a run of its own, which may still wait for its turn."""
 
     RAN = "ran"
     SKIPPED = "skipped"
     MISSED = "missed"
 
 
+class SlotCause(StrEnum):
+    """Why a slot was not simply run at its time; ``none`` when it was."""
+
+    NONE = ""
+    OVERLAP = "overlap"
+    QUARANTINE = "quarantine"
+    PAUSED = "paused"
+    SAFE_MODE = "safe mode"
+    LATE = "late"
+    ZONE = "zone"
+    BACKFILL = "backfill"
+    ERROR = "error"
+
+
 @dataclass(frozen=True, slots=True)
 class SlotRecord:
     """One due time of one schedule: unique by (script, schedule, slot_at).
 
-    ``schedule`` is ``CRON ZONE``, e.g. ``0 7 * * * Europe/Berlin``; ``reason`` says why it was skipped or missed.
+    ``schedule`` is ``CRON ZONE``, e.g. ``0 7 * * * Europe/Berlin``; ``reason`` says why it was not simply run.
+    ``run_id`` is its run; of a missed one, the run of a later slot that caught it up.
     """
 
     script: str
@@ -102,13 +117,23 @@ class SlotRecord:
     decided_at: datetime
     run_id: str | None = None
     reason: str = ""
+    cause: SlotCause = SlotCause.NONE
+
+    @property
+    def lateness(self) -> timedelta:
+        """How long after its time it was decided; jitter is part of it."""
+        return max(timedelta(0), self.decided_at - self.slot_at)
 
 
 class RestraintKind(StrEnum):
-    """A standing decision: quarantine or pin a script, hold the repository; of crashes: refuse a commit, safe mode."""
+    """A standing decision: quarantine or pin a script, pause its schedules, hold the repository.
+
+    Of crashes: refuse a commit, safe mode.
+    """
 
     QUARANTINE = "quarantine"
     PIN = "pin"
+    PAUSE = "pause"
     HOLD = "hold"
     REFUSE_COMMIT = "refuse commit"
     SAFE_MODE = "safe mode"
@@ -231,7 +256,16 @@ class Runs(Protocol):
         """The newest ``each`` runs of every named script, newest first."""
 
     def open(self) -> Sequence[RunRecord]:
-        """Runs in an open state, of every process on this store."""
+        """Runs in an open state, of every process on this store and of none."""
+
+    def waiting(self, *, script: str | None = None, due_by: datetime | None = None) -> Sequence[RunRecord]:
+        """Queued runs that no process has, by the time at which they are due; at most 10,000."""
+
+    def next_due(self) -> datetime | None:
+        """When the first of the waiting runs is due."""
+
+    def take(self, id: str, process: str) -> bool:
+        """Give a waiting run to a process; False when another one has it, or it has ended."""
 
     def result_body(self, id: str) -> bytes:
         """The body of a run's result; runs themselves are given without it. Empty when there is none."""
@@ -302,14 +336,31 @@ class Slots(Protocol):
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
         """``anchor`` for many schedules at once."""
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None) -> bool:
-        """Write the slot, with its run in the same transaction; False when the slot has a row already."""
+    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+        """Write the slot, with its run in the same transaction; False when the slot has a row already.
+
+        A slot that a clock which was ahead saw missed, and that comes due again since, gets its row anew.
+        With ``catches_up`` the missed slots between the one before that was not missed and this one get its run.
+        """
+
+    def backfill(self, slot: SlotRecord, run: RunRecord) -> bool:
+        """Write the slot and its run; one that was skipped or missed changes. False when it has a run of its own."""
+
+    def between(self, script: str, schedule: str, first: datetime, last: datetime) -> Sequence[SlotRecord]:
+        """The slots of a schedule from one instant to another, both included, oldest first."""
 
     def forget(self, script: str, schedule: str) -> None:
         """Drop the anchor of a schedule that left; its slots stay, and if it comes back it starts from then."""
 
-    def find(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
-        """Newest first."""
+    def find(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[SlotState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> Sequence[SlotRecord]:
+        """Newest first; only slots before an instant, if it is given."""
 
 
 class Restraints(Protocol):

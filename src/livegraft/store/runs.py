@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, text, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import GivenArguments, schema
@@ -47,6 +47,8 @@ _UPDATE: Final = (
         output_bytes=bindparam("bytes"),
     )
 )
+_WAITING: Final = text(schema.WAITING)
+_MOST_WAITING: Final = 10_000
 # What is written twice, because nobody learnt that it was written, is there once.
 ADD_RUN: Final = Upsert(schema.runs)
 _ADD_OUTPUT: Final = Upsert(schema.output, "run_id", "offset")
@@ -170,6 +172,25 @@ class SqlRuns:
     def open(self) -> Sequence[RunRecord]:
         return self.find(states=OPEN_STATES, limit=1_000_000)
 
+    def waiting(self, *, script: str | None = None, due_by: datetime | None = None) -> Sequence[RunRecord]:
+        columns = schema.runs.c
+        wanted = select(schema.runs).where(_WAITING).order_by(columns.due_at, columns.id).limit(_MOST_WAITING)
+        if script is not None:
+            wanted = wanted.where(columns.script == script)
+        if due_by is not None:
+            wanted = wanted.where(columns.due_at <= due_by)
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(wanted)]
+
+    def next_due(self) -> datetime | None:
+        with self._database.reading() as connection:
+            return connection.execute(select(func.min(schema.runs.c.due_at)).where(_WAITING)).scalar()
+
+    def take(self, id: str, process: str) -> bool:
+        taken = update(schema.runs).where(schema.runs.c.id == id, _WAITING).values(process=process)
+        with self._database.writing() as connection:
+            return bool(connection.execute(taken).rowcount)
+
     def result_body(self, id: str) -> bytes:
         wanted = select(schema.results.c.body).where(schema.results.c.run_id == id)
         with self._database.reading() as connection:
@@ -204,9 +225,9 @@ class SqlRuns:
             rows = connection.execute(wanted).all()
         if not rows:
             return b""
-        text = b"".join(data for _, data in rows)
+        kept = b"".join(data for _, data in rows)
         begin = max(offset - rows[0].offset, 0)
-        return text[begin : begin + limit]
+        return kept[begin : begin + limit]
 
 
 def _keep_bodies(connection: Connection, results: Iterable[tuple[str, RunResult | None]]) -> None:
@@ -242,6 +263,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "attempt": run.attempt,
         "due_at": run.due_at,
         "request": run.request,
+        "slot_at": run.slot_at,
     }
 
 

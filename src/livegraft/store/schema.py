@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0006"
+NEWEST: Final = "0007"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,6 +66,9 @@ class Json(TypeDecorator[Any]):
 
 metadata = MetaData()
 
+WAITING: Final = "state = 'queued' AND process = ''"
+"""Of runs: those that no process has yet."""
+
 runs = Table(
     "runs",
     metadata,
@@ -88,10 +91,12 @@ runs = Table(
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("due_at", Instant),
     Column("request", Text),
+    Column("slot_at", Instant),
     Index("runs_by_origin", "origin", "id"),
     Index("runs_by_request", "script", "request", unique=True),
     Index("runs_by_script", "script", "id"),
     Index("runs_by_state", "state", "id"),
+    Index("runs_waiting", "due_at", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
 )
 
 output = Table(
@@ -182,6 +187,7 @@ slots = Table(
     Column("decided_at", Instant, nullable=False),
     Column("run_id", Text, ForeignKey("runs.id", ondelete="SET NULL")),
     Column("reason", Text, nullable=False),
+    Column("cause", Text, nullable=False, server_default=""),
     Index("slots_by_script", "script", "slot_at"),
     Index("slots_by_time", "slot_at"),
     Index("slots_by_run", "run_id"),

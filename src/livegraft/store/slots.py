@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func, literal, select, update
 
 from livegraft.run import RunRecord
-from livegraft.store import SlotRecord, SlotState, schema
+from livegraft.store import SlotCause, SlotRecord, SlotState, schema
 from livegraft.store.database import Database, Upsert
 from livegraft.store.runs import ADD_RUN, run_row
 
@@ -60,42 +60,94 @@ class SqlSlots:
                 last[row.script, row.schedule] = row.slot_at
         return {key: max(since[key], last.get(key, since[key])) for key in wanted}
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None) -> bool:
-        row = {
-            "script": slot.script,
-            "schedule": slot.schedule,
-            "slot_at": slot.slot_at,
+    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+        was_ahead = and_(_slots.state == SlotState.MISSED.value, _slots.decided_at > slot.decided_at)
+        return self._write(slot, run, unless=was_ahead, catches_up=catches_up)
+
+    def backfill(self, slot: SlotRecord, run: RunRecord) -> bool:
+        return self._write(slot, run, unless=_slots.state != SlotState.RAN.value)
+
+    def _write(
+        self, slot: SlotRecord, run: RunRecord | None, *, unless: ColumnElement[bool], catches_up: bool = False
+    ) -> bool:
+        """Write a slot and its run; False, and nothing is written, when it has a row, ``unless`` that is so."""
+        place = {"script": slot.script, "schedule": slot.schedule, "slot_at": slot.slot_at}
+        outcome = {
             "state": slot.state.value,
             "decided_at": slot.decided_at,
             "run_id": run.id if run else slot.run_id,
             "reason": slot.reason,
+            "cause": slot.cause.value,
         }
         try:
             with self._database.writing() as connection:
-                if connection.execute(_DELETED, row).first() is not None:
+                if connection.execute(_DELETED, place).first() is not None:
                     return False
                 if run is not None:
                     connection.execute(ADD_RUN.on(connection), run_row(run))
-                if not connection.execute(_CLAIM.on(connection), row).rowcount:
-                    raise _Taken
+                if not connection.execute(_CLAIM.on(connection), place | outcome).rowcount:
+                    anew = update(schema.slots).where(_is(slot), unless).values(**outcome)
+                    if not connection.execute(anew).rowcount:
+                        raise _Taken
+                if catches_up and run is not None:
+                    connection.execute(_catch_up(slot, run.id))
         except _Taken:
             return False
         return True
+
+    def between(self, script: str, schedule: str, first: datetime, last: datetime) -> Sequence[SlotRecord]:
+        wanted = select(schema.slots).where(_slots.script == script, _slots.schedule == schedule)
+        wanted = wanted.where(_slots.slot_at >= first, _slots.slot_at <= last).order_by(_slots.slot_at)
+        with self._database.reading() as connection:
+            return [_slot(row) for row in connection.execute(wanted)]
 
     def forget(self, script: str, schedule: str) -> None:
         gone = delete(schema.schedules).where(_schedules.script == script, _schedules.schedule == schedule)
         with self._database.writing() as connection:
             connection.execute(gone)
 
-    def find(self, *, script: str | None = None, limit: int = 50) -> Sequence[SlotRecord]:
-        wanted = select(schema.slots).order_by(_slots.slot_at.desc()).limit(limit)
+    def find(
+        self,
+        *,
+        script: str | None = None,
+        states: Iterable[SlotState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> Sequence[SlotRecord]:
+        wanted = select(schema.slots).order_by(_slots.slot_at.desc(), _slots.script, _slots.schedule).limit(limit)
         if script is not None:
             wanted = wanted.where(_slots.script == script)
+        if names := [state.value for state in states]:
+            wanted = wanted.where(_slots.state.in_(names))
+        if before is not None:
+            wanted = wanted.where(_slots.slot_at < before)
         with self._database.reading() as connection:
             return [_slot(row) for row in connection.execute(wanted)]
 
 
-def _slot(row: Row[Any]) -> SlotRecord:
-    return SlotRecord(
-        row.script, row.schedule, row.slot_at, SlotState(row.state), row.decided_at, row.run_id, row.reason
+def _is(slot: SlotRecord) -> ColumnElement[bool]:
+    return and_(_slots.script == slot.script, _slots.schedule == slot.schedule, _slots.slot_at == slot.slot_at)
+
+
+def _catch_up(slot: SlotRecord, run_id: str) -> Update:
+    """The missed slots right before one get its run."""
+    before = and_(_slots.script == slot.script, _slots.schedule == slot.schedule, _slots.slot_at < slot.slot_at)
+    missed = _slots.state == SlotState.MISSED.value
+    # The newest one that was not missed: one step back on the index, as a rule.
+    last = select(_slots.slot_at).where(before, ~missed).order_by(_slots.slot_at.desc()).limit(1).scalar_subquery()
+    began = func.coalesce(last, literal(_LONG_AGO, schema.Instant()))
+    return (
+        update(schema.slots)
+        .where(before, missed, _slots.run_id.is_(None), _slots.slot_at > began)
+        .values(run_id=run_id)
     )
+
+
+_LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _slot(row: Row[Any]) -> SlotRecord:
+    columns = dict(row._mapping)
+    columns["state"] = SlotState(columns["state"])
+    columns["cause"] = SlotCause(columns["cause"])
+    return SlotRecord(**columns)

@@ -22,6 +22,7 @@ from livegraft.store import (
     SharedLock,
     SharedName,
     SharedValue,
+    SlotCause,
     SlotRecord,
     SlotState,
     Store,
@@ -364,3 +365,72 @@ def test_of_many_that_change_a_name_each_sees_what_the_one_before_kept(store: St
         thread.join()
 
     assert store.shared.find("a", NOW) == [SharedValue("n", "8", NOW)]
+
+
+def test_a_slot_that_a_clock_which_was_ahead_saw_missed_is_decided_anew(store: Store) -> None:
+    missed, again = a_slot(NOW, state=SlotState.MISSED, decided_at=NOW + 9 * MINUTE), a_run()
+
+    assert store.slots.claim(missed)
+    assert not store.slots.claim(a_slot(NOW, decided_at=NOW + 10 * MINUTE), a_run())
+    assert store.slots.claim(a_slot(NOW, decided_at=NOW, run_id=again.id), again)
+    assert not store.slots.claim(a_slot(NOW, decided_at=NOW), a_run())
+
+    assert [(slot.state, slot.run_id) for slot in store.slots.find()] == [(SlotState.RAN, again.id)]
+
+
+def test_missed_slots_get_the_run_that_catches_them_up_and_no_others(store: Store) -> None:
+    for minute, state in enumerate([SlotState.MISSED, SlotState.SKIPPED, SlotState.MISSED, SlotState.MISSED]):
+        store.slots.claim(a_slot(NOW + minute * MINUTE, state=state))
+    store.slots.claim(a_slot(NOW + 3 * MINUTE, script="other", state=SlotState.MISSED))
+    run = a_run()
+
+    store.slots.claim(a_slot(NOW + 4 * MINUTE, run_id=run.id), run, catches_up=True)
+
+    rows = store.slots.between("daily", a_slot(NOW).schedule, NOW, NOW + 4 * MINUTE)
+    assert [row.run_id for row in rows] == [None, None, run.id, run.id, run.id]
+    assert [row.run_id for row in store.slots.find(script="other")] == [None]
+
+
+def test_a_backfill_gives_a_run_to_slots_that_have_none_of_their_own(store: Store) -> None:
+    ran, first, second = a_run(), a_run(), a_run()
+    store.slots.claim(a_slot(NOW, run_id=ran.id), ran)
+    store.slots.claim(a_slot(NOW + MINUTE, state=SlotState.MISSED, reason="late", cause=SlotCause.LATE))
+
+    assert not store.slots.backfill(a_slot(NOW), a_run())
+    assert store.slots.backfill(a_slot(NOW + MINUTE, cause=SlotCause.BACKFILL, run_id=first.id), first)
+    assert store.slots.backfill(a_slot(NOW - MINUTE, cause=SlotCause.BACKFILL, run_id=second.id), second)
+
+    rows = store.slots.between("daily", a_slot(NOW).schedule, NOW - MINUTE, NOW + MINUTE)
+    assert [(row.state, row.run_id) for row in rows] == [(SlotState.RAN, run.id) for run in (second, ran, first)]
+
+
+def test_slots_are_found_by_state_and_page(store: Store) -> None:
+    for minute in range(4):
+        store.slots.claim(a_slot(NOW + minute * MINUTE, state=[SlotState.RAN, SlotState.SKIPPED][minute % 2]))
+
+    assert [slot.slot_at for slot in store.slots.find(states=[SlotState.SKIPPED])] == [NOW + 3 * MINUTE, NOW + MINUTE]
+    assert [slot.slot_at for slot in store.slots.find(before=NOW + 2 * MINUTE)] == [NOW + MINUTE, NOW]
+
+
+def test_a_waiting_run_is_taken_once_by_whoever_comes_first(store: Store) -> None:
+    late, soon = a_run(process="", due_at=NOW + MINUTE), a_run(process="", due_at=NOW, slot_at=NOW)
+    for run in (late, soon, a_run(), a_run("other", process="", due_at=NOW + 2 * MINUTE)):
+        store.runs.add(run)
+
+    assert store.runs.waiting(script="daily") == [soon, late]
+    assert store.runs.waiting(due_by=NOW) == [soon]
+    assert store.runs.next_due() == NOW
+    assert store.runs.take(soon.id, "host:1")
+    assert not store.runs.take(soon.id, "host:2")
+    assert store.runs.next_due() == NOW + MINUTE
+    assert store.runs.get(soon.id) == replace(soon, process="host:1")
+
+
+def test_a_waiting_run_that_has_ended_is_not_to_be_had(store: Store) -> None:
+    run = a_run(process="", due_at=NOW)
+    store.runs.add(run)
+    store.runs.end(run.id, RunState.CANCELLED, NOW)
+
+    assert not store.runs.take(run.id, "host:1")
+    assert store.runs.waiting() == []
+    assert store.runs.next_due() is None

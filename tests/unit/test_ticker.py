@@ -1,0 +1,272 @@
+"""The ticker on a clock that stands still until it is moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from livegraft.due import CatchUp
+from livegraft.errors import NotRunnableError
+from livegraft.header import Missed, Overlap
+from livegraft.schedule import Schedule
+from livegraft.store import SlotCause, SlotRecord, SlotState
+from livegraft.testing import FakeClock
+from livegraft.ticker import Entry, Suspension, Ticker
+from tests.support.slots import MemorySlots, NotingStarter
+
+START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
+MINUTELY = Schedule("* * * * *")
+HOURLY = Schedule("0 * * * *")
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+class Desk:
+    """A ticker with all that it needs, and what is seen of it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(START)
+        self.slots = MemorySlots()
+        self.starter = NotingStarter()
+        self.told: list[SlotRecord] = []
+        self.jumps: list[timedelta] = []
+        self.ticker = self._new()
+
+    def _new(self) -> Ticker:
+        return Ticker(
+            slots=self.slots, clock=self.clock, starter=self.starter, told=self.told.append, jumped=self.jumps.append
+        )
+
+    def tick(self, script: str = "daily", **entry: object) -> None:
+        """Begin to tick for one script."""
+        self.ticker.replan({script: Entry(**({"schedules": (MINUTELY,)} | entry))})  # type: ignore[arg-type]
+        self.ticker.start()
+        self.clock.until_waiting()
+
+    def pass_time(self, by: timedelta, step: timedelta = MINUTE) -> None:
+        for _ in range(by // step):
+            self.clock.advance(step)
+            self.clock.until_waiting()
+
+    def jump(self, by: timedelta) -> None:
+        self.clock.jump(self.clock.now() + by)
+        self.clock.until_waiting()
+
+    def restart(self, **entry: object) -> None:
+        self.ticker.stop()
+        self.ticker = self._new()
+        self.tick(**entry)  # type: ignore[arg-type]
+
+    @property
+    def rows(self) -> list[str]:
+        """The slots as ``12:01 ran``, oldest first; with their cause if they have one."""
+        rows = sorted(self.slots.rows.values(), key=lambda row: row.slot_at)
+        return [f"{row.slot_at:%H:%M} {row.state} {row.cause}".strip() for row in rows]
+
+    @property
+    def states(self) -> Counter[str]:
+        return Counter(row.state.value for row in self.slots.rows.values())
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.ticker.stop()
+
+
+@contextmanager
+def broken(slots: MemorySlots) -> Iterator[None]:
+    slots.broken = True
+    yield
+    slots.broken = False
+
+
+def test_each_slot_runs_at_its_time_and_has_a_row(desk: Desk) -> None:
+    desk.tick()
+    desk.pass_time(2 * MINUTE)
+
+    assert desk.rows == ["12:01 ran", "12:02 ran"]
+    assert [run.slot_at for run in desk.starter.launched] == [
+        START.replace(minute=1, second=0),
+        START.replace(minute=2, second=0),
+    ]
+    assert {row.lateness for row in desk.slots.rows.values()} == {timedelta(seconds=30)}
+    assert desk.told == []
+
+
+class TestOverlap:
+    def test_skip_is_a_row_that_names_the_run(self, desk: Desk) -> None:
+        desk.starter.going["daily"] = "abc"
+        desk.tick()
+        desk.pass_time(MINUTE)
+
+        assert desk.rows == ["12:01 skipped overlap"]
+        assert desk.told[0].reason == "run abc is still going"
+
+    def test_parallel_does_not_ask(self, desk: Desk) -> None:
+        desk.starter.going["daily"] = "abc"
+        desk.tick(overlap=Overlap.PARALLEL)
+        desk.pass_time(MINUTE)
+
+        assert desk.rows == ["12:01 ran"]
+
+    def test_queue_has_as_many_wait_as_it_may(self, desk: Desk) -> None:
+        desk.starter.going["daily"] = "abc"
+        desk.tick(overlap=Overlap.QUEUE, overlap_limit=2)
+        desk.pass_time(4 * MINUTE)
+
+        assert desk.rows == ["12:01 ran overlap", "12:02 ran overlap", "12:03 skipped overlap", "12:04 skipped overlap"]
+        assert all(run.waits for run in desk.starter.launched)
+        assert desk.told[-1].reason.endswith("2 slots wait: as many as overlap-limit allows")
+
+    def test_replace_cancels_what_goes_on_and_waits_for_its_end(self, desk: Desk) -> None:
+        desk.starter.going["daily"] = "abc"
+        desk.tick(overlap=Overlap.REPLACE)
+        desk.pass_time(MINUTE)
+
+        assert desk.rows == ["12:01 ran overlap"]
+        assert desk.starter.replaced == ["daily"]
+        assert desk.starter.launched[0].waits
+
+
+def test_while_a_script_is_suspended_its_slots_are_skipped_and_say_why(desk: Desk) -> None:
+    for cause in (SlotCause.PAUSED, SlotCause.QUARANTINE, SlotCause.SAFE_MODE):
+        desk.tick(suspended=Suspension(cause, f"{cause} by alice"))
+        desk.pass_time(MINUTE)
+
+    assert desk.rows == ["12:01 skipped paused", "12:02 skipped quarantine", "12:03 skipped safe mode"]
+    assert desk.told[0].reason == "paused by alice"
+
+
+def test_a_script_that_takes_no_runs_skips_its_slot_and_says_why(desk: Desk) -> None:
+    desk.starter.refusal = NotRunnableError("it never loaded")
+    desk.tick()
+    desk.pass_time(MINUTE)
+
+    assert desk.rows == ["12:01 skipped error"]
+    assert desk.told[0].reason == "it never loaded"
+
+
+class TestAfterAnOutage:
+    def test_latest_runs_once_and_the_missed_slots_lead_to_that_run(self, desk: Desk) -> None:
+        desk.tick(schedules=(HOURLY,))
+        desk.ticker.stop()
+        desk.clock.advance(3 * HOUR + 10 * MINUTE)
+        desk.restart(schedules=(HOURLY,))
+
+        assert desk.rows == ["13:00 missed late", "14:00 missed late", "15:00 ran late"]
+        run = desk.starter.launched[0]
+        assert {row.run_id for row in desk.slots.rows.values()} == {run.id}
+
+    def test_a_crash_between_the_missed_rows_and_the_run_loses_no_pointer(self, desk: Desk) -> None:
+        desk.tick(schedules=(HOURLY,))
+        desk.ticker.stop()
+        for missed_at in (START.replace(hour=13, minute=0, second=0), START.replace(hour=14, minute=0, second=0)):
+            desk.slots.claim(SlotRecord("daily", HOURLY.id, missed_at, SlotState.MISSED, missed_at + 2 * HOUR))
+        desk.clock.advance(3 * HOUR + 10 * MINUTE)
+        desk.restart(schedules=(HOURLY,))
+
+        assert {row.run_id for row in desk.slots.rows.values()} == {desk.starter.launched[0].id}
+
+    def test_all_has_each_run_one_behind_the_other(self, desk: Desk) -> None:
+        entry = {"schedules": (HOURLY,), "catch_up": CatchUp(Missed.ALL)}
+        desk.tick(**entry)  # type: ignore[arg-type]
+        desk.ticker.stop()
+        desk.clock.advance(3 * HOUR + 10 * MINUTE)
+        desk.starter.going["daily"] = "abc"
+        desk.restart(**entry)
+
+        assert desk.rows == ["13:00 ran late", "14:00 ran late", "15:00 ran late"]
+        assert all(run.waits for run in desk.starter.launched)
+
+    def test_a_store_that_is_away_costs_no_slot(self, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+        desk.tick()
+        with broken(desk.slots):
+            desk.pass_time(3 * MINUTE)
+        desk.pass_time(MINUTE)
+
+        assert [row.split()[0] for row in desk.rows] == ["12:01", "12:02", "12:03", "12:04"]
+        assert "the disk is full" in caplog.text
+
+
+class TestTheClock:
+    @pytest.mark.parametrize("back", [timedelta(seconds=5), HOUR, DAY, 400 * DAY])
+    def test_set_back_no_slot_runs_twice(self, desk: Desk, back: timedelta) -> None:
+        desk.tick()
+        desk.pass_time(3 * MINUTE)
+        desk.jump(-back)
+        desk.pass_time(4 * MINUTE)
+
+        slots = [run.slot_at for run in desk.starter.launched]
+        assert len(set(slots)) == len(slots)
+
+    @pytest.mark.parametrize("by", [HOUR, DAY])
+    def test_ahead_and_back_again_the_slots_between_run_at_their_time(self, desk: Desk, by: timedelta) -> None:
+        desk.tick(schedules=(HOURLY,))
+        desk.jump(by)
+        assert desk.states["missed"] == by // HOUR - 1
+        ahead = len(desk.starter.launched)
+        desk.jump(-by)
+        desk.pass_time(by, step=HOUR)
+
+        assert desk.states == {"ran": by // HOUR}
+        assert len(desk.starter.launched) == by // HOUR
+        assert ahead == 1
+
+    def test_years_ahead_is_no_storm(self, desk: Desk) -> None:
+        desk.tick()
+        desk.jump(400 * DAY)
+
+        assert len(desk.starter.launched) == 1
+        assert desk.states["missed"] == 1_000
+
+    def test_a_jump_is_told_and_time_that_goes_by_is_not(self, desk: Desk) -> None:
+        desk.tick()
+        desk.clock.advance(DAY)
+        desk.clock.until_waiting()
+        desk.jump(timedelta(seconds=20))
+        assert desk.jumps == []
+
+        desk.jump(DAY)
+        desk.jump(-HOUR)
+        assert desk.jumps == [DAY, -HOUR]
+
+    @pytest.mark.parametrize("drift", [0.9995, 1.0005])
+    def test_a_clock_that_is_slewed_loses_and_doubles_no_slot(self, desk: Desk, drift: float) -> None:
+        desk.tick()
+        for _ in range(60):
+            desk.clock.advance(10 * drift)
+            desk.clock.jump(desk.clock.now() + timedelta(seconds=10 * (1 - drift)))
+            desk.clock.until_waiting()
+
+        assert len(desk.starter.launched) == 10
+        assert desk.states == {"ran": 10}
+
+
+def test_what_left_does_not_fire_and_what_comes_back_counts_from_then(desk: Desk) -> None:
+    desk.tick()
+    desk.pass_time(MINUTE)
+    desk.ticker.replan({})
+    desk.pass_time(5 * MINUTE)
+    desk.tick()
+    desk.pass_time(MINUTE)
+
+    assert desk.rows == ["12:01 ran", "12:07 ran"]
+
+
+def test_two_tickers_on_one_store_run_no_slot_twice(desk: Desk) -> None:
+    other = Ticker(slots=desk.slots, clock=desk.clock, starter=desk.starter)
+    other.replan({"daily": Entry((MINUTELY,))})
+    other.start()
+    desk.tick()
+    for _ in range(5):
+        desk.clock.advance(MINUTE)
+        desk.clock.until_waiting(2)
+    other.stop()
+
+    assert desk.states == {"ran": 5}
+    assert len(desk.starter.launched) == 5
