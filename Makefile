@@ -39,8 +39,12 @@ check: setup  ## format, lint, types, direction of imports
 chromium:  # the tests of the pages want a browser; without one they say so and are skipped
 	@sh tools/chromium.sh || echo "no Chromium here: the tests of the pages will be skipped" >&2
 
+.PHONY: postgresql
+postgresql: setup  # the tests of the store want one; without one they say so and are skipped
+	@sh tools/postgresql.sh || echo "no PostgreSQL here: its tests will be skipped" >&2
+
 .PHONY: test
-test: setup chromium check  ## all checks and all tests, the loader's on every Python that is here
+test: setup chromium postgresql check  ## all checks and all tests, the loader's on every Python that is here
 	$(MAKE) --no-print-directory matrix
 	$(BIN)/pytest -q $(AT_ONCE) --ignore tests/packages
 	$(BIN)/pytest -q tests/packages

@@ -89,7 +89,7 @@ from livegraft.store import (
     Store,
     VersionRecord,
 )
-from livegraft.store.sqlite import open_store
+from livegraft.store.opening import open_store
 from livegraft.syncer import Syncer
 from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
@@ -112,8 +112,9 @@ class Supervisor:
     """Keeps the scripts of a repository live in this process.
 
     ``repository`` is a local path, an https or an ssh address; ``data`` is a folder of ours for the
-    mirror, the history and the token (default ``livegraft-data``). ``provide`` are the host's live
-    objects, offered to scripts by name and type. ``poll_seconds`` is the pause between two looks at the
+    mirror, the history and the token (default ``livegraft-data``). ``store`` is the address of a PostgreSQL
+    database for the history, in place of a SQLite file there (default: LIVEGRAFT_STORE). ``provide`` are the host's
+    live objects, offered to scripts by name and type. ``poll_seconds`` is the pause between two looks at the
     repository (default 5; a local one is watched as well). ``import_seconds`` bounds the import of
     a version (default 10). With ``accept_rewritten`` a branch whose history was rewritten is
     followed without asking. ``git_token`` authenticates https fetches (default: LIVEGRAFT_GIT_TOKEN).
@@ -145,6 +146,7 @@ class Supervisor:
         *,
         branch: str = "main",
         data: str | Path = "livegraft-data",
+        store: str = "",
         provide: Mapping[str, object] | None = None,
         poll_seconds: float = 5.0,
         import_seconds: float = 10.0,
@@ -191,7 +193,7 @@ class Supervisor:
             token=git_token or os.environ.get("LIVEGRAFT_GIT_TOKEN"),
         )
         self.address, self.branch = self._mirror.address, self._mirror.branch
-        self.store: Store = open_store(self.data / "history.db")
+        self.store: Store = open_store(store or os.environ.get("LIVEGRAFT_STORE", ""), self.data)
         self._decisions = Decisions(store=self.store, clock=self.clock)
         self.shared = SharedSpace(
             ledger=self.store.shared, clock=self.clock, process=process.identity(), is_alive=process.is_alive

@@ -74,6 +74,14 @@ def serve(
     data: Annotated[Path, typer.Option(help="Folder for the mirror, the history and the token.")] = Path(
         "livegraft-data"
     ),
+    store: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="postgresql://USER@HOST/DATABASE for the history, in place of a SQLite file in the data folder. "
+            "A password is better given in LIVEGRAFT_STORE.",
+        ),
+    ] = "",
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8787",
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the repository.")] = 5.0,
     accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
@@ -133,6 +141,7 @@ def serve(
         repository,
         branch=branch,
         data=data,
+        store=store,
         listen_on=listen,
         poll=poll,
         accept_rewritten=accept_rewritten,

@@ -58,7 +58,8 @@ class Upsert:
         return self._in_words_of[dialect]
 
     def _written(self, insert: Callable[[Table], Any]) -> Any:
-        statement = insert(self._table)
+        # The count of rows that came to be is asked for: without this not every driver's is handed on.
+        statement = insert(self._table).execution_options(preserve_rowcount=True)
         if not self._changed:
             return statement.on_conflict_do_nothing(index_elements=self._keys or None)
         new = {name: statement.excluded[name] for name in self._changed}

@@ -51,6 +51,16 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else instant(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text, compared by its bytes in every database. A NUL, which PostgreSQL does not take, is kept as U+FFFD."""
+
+    impl = Text().with_variant(Text(collation="C"), "postgresql")
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "\ufffd") if value and "\0" in value else value
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value, kept as text; None stays NULL."""
 
@@ -69,28 +79,30 @@ metadata = MetaData()
 WAITING: Final = "state = 'queued' AND process = ''"
 """Of runs: those that no process has yet."""
 
+_EXPIRES: Final = text("expires_at IS NOT NULL")
+
 runs = Table(
     "runs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("script", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("revision", Text, nullable=False),
-    Column("trigger", Text, nullable=False),
-    Column("actor", Text, nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("script", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("revision", Words, nullable=False),
+    Column("trigger", Words, nullable=False),
+    Column("actor", Words, nullable=False),
     Column("arguments", Json, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("process", Text, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("process", Words, nullable=False),
     Column("queued_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
     Column("result", Json),
     Column("failure", Json),
     Column("output_bytes", BigInteger, nullable=False, default=0),
-    Column("origin", Text),
+    Column("origin", Words),
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("due_at", Instant),
-    Column("request", Text),
+    Column("request", Words),
     Column("slot_at", Instant),
     Index("runs_by_origin", "origin", "id"),
     Index("runs_by_request", "script", "request", unique=True),
@@ -102,7 +114,7 @@ runs = Table(
 output = Table(
     "output",
     metadata,
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("offset", BigInteger, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
@@ -110,14 +122,14 @@ output = Table(
 results = Table(
     "results",
     metadata,
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )
 
 output_marks = Table(
     "output_marks",
     metadata,
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
 
@@ -125,13 +137,13 @@ releases = Table(
     "releases",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("revision", Text, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("revision", Words, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("subject", Words, nullable=False),
     Column("committed_at", Instant, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Words, nullable=False),
     Column("unchanged", Integer, nullable=False),
-    Column("error", Text, nullable=False),
+    Column("error", Words, nullable=False),
     Index("releases_by_revision", "revision", "id"),
     Index("releases_by_state", "state"),
 )
@@ -140,7 +152,7 @@ release_steps = Table(
     "release_steps",
     metadata,
     Column("release_id", Integer, ForeignKey("releases.id", ondelete="CASCADE"), primary_key=True),
-    Column("step", Text, primary_key=True),
+    Column("step", Words, primary_key=True),
     Column("at", Instant, nullable=False),
 )
 
@@ -148,9 +160,9 @@ release_scripts = Table(
     "release_scripts",
     metadata,
     Column("release_id", Integer, ForeignKey("releases.id", ondelete="CASCADE"), primary_key=True),
-    Column("script", Text, primary_key=True),
-    Column("outcome", Text, nullable=False),
-    Column("key", Text, nullable=False),
+    Column("script", Words, primary_key=True),
+    Column("outcome", Words, nullable=False),
+    Column("key", Words, nullable=False),
     Column("failure", Json),
 )
 
@@ -158,11 +170,11 @@ versions = Table(
     "versions",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("script", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("revision", Text, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("script", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("revision", Words, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("subject", Words, nullable=False),
     Column("loaded_at", Instant, nullable=False),
     Index("versions_once", "script", "key", unique=True),
     Index("versions_by_time", "script", "loaded_at"),
@@ -171,8 +183,8 @@ versions = Table(
 schedules = Table(
     "schedules",
     metadata,
-    Column("script", Text, primary_key=True),
-    Column("schedule", Text, primary_key=True),
+    Column("script", Words, primary_key=True),
+    Column("schedule", Words, primary_key=True),
     Column("since_at", Instant, nullable=False),
     Column("trimmed_to", Instant),
 )
@@ -180,14 +192,14 @@ schedules = Table(
 slots = Table(
     "slots",
     metadata,
-    Column("script", Text, primary_key=True),
-    Column("schedule", Text, primary_key=True),
+    Column("script", Words, primary_key=True),
+    Column("schedule", Words, primary_key=True),
     Column("slot_at", Instant, primary_key=True),
-    Column("state", Text, nullable=False),
+    Column("state", Words, nullable=False),
     Column("decided_at", Instant, nullable=False),
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="SET NULL")),
-    Column("reason", Text, nullable=False),
-    Column("cause", Text, nullable=False, server_default=""),
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("reason", Words, nullable=False),
+    Column("cause", Words, nullable=False, server_default=""),
     Index("slots_by_script", "script", "slot_at"),
     Index("slots_by_time", "slot_at"),
     Index("slots_by_run", "run_id"),
@@ -196,13 +208,13 @@ slots = Table(
 restraints = Table(
     "restraints",
     metadata,
-    Column("kind", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("actor", Text, nullable=False),
+    Column("kind", Words, primary_key=True),
+    Column("subject", Words, primary_key=True),
+    Column("actor", Words, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("revision", Text, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("revision", Words, nullable=False),
 )
 
 audit = Table(
@@ -210,9 +222,9 @@ audit = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("action", Words, nullable=False),
+    Column("subject", Words, nullable=False),
     Column("detail", Json, nullable=False),
     Index("audit_by_action", "action", "id"),
 )
@@ -220,22 +232,22 @@ audit = Table(
 shared_names = Table(
     "shared_names",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("key_count", Integer, nullable=False),
     Column("byte_count", BigInteger, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    Column("lock_holder", Text),
+    Column("lock_holder", Words),
     Column("lock_until", Instant),
 )
 
 shared = Table(
     "shared",
     metadata,
-    Column("name", Text, ForeignKey("shared_names.name", ondelete="CASCADE"), primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", Words, ForeignKey("shared_names.name", ondelete="CASCADE"), primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column("value", Words, nullable=False),
     Column("byte_count", Integer, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("expires_at", Instant),
-    Index("shared_by_expiry", "name", "expires_at", sqlite_where=text("expires_at IS NOT NULL")),
+    Index("shared_by_expiry", "name", "expires_at", sqlite_where=_EXPIRES, postgresql_where=_EXPIRES),
 )

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,15 +27,15 @@ from livegraft.store import (
     Store,
     VersionRecord,
 )
-from tests.support.history import a_history
+from tests.support.places import Place
 
 NOW = datetime(2026, 3, 1, 7, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = a_history(tmp_path / "history.db")
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    store = place.open()
     yield store
     store.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from livegraft.store.migrations.words import WORDS
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -16,53 +18,53 @@ def upgrade() -> None:
         "audit",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("action", WORDS, nullable=False),
+        sa.Column("subject", WORDS, nullable=False),
+        sa.Column("detail", WORDS, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "releases",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("revision", WORDS, nullable=False),
+        sa.Column("author", WORDS, nullable=False),
+        sa.Column("subject", WORDS, nullable=False),
         sa.Column("committed_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", WORDS, nullable=False),
         sa.Column("unchanged", sa.Integer(), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("error", WORDS, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("releases_by_revision", "releases", ["revision", "id"], unique=False)
     op.create_index("releases_by_state", "releases", ["state"], unique=False)
     op.create_table(
         "restraints",
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("kind", WORDS, nullable=False),
+        sa.Column("subject", WORDS, nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("reason", WORDS, nullable=False),
+        sa.Column("key", WORDS, nullable=False),
+        sa.Column("revision", WORDS, nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject"),
     )
     op.create_table(
         "runs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("script", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("trigger", sa.Text(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("arguments", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("id", WORDS, nullable=False),
+        sa.Column("script", WORDS, nullable=False),
+        sa.Column("key", WORDS, nullable=False),
+        sa.Column("revision", WORDS, nullable=False),
+        sa.Column("trigger", WORDS, nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("arguments", WORDS, nullable=False),
+        sa.Column("state", WORDS, nullable=False),
+        sa.Column("process", WORDS, nullable=False),
         sa.Column("queued_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("result", sa.Text(), nullable=True),
-        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("result", WORDS, nullable=True),
+        sa.Column("failure", WORDS, nullable=True),
         sa.Column("output_bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -70,19 +72,19 @@ def upgrade() -> None:
     op.create_index("runs_by_state", "runs", ["state", "id"], unique=False)
     op.create_table(
         "schedules",
-        sa.Column("script", sa.Text(), nullable=False),
-        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("script", WORDS, nullable=False),
+        sa.Column("schedule", WORDS, nullable=False),
         sa.Column("since_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("script", "schedule"),
     )
     op.create_table(
         "versions",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("script", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("script", WORDS, nullable=False),
+        sa.Column("key", WORDS, nullable=False),
+        sa.Column("revision", WORDS, nullable=False),
+        sa.Column("author", WORDS, nullable=False),
+        sa.Column("subject", WORDS, nullable=False),
         sa.Column("loaded_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
@@ -90,7 +92,7 @@ def upgrade() -> None:
     op.create_index("versions_once", "versions", ["script", "key"], unique=True)
     op.create_table(
         "output",
-        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("run_id", WORDS, nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="CASCADE"),
@@ -99,30 +101,30 @@ def upgrade() -> None:
     op.create_table(
         "release_scripts",
         sa.Column("release_id", sa.Integer(), nullable=False),
-        sa.Column("script", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("script", WORDS, nullable=False),
+        sa.Column("outcome", WORDS, nullable=False),
+        sa.Column("key", WORDS, nullable=False),
+        sa.Column("failure", WORDS, nullable=True),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("release_id", "script"),
     )
     op.create_table(
         "release_steps",
         sa.Column("release_id", sa.Integer(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("step", WORDS, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("release_id", "step"),
     )
     op.create_table(
         "slots",
-        sa.Column("script", sa.Text(), nullable=False),
-        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("script", WORDS, nullable=False),
+        sa.Column("schedule", WORDS, nullable=False),
         sa.Column("slot_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", WORDS, nullable=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("run_id", WORDS, nullable=True),
+        sa.Column("reason", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("script", "schedule", "slot_at"),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from livegraft.store.migrations.words import WORDS
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -14,6 +16,6 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "results",
-        sa.Column("run_id", sa.Text(), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("run_id", WORDS, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from livegraft.store.migrations.words import WORDS
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -18,4 +20,4 @@ def upgrade() -> None:
     op.create_index(
         "runs_waiting", "runs", ["due_at"], sqlite_where=sa.text(WAITING), postgresql_where=sa.text(WAITING)
     )
-    op.add_column("slots", sa.Column("cause", sa.Text(), nullable=False, server_default=""))
+    op.add_column("slots", sa.Column("cause", WORDS, nullable=False, server_default=""))
