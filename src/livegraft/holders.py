@@ -12,6 +12,7 @@ cannot be resized while somebody else refers to it. Tuples are therefore left ou
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import itertools
 import sys
@@ -25,7 +26,7 @@ from typing import Any, Final
 from livegraft.frames import frames_of_other_threads, stack, undisturbed
 from livegraft.live import PREFIX
 from livegraft.region import Root
-from livegraft.suspended import SUSPENDED, frame_of, suspended_functions
+from livegraft.suspended import SUSPENDED, frame_of, suspended_functions, tasks
 
 SMALL_HEAP_BLOCKS: int = 600_000
 """Allocated blocks up to which the whole heap is read: about 15 ms at most."""
@@ -39,6 +40,7 @@ _MOST: Final = 10
 
 _CHUNK: Final = 100
 _GIANT: Final = 20_000
+_CONTEXT_NODE: Final = "hamt_bitmap_node"
 _ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell", "set", "deque"})
 
 
@@ -81,9 +83,12 @@ def find_holders(
             path = [*path, holds]
         path += ways.get(id(holds), ())
         names.append(f"{_told(path)} -> {_describe(path[-1])}")
-    for each in others:
-        if id(each) not in named and _kind(each) not in _ANONYMOUS:
-            names.append(f"{_kind(each)} -> {_pinned(_pointed(each, targets), ways)}")
+    unnamed = [each for each in others if id(each) not in named]
+    variables = _context_variables(unnamed, {id(others), id(unnamed), *skipped})
+    for each in unnamed:
+        pointed = _pointed(each, targets)
+        if id(each) in variables or _kind(each, pointed) not in _ANONYMOUS:
+            names.append(f"{_kind(each, pointed)}{variables.get(id(each), '')} -> {_pinned(pointed, ways)}")
     open_names = [] if suspended else suspended_functions(functions)
     names += [f"suspended {name}, held where Python does not show it" for name in open_names]
     if not names:
@@ -111,6 +116,24 @@ def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
         del found
 
 
+def _context_variables(items: list[Any], skipped: Collection[int]) -> dict[int, str]:
+    """Which of these, by id, are the value of a context variable, and of which; on a small heap.
+
+    The context of a thread is a root of its own: no module leads to it.
+    """
+    nodes = [each for each in _referrers(items, skipped) if type(each).__name__ == _CONTEXT_NODE] if items else []
+    return {id(item): f" in {variable}" for node in nodes for item in items if (variable := _variable_of(node, item))}
+
+
+def _variable_of(node: object, value: object) -> str:
+    """The context variable that has this value, by a node of the tables in which contexts keep theirs."""
+    referents = gc.get_referents(node)
+    for item, key in itertools.pairwise(referents):  # from the last to the first: a key comes after its value
+        if item is value and type(key) is contextvars.ContextVar:
+            return f"context variable {key.name}"
+    return ""
+
+
 def _is_ours(holder: object) -> bool:
     """Whether it is the frame of one of the functions that are looking."""
     # By type: asking a proxy for its class would run code of the host.
@@ -121,6 +144,8 @@ def _is_ours(holder: object) -> bool:
 def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[Any]]:
     """Ways from a module of the host to one of the targets: its globals, one of their values, ..., the target.
 
+    They may begin with a task as well: its loop knows it by a weak reference only while it waits.
+
     Modules themselves are not asked what they refer to. One written in C may tell of dead objects that it keeps for
     reuse (``_asyncio`` on 3.12 does); to touch such an object frees it a second time.
 
@@ -129,7 +154,7 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
     """
     wanted = {id(item): item for item in targets}
     seen = {id(sys.modules), id(wanted), id(targets), *skipped, *wanted}
-    levels: list[list[Any]] = [list(_host_modules())]
+    levels: list[list[Any]] = [[*_host_modules(), *tasks()]]
     for globals_of_one in levels[0]:
         wanted.pop(id(globals_of_one), None)  # the way begins there
     origins: list[list[int]] = [[]]
@@ -214,13 +239,17 @@ def _told(path: Sequence[Any]) -> str:
     """``list REGISTRY in module app``: the holder, what it is in, and the module's name for that."""
     names, rest = path[0], path[1:-1]
     if type(names) is not dict or type(names.get("__name__")) is not str:
-        return " in ".join(_kind(each) for each in reversed(path[:-1]))
+        return " in ".join(_kinds(path))
     first = rest[0] if rest else path[-1]
     name = next((str(name) for name, value in list(names.items()) if value is first), "a value")
     if not rest:
         return f"name {name} in module {names['__name__']}"
-    kinds = [_kind(each) for each in reversed(rest)]
-    return f"{' in '.join(kinds)} {name} in module {names['__name__']}"
+    return f"{' in '.join(_kinds(path[1:]))} {name} in module {names['__name__']}"
+
+
+def _kinds(path: Sequence[Any]) -> list[str]:
+    """What each object of a way is, but for the last; innermost first."""
+    return [_kind(holder, item) for holder, item in itertools.pairwise(path)][::-1]
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> object:
@@ -234,8 +263,11 @@ def _pinned(item: object, ways: Mapping[int, Sequence[Any]]) -> str:
     return _describe(way[-1] if way else item)
 
 
-def _kind(holder: object) -> str:
+def _kind(holder: object, item: object = None) -> str:
+    """What a holder is, as that of an item."""
     kind = type(holder)
+    if kind.__name__ == _CONTEXT_NODE and (variable := _variable_of(holder, item)):
+        return variable
     if kind in SUSPENDED:
         frame = frame_of(holder)
         line = f" at line {frame.f_lineno}" if frame is not None else ""

@@ -53,7 +53,7 @@ def remember() -> None:
             _host[name] = found
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        if not _is_of_a_version(handler):
+        if not _is_of_a_version(handler) and not _is_of_a_loop(handler):
             _host_signals[number] = handler
 
 
@@ -94,6 +94,11 @@ def _do_works(_: int | None) -> int:
 
 _DO_WORKS: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_do_works)
 """It lives as long as the process: C may call it at any time."""
+
+
+def _is_of_a_loop(handler: Any) -> bool:
+    """Whether it stands for a function given to ``loop.add_signal_handler``, which may be a version's."""
+    return getattr(handler, "__module__", None) == "asyncio.unix_events"
 
 
 def _is_of_a_version(item: Any) -> bool:

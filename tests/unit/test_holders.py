@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from contextvars import ContextVar
 
+import pytest
+
+from livegraft import holders
 from livegraft.holders import find_holders
 from livegraft.region import Root
 
@@ -38,6 +43,25 @@ def test_a_list_of_a_module_is_named_with_the_way_to_what_it_holds() -> None:
 
     assert f"list in dict in list REGISTRY in module {__name__} -> object object" in found.names
     assert not found.suspended
+
+
+def test_a_task_that_waits_is_named_for_its_context_on_a_large_heap_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 0)
+    variable: ContextVar[object] = ContextVar("order")
+    root = Root(object(), 1, ())
+
+    async def waits() -> None:
+        variable.set([root.item])
+        await asyncio.get_running_loop().create_future()
+
+    async def look() -> tuple[str, ...]:
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        found = find_holders([root], ())
+        task.cancel()
+        return found.names
+
+    assert "list in context variable order in hamt in Context in Task -> object object" in asyncio.run(look())
 
 
 def test_looking_touches_no_dead_objects_that_a_module_in_c_keeps_for_reuse() -> None:

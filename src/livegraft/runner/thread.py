@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import itertools
+import sys
 import threading
 from collections import deque
 from typing import Final
@@ -96,12 +97,14 @@ class ThreadRunner:
 def _execute(job: Job) -> None:
     current_run.set(job.run)
     before = guard.enter(job.run)
+    asyncgen_hooks = sys.get_asyncgen_hooks()
     outcome: Outcome | None = None
     try:
         with job.window:
             outcome = _call(job)
     except RunCancelledError:
         pass  # it struck after the code had ended; see livegraft.runner.interrupt
+    sys.set_asyncgen_hooks(*asyncgen_hooks)  # they are this thread's, which takes other jobs
     for line in guard.leave(before):
         job.run.output.write(line, "warning")
     job.end(outcome or INTERRUPTED)

@@ -38,6 +38,8 @@ UNDOERS: Final[tuple[Undoer, ...]] = (
     caches.pointer_types,
     threads.timers,
     threads.loop_timers,
+    threads.loop_files,
+    threads.loop_signals,
 )
 """Run in this order."""
 

@@ -118,12 +118,17 @@ def monitoring(leaving: Leaving) -> None:
             leaving.tell(callback, f"sys.monitoring: {described(callback)} of tool {name!r} removed")
 
 
-_FOR_EVER: Final = re.compile(r"\b(addaudithook|register_at_fork)\s*\(")
+_STAYS: Final = {
+    "addaudithook": "what it registers stays until the process ends",
+    "register_at_fork": "what it registers stays until the process ends",
+    "set_asyncgen_hooks": "what it sets stays in its thread until that sets others or ends",
+}
+_CALL: Final = re.compile(rf"\b({'|'.join(_STAYS)})\s*\(")
 
 
 def irremovable(leaving: Leaving) -> None:
-    """``sys.addaudithook``, ``os.register_at_fork``: they cannot be taken back, so the line that calls one is named."""
+    """What cannot be taken back, or not from another thread: so the line that calls it is named."""
     for name, text in leaving.sources.items():
         for number, line in enumerate(text.splitlines(), start=1):
-            for call in _FOR_EVER.findall(line):
-                leaving.find(name, f"line {number} calls {call}: what it registers stays until the process ends")
+            for call in _CALL.findall(line):
+                leaving.find(name, f"line {number} calls {call}: {_STAYS[call]}")

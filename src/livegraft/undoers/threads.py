@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from typing import Any
 
+from livegraft import hooks
 from livegraft.suspended import tasks
 from livegraft.undo import Leaving, described
 
@@ -21,10 +23,62 @@ def timers(leaving: Leaving) -> None:
 
 
 def loop_timers(leaving: Leaving) -> None:
-    """``loop.call_later`` and ``call_at``, on all loops that have a task."""
-    for loop in {id(loop): loop for task in tasks() if (loop := task.get_loop()) is not None}.values():
+    """``loop.call_later`` and ``call_at``."""
+    for loop in _loops():
         for handle in list(getattr(loop, "_scheduled", ())):
             callback = getattr(handle, "_callback", None)
             if type(handle) is asyncio.TimerHandle and leaving.owns(callback):
                 leaving.tell(callback, f"loop.call_later: {described(callback)} cancelled")
                 loop.call_soon_threadsafe(handle.cancel)
+
+
+def loop_files(leaving: Leaving) -> None:
+    """``loop.add_reader`` and ``add_writer``; the file itself stays open."""
+    for loop in _loops():
+        for fd, key in _watched(loop).items():
+            for name, handle in _handles(key).items():
+                callback = getattr(handle, "_callback", None)
+                if leaving.owns(callback):
+                    leaving.tell(callback, f"loop.add_{name}: {described(callback)} removed from descriptor {fd}")
+                    loop.call_soon_threadsafe(_stop_watching, loop, fd, name, id(handle))
+
+
+def loop_signals(leaving: Leaving) -> None:
+    """``loop.add_signal_handler``: the signal is as it was before the loop took it."""
+    for loop in _loops():
+        for number, handle in dict(getattr(loop, "_signal_handlers", {})).items():
+            callback = getattr(handle, "_callback", None)
+            if leaving.owns(callback):
+                name = signal.Signals(number).name
+                leaving.tell(callback, f"loop.add_signal_handler: {described(callback)} taken off {name}")
+                loop.call_soon_threadsafe(_give_signal_back, loop, number, id(handle))
+
+
+def _loops() -> list[Any]:
+    """The open event loops that have a task."""
+    loops = {id(loop): loop for task in tasks() if (loop := task.get_loop()) is not None}
+    return [loop for loop in loops.values() if not loop.is_closed()]
+
+
+def _watched(loop: Any) -> dict[int, Any]:
+    """Descriptor -> key of a selector; copied in one step, because the loop's thread changes it."""
+    return dict(getattr(getattr(loop, "_selector", None), "_fd_to_key", {}))
+
+
+def _handles(key: Any) -> dict[str, Any]:
+    data = getattr(key, "data", None)
+    return dict(zip(("reader", "writer"), data, strict=False)) if type(data) is tuple else {}
+
+
+# These are called by the loop, later: they name handles by id, so that nothing of the version waits in its queue.
+
+
+def _stop_watching(loop: Any, fd: int, name: str, handle_id: int) -> None:
+    if id(_handles(_watched(loop).get(fd)).get(name)) == handle_id:
+        getattr(loop, f"remove_{name}")(fd)
+
+
+def _give_signal_back(loop: Any, number: int, handle_id: int) -> None:
+    if id(loop._signal_handlers.get(number)) == handle_id:
+        loop.remove_signal_handler(number)
+        hooks.restore_signal(number, signal.getsignal(number))

@@ -6,11 +6,13 @@ process's life runs in a process of its own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import gc
 import logging
 import signal
+import socket
 import sys
 import textwrap
 import threading
@@ -18,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, singledispatch
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -268,6 +270,9 @@ UNDONE = [
         "threading.Timer: f cancelled",
         top="import threading",
     ),
+    Row("loop.call_later", "app.on_loop('call_later', 600, f)", "loop.call_later: f cancelled"),
+    Row("loop.add_reader", "app.on_loop('add_reader', app.ends[0], f)", "loop.add_reader: f removed from descriptor"),
+    Row("loop.add_writer", "app.on_loop('add_writer', app.ends[0], f)", "loop.add_writer: f removed from descriptor"),
     Row("sys.excepthook", "sys.excepthook = f", "sys.excepthook: f taken off", top="import sys"),
     Row(
         "threading.excepthook", "threading.excepthook = f", "threading.excepthook: f taken off", top="import threading"
@@ -341,7 +346,18 @@ HELD = [
         top="async def waits(future): await future",
     ),
     Row("a thread local of the host", "app.local.x = C()", "class C"),
-    Row("a context variable of the host", "app.variable.set(C())", "class C"),
+    Row("a context variable of the host", "app.variable.set(C())", "C in context variable variable -> class C"),
+    Row(
+        "a context variable of a host's task",
+        "app.submit(app.calls(lambda: app.variable.set(C())))",
+        "C in context variable variable",
+    ),
+    Row(
+        "hooks of asynchronous generators",
+        "sys.set_asyncgen_hooks(f)",
+        "calls set_asyncgen_hooks: what it sets stays in its thread",
+        top="import sys",
+    ),
     Row(
         "an exception",
         "try: raise KeyError(1)\nexcept KeyError as e: app.registry.append(e)",
@@ -388,8 +404,6 @@ class Loop:
     """An event loop of the host on a thread of its own."""
 
     def __init__(self) -> None:
-        import asyncio
-
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -400,9 +414,23 @@ class Loop:
         return self.loop.create_future()
 
     def submit(self, coroutine: Any) -> None:
-        import asyncio
-
         asyncio.run_coroutine_threadsafe(self._start(coroutine), self.loop).result()
+
+    def on_loop(self, method: str, *arguments: Any) -> None:
+        """Call a method of the loop on its thread, and wait until that is done."""
+
+        async def call() -> None:
+            getattr(self.loop, method)(*arguments)
+
+        self.submit(self._stay())
+        asyncio.run_coroutine_threadsafe(call(), self.loop).result()
+
+    async def calls(self, function: Callable[[], object]) -> None:
+        function()
+        await self.future
+
+    async def _stay(self) -> None:
+        await self.future
 
     async def _start(self, coroutine: Any) -> None:
         task = self.loop.create_task(coroutine, name="waiter")
@@ -459,7 +487,7 @@ def an_app() -> Iterator[ModuleType]:
     def fail() -> None:
         raise ValueError("the host's own")
 
-    loop = Loop()
+    loop, ends = Loop(), socket.socketpair()
     for kind in (Thing, Base, Abstract, Plugin):
         kind.__module__, kind.__qualname__ = "app", kind.__name__
     pool = ThreadPoolExecutor(1)
@@ -485,6 +513,9 @@ def an_app() -> Iterator[ModuleType]:
         "variable": contextvars.ContextVar("variable"),
         "future": loop.future,
         "submit": loop.submit,
+        "on_loop": loop.on_loop,
+        "calls": loop.calls,
+        "ends": ends,
         "loop": loop,
         "kept": None,
     }
@@ -496,6 +527,8 @@ def an_app() -> Iterator[ModuleType]:
             pool.shutdown()
             loop.release()
             loop.close()
+            for end in ends:
+                end.close()
 
 
 def release(app: Any) -> None:
@@ -512,6 +545,7 @@ def release(app: Any) -> None:
     app.gate.set()
     app.loop.release()
     vars(app.local).clear()
+    sys.set_asyncgen_hooks(None, None)
     app.variable.set(None)
     sys.modules.pop("leaky_alias", None)
 
@@ -584,6 +618,39 @@ def test_what_a_version_registered_is_taken_back_and_told(lean: Host, row: Row) 
         logging.getLogRecordFactory(),
         ascii,
     )
+
+
+def test_hooks_of_asynchronous_generators_that_a_run_sets_leave_its_thread_with_it(lean: Host) -> None:
+    script = BASE.replace("def run():", "def run():\n    import sys; sys.set_asyncgen_hooks(f, f)")
+    lean.take({"s.py": script, "reads.py": "import sys\ndef run(): return str(sys.get_asyncgen_hooks())"})
+    key = lean.key("s")
+    assert lean.supervisor.run("s").wait(20).state == "succeeded"
+
+    assert "None, finalizer=None" in str(lean.supervisor.run("reads").wait(20).result)
+    lean.take({"s.py": "def run(): ..."})
+    look_until(lean, key, is_unloaded)
+
+
+def test_a_signal_handler_of_a_loop_is_taken_off_and_the_hosts_own_comes_back(lean: Host) -> None:
+    def own(number: int, frame: object) -> None: ...
+
+    before = signal.signal(signal.SIGUSR2, own)
+    loop = asyncio.new_event_loop()
+    waits = loop.create_task(asyncio.sleep(600))
+    row = Row("", "app.loop.add_signal_handler(signal.SIGUSR2, f)", top="import signal")
+    try:
+        key = play(lean, row, SimpleNamespace(loop=loop))
+        lean.supervisor._drainer.look()
+        loop.run_until_complete(asyncio.sleep(0))
+
+        status = look_until(lean, key, is_unloaded)
+        assert status.undone == ("loop.add_signal_handler: f taken off SIGUSR2",)
+        assert signal.getsignal(signal.SIGUSR2) is own
+    finally:
+        waits.cancel()
+        loop.run_until_complete(asyncio.gather(waits, return_exceptions=True))
+        loop.close()
+        signal.signal(signal.SIGUSR2, before)
 
 
 @pytest.mark.parametrize("row", HELD, ids=lambda row: row.name)
