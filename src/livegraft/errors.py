@@ -188,6 +188,14 @@ class MirrorError(LivegraftError):
 
 
 class StoreError(LivegraftError):
-    """The history could not be read or written."""
+    """The history could not be read or written.
+
+    ``passes`` tells that the same may do later: the server is away, the disk is full. It does not when the database
+    refuses what is to be written.
+    """
 
     code = "store"
+
+    def __init__(self, message: str, *, passes: bool = True) -> None:
+        self.passes = passes
+        super().__init__(message)

@@ -35,7 +35,7 @@ GATHER_SECONDS: Final = 0.001
 """How long the first entry waits for others: a short run is then written once and not twice."""
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
-"""Seconds before each further try when the store fails."""
+"""Seconds before each further try when the store fails. As long as it is away it is tried at the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,18 @@ class Recorder:
         self._outputs: dict[str, RunOutput] = {}
         self._gathered: list[tuple[str, int, bytes]] = []
         self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._has_given_up = False
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="livegraft-recorder", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was handed in, then end. Idempotent."""
+        """Write what was handed in, then end. Idempotent. A store that is away is not waited for any more."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._stopping.set()
             self._entries.put(None)
             thread.join()
 
@@ -135,8 +138,16 @@ class Recorder:
 
     def _flush(self) -> None:
         """Write what the heads grew by, and have the rest where a killed process leaves it."""
+        self._keep_outputs()
+        # Not tried again: what could not be written is part of what is written next.
+        with contextlib.suppress(StoreError):
+            self._write_outputs()
+
+    def _keep_outputs(self) -> None:
         for output in self._outputs.values():
             output.keep()
+
+    def _write_outputs(self) -> None:
         wanting = dict(self._outputs)
         while wanting:
             taken: dict[str, list[tuple[int, bytes]]] = {}
@@ -148,18 +159,35 @@ class Recorder:
                 self._outputs[run].mark_saved(chunks)
 
     def _try(self, write: Callable[[], None], what: str) -> None:
-        """Write, and again after a pause when the store fails; what cannot be written at all is told in the log."""
-        for pause in (*_PAUSES, None):
+        """Write; again and again as long as the store is away. What is not written at all is told in the log."""
+        pauses, said = iter(_PAUSES), False
+        while True:
             try:
                 write()
             except StoreError as error:
-                if pause is None:
+                pause = None if self._has_given_up else next(pauses, None)
+                if pause is None and (self._stopping.is_set() or not error.passes):
+                    self._has_given_up = self._stopping.is_set()  # the rest is tried once
                     logger.error("the %s was not written: %s", what, error)
-                else:
-                    time.sleep(pause)
+                    return
+                if pause is None and not said:
+                    said = True
+                    logger.warning("the %s waits to be written until the history is back: %s", what, error)
+                self._wait(pause or _PAUSES[-1])
             except Exception:
                 # All runs hang on this thread: it outlives every fault.
                 logger.exception("the %s was not written", what)
                 return
             else:
+                if said:
+                    logger.info("the history is back: the %s is written", what)
                 return
+
+    def _wait(self, seconds: float) -> None:
+        """Let time go by; what open runs print meanwhile is kept where a killed process leaves it."""
+        if seconds < FLUSH_SECONDS or self._stopping.is_set():
+            time.sleep(seconds)
+            return
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stopping.wait(FLUSH_SECONDS):
+            self._keep_outputs()

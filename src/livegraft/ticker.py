@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS: Final = 10.0
 """The wall clock is looked at this often at least: no timer tells when it was set, or the machine slept."""
 
-RETRY_SECONDS: Final = (0.1, 30.0)
+RETRY_SECONDS: Final = (0.1, 5.0)
 """The first and the longest pause after a failure; each one is twice as long as the one before."""
 
 NOTED_JUMP: Final = timedelta(minutes=1)

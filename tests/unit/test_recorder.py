@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from livegraft import recorder
 from livegraft.errors import StoreError
 from livegraft.recorder import Recorder
 from livegraft.run import RunRecord, RunResult, RunState, Trigger, new_run_id
@@ -53,9 +54,9 @@ def a_run(store: SqlStore) -> RunRecord:
 
 def record(runs: Runs, run: RunRecord, *, text: str = "") -> RunRecord:
     """Tell a recorder that a run started, printed and ended; how it ended."""
-    recorder, output, told = Recorder(runs), RunOutput(), threading.Event()
-    recorder.start()
-    recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+    writer, output, told = Recorder(runs), RunOutput(), threading.Event()
+    writer.start()
+    writer.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
     output.write(text)
     output.close()
     ended = replace(
@@ -66,8 +67,8 @@ def record(runs: Runs, run: RunRecord, *, text: str = "") -> RunRecord:
         result=RunResult("json", 3),
         output_bytes=output.end,
     )
-    recorder.ended(ended, output, told.set)
-    recorder.stop()
+    writer.ended(ended, output, told.set)
+    writer.stop()
     assert told.is_set()
     return ended
 
@@ -98,6 +99,36 @@ def test_tries_again_when_the_store_fails(store: SqlStore) -> None:
     ended = record(Unreliable(store.runs, StoreError("database is locked")), run)
 
     assert store.runs.get(run.id) == ended
+
+
+def test_tries_as_long_as_the_store_is_away(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recorder, "_PAUSES", (0.0, 0.001))
+    runs = Unreliable(store.runs, *[StoreError("the server is away")] * 20)
+    run, told = a_run(store), threading.Event()
+    ended = replace(run, state=RunState.SUCCEEDED, ended_at=NOW)
+    writer = Recorder(runs)
+    writer.start()
+    writer.ended(ended, RunOutput(), told.set)
+
+    assert told.wait(20)
+    writer.stop()
+    assert store.runs.get(run.id) == ended
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+
+
+def test_gives_up_what_the_store_refuses_and_what_it_does_not_take_at_the_stop(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recorder, "_PAUSES", (0.0, 0.001))
+    refused, away = a_run(store), a_run(store)
+
+    record(Unreliable(store.runs, *[StoreError("no such column", passes=False)] * 9), refused)
+    record(Unreliable(store.runs, *[StoreError("the server is away")] * 900), away)
+
+    assert [each.levelname for each in caplog.records] == ["ERROR", "ERROR"]
+    assert {run.id for run in store.runs.open()} == {refused.id, away.id}
 
 
 def test_goes_on_after_what_cannot_be_written(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, Select, Table
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 BUSY_SECONDS: Final = 30.0
 """How long a write waits for others that are writing."""
@@ -38,6 +39,11 @@ class Database(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+def passes(error: Exception) -> bool:
+    """Whether what failed may do later: it was not refused for what it says."""
+    return not isinstance(error, (DataError, IntegrityError, ProgrammingError))
 
 
 class Upsert:

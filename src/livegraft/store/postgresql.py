@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, create_engine, func, selec
 from sqlalchemy.exc import SQLAlchemyError
 
 from livegraft.errors import ConfigurationError, StoreError
-from livegraft.store.database import BUSY_SECONDS
+from livegraft.store.database import BUSY_SECONDS, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
 
@@ -175,7 +175,7 @@ class PostgresqlDatabase:
         try:
             yield
         except (SQLAlchemyError, self._psycopg.Error) as error:
-            raise StoreError(_explain(self.name, error)) from error
+            raise StoreError(_explain(self.name, error), passes=passes(error)) from error
 
 
 def _driver() -> Any:
@@ -216,7 +216,7 @@ def _explain(name: str, error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlstate", None) or ""
     said = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
-    said = " ".join(line.strip() for line in said.splitlines() if line.strip())
+    said = said.strip().partition("\n")[0]  # what follows advises whoever set the server up
     advice = _ADVICE.get(code) or next((advice for part, advice in _ADVICE.items() if part in said), None)
     return f"the history {name} cannot be used: {said}; {advice or 'see the log of the server for the cause'}"
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from livegraft.errors import StoreError
-from livegraft.store.database import BUSY_SECONDS
+from livegraft.store.database import BUSY_SECONDS, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
 
@@ -105,7 +105,7 @@ class SqliteDatabase:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreError(self._explain(error)) from error
+            raise StoreError(self._explain(error), passes=passes(error)) from error
 
     def _explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error)
