@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from livegraft.run import RunFailure
 from livegraft.schedule import ClockChange
@@ -47,6 +48,12 @@ class Forecast:
     timezone: str
     upcoming: tuple[datetime, ...]
     clock_changes: tuple[ClockChange, ...]
+
+    @property
+    def upcoming_local(self) -> Sequence[tuple[datetime, str]]:
+        """Each with what the clock of its zone reads then: ``Sun 2026-03-29 03:00:00 +0200``."""
+        zone = ZoneInfo(self.timezone)
+        return [(at, f"{at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %z}") for at in self.upcoming]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ from livegraft.store import (
     SharedName,
     SharedValue,
     SlotCause,
+    SlotPlace,
     SlotRecord,
     SlotState,
     Store,
@@ -597,7 +598,7 @@ class Supervisor:
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
-        before: datetime | None = None,
+        before: SlotPlace | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
         """Due times and what became of them, newest first."""

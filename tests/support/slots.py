@@ -10,7 +10,7 @@ from datetime import datetime
 
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
-from livegraft.store import SlotRecord, SlotState
+from livegraft.store import SlotPlace, SlotRecord, SlotState
 
 
 class MemorySlots:
@@ -70,7 +70,7 @@ class MemorySlots:
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
-        before: datetime | None = None,
+        before: SlotPlace | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
         with self._lock:

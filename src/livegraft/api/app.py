@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
@@ -18,6 +19,7 @@ from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
 from livegraft.run import RunState, Trigger
+from livegraft.store import SlotState
 from livegraft.supervisor import Supervisor
 
 MAX_ID: Final = (1 << 63) - 1
@@ -95,11 +97,10 @@ async def start_run(
         str | None, Header(min_length=1, max_length=200, description="one run for all requests that give the same")
     ] = None,
 ) -> Json:
-    """Start a run of the live version."""
-    arguments = body.arguments if body else {}
-    run = await run_in_threadpool(
-        core.submit, name, arguments, trigger=Trigger.API, actor=actor, request=idempotency_key
-    )
+    """Start a run of the live version, now or ``at`` an instant."""
+    arguments, at = (body.arguments, body.at) if body else ({}, None)
+    start = partial(core.submit, name) if at is None else partial(core.run_at, name, at)
+    run = await run_in_threadpool(start, arguments, trigger=Trigger.API, actor=actor, request=idempotency_key)
     record = await wait_for_end(core, run.id, wait)
     return shapes.run(record, core.progress(run.id))
 
@@ -117,6 +118,29 @@ def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
     core.script(name)
     core.release_quarantine(name, actor=actor)
     return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/pause")
+def pause(name: str, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> Json:
+    """Have the schedules of a script skip their due times."""
+    core.pause(name, actor=actor, reason=body.reason if body else "")
+    return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/unpause", dependencies=[CARRIES_NOTHING])
+def unpause(name: str, core: Core, actor: Caller) -> Json:
+    """Have the schedules of a script run again."""
+    core.script(name)
+    core.unpause(name, actor=actor)
+    return shapes.script(core.script(name))
+
+
+@router.post("/scripts/{name:path}/backfill")
+def backfill(name: str, core: Core, actor: Caller, body: shapes.BackfillBody) -> Json:
+    """Have the due times of a range run that have no run, oldest first; at most 1,000."""
+    found = core.find_missing(name, body.first, body.last)
+    runs = () if body.dry_run else core.backfill(name, body.first, body.last, trigger=Trigger.API, actor=actor)
+    return {"slots": [shapes.missing_slot(each) for each in found], "runs": [each.id for each in runs]}
 
 
 @router.post("/scripts/{name:path}/pin")
@@ -143,8 +167,13 @@ def choices_of_script(name: str, core: Core) -> Json:
 
 @router.get("/scripts/{name:path}")
 def script(name: str, core: Core) -> Json:
-    """One script, with the versions that were live once."""
-    return shapes.script_with_versions(core.script(name), core.script_versions(name))
+    """One script, with the versions that were live once, and its next due times."""
+    found = shapes.script_with_versions(core.script(name), core.script_versions(name))
+    outlasting = core.outlasting(name)
+    return found | {
+        "warnings": [*found["warnings"], *([outlasting] if outlasting else [])],
+        "forecast": [shapes.forecast(each) for each in core.forecast(name)],
+    }
 
 
 @router.get("/runs")
@@ -295,9 +324,20 @@ def stalls(core: Core) -> Json:
 
 
 @router.get("/slots")
-def slots(core: Core, script: str | None = None, limit: Limit = 50) -> Json:
+def slots(
+    core: Core,
+    script: str | None = None,
+    state: SlotState | None = None,
+    before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
+    limit: Limit = 50,
+) -> Json:
     """Due times and what became of them, newest first."""
-    return {"slots": [shapes.slot(each) for each in core.slots(script=script, limit=limit)]}
+    place = shapes.read_slot_place(before) if before else None
+    found = core.slots(script=script, states=[state] if state else [], before=place, limit=limit)
+    return {
+        "slots": [shapes.slot(each) for each in found],
+        "next": shapes.slot_place(found[-1].place) if len(found) == limit else None,
+    }
 
 
 @router.get("/shared")

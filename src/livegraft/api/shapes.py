@@ -8,11 +8,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from livegraft.artifact_files import Artifact
+from livegraft.backfill import MissingSlot
 from livegraft.bars import Progress
-from livegraft.catalog import LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
+from livegraft.catalog import Forecast, LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.offers import Offer
 from livegraft.run import RunFailure, RunRecord
 from livegraft.runner.watchdog import Stall
@@ -24,6 +25,7 @@ from livegraft.store import (
     ScriptOutcome,
     SharedName,
     SharedValue,
+    SlotPlace,
     SlotRecord,
     VersionRecord,
 )
@@ -39,6 +41,15 @@ class Body(BaseModel):
 
 class RunBody(Body):
     arguments: dict[str, Any] = Field(default_factory=dict, description="the script's arguments, by name")
+    at: AwareDatetime | None = Field(None, description="when it is to start; by itself, now")
+
+
+class BackfillBody(Body):
+    """The range of due times, both included."""
+
+    first: AwareDatetime
+    last: AwareDatetime
+    dry_run: bool = Field(False, description="only tell which would run")
 
 
 class RerunBody(Body):
@@ -101,6 +112,8 @@ def script(status: ScriptStatus) -> Json:
         "quarantine": status.quarantine and restraint(status.quarantine),
         "pinned": status.pin is not None,
         "pin": status.pin and restraint(status.pin),
+        "paused": status.pause is not None,
+        "pause": status.pause and restraint(status.pause),
         "header": dict(status.header),
         "is_async": status.is_async,
         "isolated": status.isolated,
@@ -169,6 +182,7 @@ def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
         "origin": record.origin,
         "attempt": record.attempt,
         "due_at": time(record.due_at),
+        "slot_at": time(record.slot_at),
     }
 
 
@@ -252,6 +266,40 @@ def version(status: VersionStatus) -> Json:
     }
 
 
+def forecast(forecast: Forecast) -> Json:
+    return {
+        "cron": forecast.cron,
+        "timezone": forecast.timezone,
+        "upcoming": [time(at) for at in forecast.upcoming],
+        "clock_changes": [{"at": time(each.at), "words": each.words()} for each in forecast.clock_changes],
+    }
+
+
+def missing_slot(slot: MissingSlot) -> Json:
+    return {
+        "schedule": slot.schedule.id,
+        "slot_at": time(slot.slot_at),
+        "state": slot.row.state.value if slot.row else None,
+        "reason": slot.row.reason if slot.row else "",
+    }
+
+
+def slot_place(place: SlotPlace) -> str:
+    """Where a page of slots ends, as the ``next`` of its answer."""
+    at, script, schedule = place
+    return f"{time(at)} {script} {schedule}"
+
+
+def read_slot_place(text: str) -> SlotPlace | None:
+    """The reverse; None for what is no place."""
+    at, _, rest = text.partition(" ")
+    script, _, schedule = rest.partition(" ")
+    try:
+        return datetime.fromisoformat(at).astimezone(UTC), script, schedule
+    except (ValueError, OverflowError):
+        return None
+
+
 def slot(record: SlotRecord) -> Json:
     return {
         "script": record.script,
@@ -259,7 +307,9 @@ def slot(record: SlotRecord) -> Json:
         "slot_at": time(record.slot_at),
         "state": record.state.value,
         "decided_at": time(record.decided_at),
+        "lateness_seconds": record.lateness.total_seconds(),
         "run": record.run_id,
+        "cause": record.cause.value,
         "reason": record.reason,
     }
 

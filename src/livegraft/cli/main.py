@@ -126,6 +126,15 @@ def serve(
     ] = "",
     wheels_only: Annotated[bool, typer.Option(help="Build no package: that executes its code.")] = True,
     hashes: Annotated[bool, typer.Option(help="Install only what has the hashes that were locked.")] = True,
+    missed_window_seconds: Annotated[
+        float, typer.Option(min=0, help="How old a missed due time may be that is caught up.")
+    ] = 7 * 86_400.0,
+    missed_limit: Annotated[
+        int, typer.Option(min=0, help='How many of one schedule `missed = "all"` catches up.')
+    ] = 100,
+    overlap_limit: Annotated[
+        int, typer.Option(min=0, help='How many due times of a script wait under `overlap = "queue"`.')
+    ] = 10,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -158,6 +167,9 @@ def serve(
         package_index=package_index,
         wheels_only=wheels_only,
         hashes=hashes,
+        missed_window_seconds=missed_window_seconds,
+        missed_limit=missed_limit,
+        overlap_limit=overlap_limit,
         provide=provide or [],
         as_json=as_json,
     )
@@ -260,8 +272,8 @@ def releases(url: Url = None, token: Token = None, as_json: Json = False) -> Non
 def start(context: typer.Context, name: Name = "") -> None:
     """Start a run on a server: NAME [--parameter value ...].
 
-    Before the name: --url, --token, --json, --wait SECONDS. After it the script's own parameters, and --help to see
-    them.
+    Before the name: --url, --token, --json, --wait SECONDS, --at INSTANT (2026-03-01T07:00Z). After it the
+    script's own parameters, and --help to see them.
     """
     from livegraft.cli.run import start_there
 
@@ -364,6 +376,63 @@ def quarantine(name: Name, reason: Reason, url: Url = None, token: Token = None,
 def release(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Put a quarantined script back into service."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/release")
+
+
+@command()
+def pause(name: Name, reason: Reason = "", url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Have the schedules of a script skip their due times; it can be run otherwise."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/pause", {"reason": reason})
+
+
+@command()
+def unpause(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Have the schedules of a script run again."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/unpause")
+
+
+@command()
+def slots(
+    name: Annotated[str | None, typer.Argument(help="A script's name. Default: of all.")] = None,
+    state: Annotated[str | None, typer.Option(help="ran, skipped or missed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """List due times of schedules and what became of them, newest first."""
+    answer = _client(url, token).get("/slots", script=name, state=state, limit=limit)
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        (_moment(each["slot_at"]), each["script"], each["state"], _late(each), each["run"] or "", each["reason"])
+        for each in answer["slots"]
+    ]
+    print_table(("due (UTC)", "script", "state", "late", "run", "why"), rows)
+
+
+@command()
+def backfill(
+    name: Name,
+    first: Annotated[str, typer.Option("--from", help="The first due time, with its zone: 2026-03-01T00:00Z.")],
+    last: Annotated[str, typer.Option("--to", help="The last one.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which would run.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Have the due times of a range run that have no run, oldest first; at most 1,000."""
+    body = {"first": first, "last": last, "dry_run": dry_run}
+    answer = _client(url, token).post(f"/scripts/{quote(name)}/backfill", body)
+    if as_json:
+        print_json(answer)
+        return
+    print_table(
+        ("due (UTC)", "schedule", "so far"),
+        [(_moment(each["slot_at"]), each["schedule"], each["state"] or "no row") for each in answer["slots"]],
+    )
+    count = len(answer["slots"]) if dry_run else len(answer["runs"])
+    print(f"{count} due times {'would run' if dry_run else 'run'}")
 
 
 @command()
@@ -497,6 +566,11 @@ def _short(version: dict[str, str] | None) -> str:
 def _next(script: dict[str, Any]) -> str:
     times = [each["next_at"] for each in script["schedule"] if each["next_at"]]
     return _moment(min(times, default=None))
+
+
+def _late(slot: dict[str, Any]) -> str:
+    seconds = int(slot["lateness_seconds"])
+    return f"{seconds} s" if seconds else ""
 
 
 def _moment(at: str | None) -> str:

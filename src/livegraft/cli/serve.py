@@ -44,6 +44,9 @@ def serve(
     package_index: str,
     wheels_only: bool,
     hashes: bool,
+    missed_window_seconds: float,
+    missed_limit: int,
+    overlap_limit: int,
     provide: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -75,6 +78,9 @@ def serve(
             package_index=package_index,
             wheels_only=wheels_only,
             hashes=hashes,
+            missed_window_seconds=missed_window_seconds,
+            missed_limit=missed_limit,
+            overlap_limit=overlap_limit,
         )
         opened.enter_context(supervisor)
         server = uvicorn.Server(_config(supervisor.web))

@@ -88,6 +88,10 @@ class SlotState(StrEnum):
     MISSED = "missed"
 
 
+SlotPlace = tuple[datetime, str, str]
+"""Where a slot stands in lists: its time, its script, its schedule."""
+
+
 class SlotCause(StrEnum):
     """Why a slot was not simply run at its time; ``none`` when it was."""
 
@@ -118,6 +122,11 @@ class SlotRecord:
     run_id: str | None = None
     reason: str = ""
     cause: SlotCause = SlotCause.NONE
+
+    @property
+    def place(self) -> SlotPlace:
+        """Where it stands in lists: the ``before`` of the page behind it."""
+        return self.slot_at, self.script, self.schedule
 
     @property
     def lateness(self) -> timedelta:
@@ -357,10 +366,10 @@ class Slots(Protocol):
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
-        before: datetime | None = None,
+        before: SlotPlace | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
-        """Newest first; only slots before an instant, if it is given."""
+        """Newest first, then by script and schedule; only those behind a place in that order, if it is given."""
 
 
 class Restraints(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func, literal, or_, select, update
 
 from livegraft.run import RunRecord
-from livegraft.store import SlotCause, SlotRecord, SlotState, schema
+from livegraft.store import SlotCause, SlotPlace, SlotRecord, SlotState, schema
 from livegraft.store.database import Database, Upsert
 from livegraft.store.runs import ADD_RUN, run_row
 
@@ -111,7 +111,7 @@ class SqlSlots:
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
-        before: datetime | None = None,
+        before: SlotPlace | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
         wanted = select(schema.slots).order_by(_slots.slot_at.desc(), _slots.script, _slots.schedule).limit(limit)
@@ -120,7 +120,13 @@ class SqlSlots:
         if names := [state.value for state in states]:
             wanted = wanted.where(_slots.state.in_(names))
         if before is not None:
-            wanted = wanted.where(_slots.slot_at < before)
+            at, after_script, after_schedule = before
+            behind = or_(
+                _slots.slot_at < at,
+                _slots.script > after_script,
+                and_(_slots.script == after_script, _slots.schedule > after_schedule),
+            )
+            wanted = wanted.where(_slots.slot_at <= at, behind)
         with self._database.reading() as connection:
             return [_slot(row) for row in connection.execute(wanted)]
 

@@ -408,7 +408,15 @@ def test_slots_are_found_by_state_and_page(store: Store) -> None:
         store.slots.claim(a_slot(NOW + minute * MINUTE, state=[SlotState.RAN, SlotState.SKIPPED][minute % 2]))
 
     assert [slot.slot_at for slot in store.slots.find(states=[SlotState.SKIPPED])] == [NOW + 3 * MINUTE, NOW + MINUTE]
-    assert [slot.slot_at for slot in store.slots.find(before=NOW + 2 * MINUTE)] == [NOW + MINUTE, NOW]
+    for name in ("a", "z"):
+        store.slots.claim(a_slot(NOW + 2 * MINUTE, script=name))
+
+    everything = store.slots.find()
+    paged = [*store.slots.find(limit=3), *store.slots.find(limit=3, before=everything[2].place)]
+    assert [(slot.slot_at - NOW, slot.script) for slot in everything[1:4]] == [
+        (2 * MINUTE, s) for s in ("a", "daily", "z")
+    ]
+    assert paged == everything
 
 
 def test_a_waiting_run_is_taken_once_by_whoever_comes_first(store: Store) -> None:

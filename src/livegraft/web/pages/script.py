@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -25,6 +26,9 @@ from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent, Visit
 
 router = APIRouter()
+
+AT_FIELD: Final = ":at"
+"""The field of the form that says when to run; no parameter has such a name."""
 
 RECENT_COUNT: Final = 5
 """Arguments that are offered again."""
@@ -60,6 +64,37 @@ def run_script(visit: SignedIn, name: str, sent: Sent) -> Response:
         except ArgumentsError as error:
             problems = error.problems
     return _page(visit, status, submission.form.with_problems(problems), status_code=422)
+
+
+@router.post("/scripts/{name:path}/run-at", name="run_script_at")
+def run_script_at(visit: SignedIn, name: str, sent: Sent) -> Response:
+    """Have a run start later, with the arguments of the form."""
+    status = visit.supervisor.script(name)
+    submission = Form.of(status.parameters, offers=visit.supervisor.offers(name)).submitted(_fields(sent))
+    problems: Mapping[str, str] = submission.problems
+    at = _text(sent, AT_FIELD)
+    if not problems:
+        try:
+            moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+            run = visit.supervisor.run_at(name, moment, submission.arguments, trigger=Trigger.BUTTON, actor=visit.actor)
+            return visit.to("run", id=run.id)
+        except ValueError:
+            problems = {"at": "expected a date and a time, in UTC"}
+        except ArgumentsError as error:
+            problems = error.problems
+    return _page(visit, status, submission.form.with_problems(problems), at=at, status_code=422)
+
+
+@router.post("/scripts/{name:path}/pause", name="pause_script")
+def pause_script(visit: SignedIn, name: str, sent: Sent) -> Response:
+    visit.supervisor.pause(name, actor=visit.actor, reason=_text(sent, "reason"))
+    return visit.to("script", name=name)
+
+
+@router.post("/scripts/{name:path}/unpause", name="unpause_script")
+def unpause_script(visit: SignedIn, name: str) -> Response:
+    visit.supervisor.unpause(name, actor=visit.actor)
+    return visit.to("script", name=name)
 
 
 @router.post("/scripts/{name:path}/pin", name="pin_script")
@@ -118,9 +153,17 @@ def _text(sent: Any, field: str) -> str:
 
 
 def _page(
-    visit: Visit, status: ScriptStatus, form: Form, *, key: str = "", line: int = 0, status_code: int = 200
+    visit: Visit,
+    status: ScriptStatus,
+    form: Form,
+    *,
+    key: str = "",
+    line: int = 0,
+    at: str = "",
+    status_code: int = 200,
 ) -> Response:
     supervisor = visit.supervisor
+    outlasting = supervisor.outlasting(status.name)
     return visit.page(
         "script.html",
         status=status_code,
@@ -131,6 +174,10 @@ def _page(
         runs=supervisor.find_runs(script=status.name, limit=10),
         slots=supervisor.slots(script=status.name, limit=8),
         versions=supervisor.script_versions(status.name),
+        warnings=[*status.warnings, *([outlasting] if outlasting else [])],
+        forecast=supervisor.forecast(status.name),
+        at_field=AT_FIELD,
+        at=at,
     )
 
 

@@ -65,7 +65,7 @@ def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
         refusal=supervisor.refusal,
         shown_count=len(shown),
         live=supervisor.store.releases.live(),
-        open_runs=supervisor.find_runs(states=OPEN_STATES, limit=RUNNING_COUNT),
+        open_runs=[run for run in supervisor.find_runs(states=OPEN_STATES, limit=RUNNING_COUNT) if not run.waits],
         next_up=_next_up(everything),
     )
 
