@@ -30,7 +30,7 @@ OWNER = "keeper"
 _NUMBERS = itertools.count(1)
 _MADE = ("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-_SMALL = ("listen_addresses=", "shared_buffers=16MB", "max_connections=60", "autovacuum=off", "lc_messages=C")
+_SMALL = ("listen_addresses=", "shared_buffers=16MB", "max_connections=40", "autovacuum=off", "lc_messages=C")
 
 
 class NoServerError(Exception):
