@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, loading, output, peers, probing, run_peers, runs, shared, unloading
+from benchmarks import calls, figures, history, loading, output, peers, probing, run_peers, runs, shared, unloading
 
 PARTS = {
     "loading": loading.measure,
@@ -15,6 +15,7 @@ PARTS = {
     "probing": probing.measure,
     "runs": runs.measure,
     "output": output.measure,
+    "history": history.measure,
     "shared": shared.measure,
     "peers": peers.measure,
     "run_peers": run_peers.measure,

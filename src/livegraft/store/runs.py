@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, text, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import GivenArguments, schema
@@ -135,15 +135,14 @@ class SqlRuns:
         before: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
-        wanted = select(schema.runs).order_by(schema.runs.c.id.desc()).limit(limit)
-        if script is not None:
-            wanted = wanted.where(schema.runs.c.script == script)
-        if names := [state.value for state in states]:
-            wanted = wanted.where(schema.runs.c.state.in_(names))
+        columns = schema.runs.c
+        wanted = select(schema.runs).order_by(columns.id.desc()).limit(limit)
         if before is not None:
-            wanted = wanted.where(schema.runs.c.id < before)
+            wanted = wanted.where(columns.id < before)
+        questions = [wanted.where(*conditions) for conditions in _conditions(script, [*states])]
         with self._database.reading() as connection:
-            return [_run(row) for row in connection.execute(wanted)]
+            found = [_run(row) for question in questions for row in connection.execute(question)]
+        return sorted(found, key=lambda run: run.id, reverse=True)[:limit] if len(questions) > 1 else found
 
     def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
         columns = schema.runs.c
@@ -228,6 +227,20 @@ class SqlRuns:
         kept = b"".join(data for _, data in rows)
         begin = max(offset - rows[0].offset, 0)
         return kept[begin : begin + limit]
+
+
+def _conditions(script: str | None, states: Sequence[RunState]) -> list[list[ColumnElement[bool]]]:
+    """The conditions of the questions that together find these runs, each in the order of one index.
+
+    A database without statistics may take the wrong index: through all runs that succeeded, say, for those of one
+    script. It takes none for what is computed.
+    """
+    columns = schema.runs.c
+    if script is not None and not (states and OPEN_STATES.issuperset(states)):
+        of_states = [func.coalesce(columns.state, "").in_([state.value for state in states])] if states else []
+        return [[columns.script == script, *of_states]]
+    of_script = [func.coalesce(columns.script, "") == script] if script is not None else []
+    return [[columns.state == state.value, *of_script] for state in states] or [of_script]
 
 
 def _keep_bodies(connection: Connection, results: Iterable[tuple[str, RunResult | None]]) -> None:

@@ -1,0 +1,124 @@
+"""With a million runs every page is as quick as with ten: nothing that pages and API ask grows with the history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
+
+from livegraft.access import COOKIE
+from livegraft.run import RunState
+from tests.support.api import PREFIX, Api
+from tests.support.plans import plans_of, slow_steps
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Method and pattern of every route of the pages and of the API."""
+    api = next(route for route in app.routes if isinstance(route, Mount) and route.path == PREFIX)
+    for prefix, router in (("", app), (PREFIX, api)):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                for method in route.methods:
+                    pattern = re.compile("^" + re.escape(prefix) + route.path_regex.pattern.removeprefix("^"))
+                    yield method, pattern
+
+
+def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
+    """Requests to every route, in all the ways that they are asked. What changes something comes last."""
+    script, run, failed = "dir/greet", api.run("dir/greet", name="you")["id"], api.run("fails")["id"]
+    api.host.supervisor.shared("counters")["seen"] = 1
+    key = api.host.key(script)
+    yield "GET", "/", None
+    for query in ("q=greet", "state=failing", "state=quarantined"):
+        yield "GET", f"/?{query}", None
+    states = ("", "open", "succeeded", "failed", "timed out", "stuck", "cancelled", "lost")
+    for name, state, before in product(("", script), states, ("", run)):
+        yield "GET", f"/runs?script={name}&state={state}&before={before}", None
+    for name, state, before in product((None, script), (None, *RunState), (None, run)):
+        given = {"script": name, "state": state, "before": before}
+        query = "&".join(f"{word}={value}" for word, value in given.items() if value)
+        yield "GET", f"{PREFIX}/runs?{query}", None
+    for one in (run, failed):
+        yield "GET", f"/runs/{one}", None
+    for path in (f"/runs/{run}/output", "/releases", "/releases?before=9", "/failures", "/system", "/audit"):
+        yield "GET", path, None
+    for path in ("/audit?before=9", "/shared", "/shared/counters", f"/scripts/{script}", "/login?token=wrong"):
+        yield "GET", path, None
+    yield "GET", f"/scripts/{script}?key={key}&arguments_of={run}", None
+    for path in ("health", "scripts", "releases", "releases?before=9", "versions", "stalls", "slots", "audit"):
+        yield "GET", f"{PREFIX}/{path}", None
+    for path in (f"slots?script={script}", "audit?before=9", "shared", "shared/counters?after=a", "openapi.json"):
+        yield "GET", f"{PREFIX}/{path}", None
+    for path in (f"scripts/{script}", f"scripts/{script}/choices", f"runs/{run}", f"runs/{run}/output"):
+        yield "GET", f"{PREFIX}/{path}", None
+    for path in ("result", "result.csv", "artifacts", "artifacts/a.csv", "output?offset=1&follow=true"):
+        yield "GET", f"{PREFIX}/runs/{run}/{path}", None
+    yield "POST", f"/scripts/{script}/runs", {"name": "you"}
+    yield "POST", f"/runs/{run}/again", {}
+    yield "POST", f"/runs/{run}/again?original=1", {}
+    yield "POST", f"/runs/{run}/cancel", {}
+    yield "POST", f"{PREFIX}/scripts/{script}/runs?wait=20", {}
+    yield "POST", f"{PREFIX}/scripts/fails/runs?wait=20", {}
+    yield "POST", f"{PREFIX}/runs/{run}/rerun?wait=20", {}
+    yield "POST", f"{PREFIX}/runs/{run}/cancel", None
+    for path, body in (
+        ("quarantine", {"reason": "why"}),
+        ("release", None),
+        ("pin", {"key": key}),
+        ("unpin", None),
+    ):
+        yield "POST", f"/scripts/{script}/{path}", body or {}
+        yield "POST", f"{PREFIX}/scripts/{script}/{path}", body
+    for prefix, body in (("/releases/", {}), (f"{PREFIX}/", None)):
+        for path in ("sync", "hold", "let-go", "resume"):
+            yield "POST", f"{prefix}{path}", body
+    yield "POST", f"/versions/{script}/scrub", {"key": key}
+    yield "POST", f"{PREFIX}/versions/{script}/scrub", {"key": key}
+    yield "POST", f"{PREFIX}/links", None
+    yield "POST", "/shared/counters/delete", {"key": "seen"}
+    yield "POST", "/shared/counters/clear", {}
+    yield "DELETE", f"{PREFIX}/shared/counters", None
+    yield "POST", "/logout", {}
+
+
+def test_nothing_that_a_page_or_the_api_asks_reads_a_table_that_grows(api: Api) -> None:
+    session = api.access.redeem(api.access.new_login_token())
+    missed = set(routes(api.host.supervisor.web))
+    headers = api.bearer | {"Origin": api.origin, "Cookie": f"{COOKIE}={session}"}
+    asked = list(walk(api))
+
+    with plans_of(api.host.supervisor.store) as plans, httpx.Client(timeout=30) as client:
+        for method, path, body in asked:
+            as_form = not path.startswith(PREFIX)
+            sent = {"data": body} if as_form else {"json": body}
+            answer = client.request(method, api.origin + path, headers=headers, **(sent if body is not None else {}))
+            assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+            bare = path.partition("?")[0]
+            missed = {(known, pattern) for known, pattern in missed if known != method or not pattern.match(bare)}
+
+    # Events never end, and ask nothing.
+    assert [pattern for _, pattern in missed if not pattern.match(f"{PREFIX}/events")] == []
+    assert len(plans.asked) > 30
+    assert plans.slow() == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "plan", "slow"),
+    [
+        ("SELECT * FROM runs ORDER BY runs.id DESC LIMIT ?", ["SCAN runs USING INDEX sqlite_autoindex_runs_1"], 0),
+        ("SELECT * FROM runs WHERE runs.actor = ? LIMIT ?", ["SCAN runs"], 1),
+        ("SELECT * FROM runs WHERE runs.state = ?", ["SEARCH runs USING INDEX runs_by_state (state=?)"], 0),
+        ("SELECT * FROM runs WHERE runs.script = ?", ["SEARCH runs USING INDEX runs_by_state (state=?)"], 1),
+        ("SELECT * FROM restraints", ["SCAN restraints"], 0),
+        ("SELECT * FROM slots WHERE slots.script = ?", ["SEARCH slots", "USE TEMP B-TREE FOR ORDER BY"], 1),
+    ],
+)
+def test_what_counts_as_slow(statement: str, plan: list[str], slow: int) -> None:
+    assert len(slow_steps(statement, plan)) == slow
