@@ -31,7 +31,7 @@ def run(day: date = date(2026, 1, 31), count: Annotated[int, Field(ge=1, le=9)] 
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
 PATHS = ("/", "/runs", "/releases", "/failures", "/system", "/shared", "/shared/counters", "/audit",
-         "/scripts/reports/daily", "/scripts/broken", "/scripts/fails")  # fmt: skip
+         "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,24 @@ from livegraft.shared_data import SharedDataError
 from livegraft.supervisor import Supervisor
 from livegraft.web import session
 from livegraft.web.headers import SecurityHeaders
-from livegraft.web.pages import audit, failures, jump, releases, run, runs, script, scripts, shared, slots, system
+from livegraft.web.pages import (
+    audit,
+    changes,
+    failures,
+    jump,
+    releases,
+    run,
+    runs,
+    script,
+    scripts,
+    shared,
+    slots,
+    system,
+)
 from livegraft.web.rendering import link, query, render
 from livegraft.web.static_files import StaticFilesByContent
 
-_SCREENS: Final = (scripts, script, runs, run, slots, releases, failures, system, shared, audit, jump)
+_SCREENS: Final = (scripts, changes, script, runs, run, slots, releases, failures, system, shared, audit, jump)
 
 _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
