@@ -1,10 +1,12 @@
-"""What tests share: the databases that a history can stand in."""
+"""What tests share: the databases that a history can stand in, and the order of the files."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,6 +14,29 @@ from tests.support.places import Place, SqlitePlace, a_postgresql_place
 from tests.support.postgresql import GivenServer, NoServerError, a_server
 
 _WITHOUT = "without PostgreSQL"
+HERE: Final = Path(__file__).parent
+LONGEST: Final = (
+    "faults/test_kill.py",
+    "faults/test_crash.py",
+    "faults/test_guests_in_threads.py",
+    "faults/test_guests_in_processes.py",
+    "faults/test_guests_in_tasks.py",
+    "faults/test_probe.py",
+    "unit/test_stubs.py",
+    "conformance/loading/test_unloading_hard.py",
+    "conformance/loading/test_leaks.py",
+    "conformance/loading/test_atomicity.py",
+    "conformance/loading/test_unloading.py",
+    "e2e/test_command_line.py",
+    "e2e/test_remote_commands.py",
+    "e2e/test_environments.py",
+    "e2e/test_pages.py",
+    "unit/test_crashes.py",
+    "faults/test_hostile_runs.py",
+    "unit/runner/test_output.py",
+    "unit/test_isolation.py",
+)
+"""Files that take long, the longest first (``--durations`` tells which)."""
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +75,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "TEST_DATABASE_URL",
             yellow=True,
         )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: else one process goes on alone with it when the others have ended."""
+    if gone := [name for name in LONGEST if not (HERE / name).is_file()]:
+        raise pytest.UsageError(f"expected the files that take long to be there, tests/conftest.py names: {gone}")
+    places = {HERE / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+# A shell ignores SIGINT for what it starts in the background, and programs that the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -124,7 +124,7 @@ def test_an_interrupt_asks_the_run_to_stop(tree: Repository) -> None:
 
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
         assert process.stdout.read() == "tidied up\n"
         assert process.stderr.read() == "cancelled: cancelled\n"
 
@@ -202,7 +202,7 @@ def test_a_server_answers_as_soon_as_its_link_is_printed_and_ends_with_status_0(
             assert httpx.get(f"{url}/api/v1/scripts", headers=headers, timeout=20).status_code == 200
 
             server.terminate()
-            assert server.wait(30) == 0
+            assert server.wait(60) == 0
         finally:
             server.kill()
 
@@ -219,7 +219,7 @@ def test_a_server_ends_also_when_it_is_told_to_before_it_serves(tree: Repository
             assert server.stdout is not None
             server.stdout.readline()
             server.terminate()
-            assert server.wait(30) == 0
+            assert server.wait(60) == 0
         finally:
             server.kill()
 

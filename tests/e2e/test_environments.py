@@ -48,7 +48,7 @@ def settled(host: Host, name: str) -> ScriptStatus:
         error = host.supervisor.script(name).error
         return error is None or error.failure.type != "environment_pending"
 
-    eventually(is_settled, 60, f"the environment of {name} is made or refused")
+    eventually(is_settled, what=f"the environment of {name} is made or refused")
     return host.supervisor.script(name)
 
 
@@ -86,7 +86,7 @@ def test_the_old_version_serves_and_other_commits_go_live_while_an_environment_i
         index.stalled = "plum-1.0-py3-none-any.whl"
         host.take({"grows.py": "def run(): return 'old'\n", "other.py": "def run(): return 1\n"})
         outcome = host.take({"grows.py": USES_PLUM, "other.py": "def run(): return 2\n"})["grows"]
-        assert index.is_asked.wait(30)
+        assert index.is_asked.wait(60)
 
         assert outcome.outcome is Outcome.PREPARING
         assert host.supervisor.run("other").result == 2
@@ -208,7 +208,7 @@ def test_arguments_are_checked_by_name_here_and_by_type_where_they_are_used(host
     with pytest.raises(ArgumentsError, match=r"did you mean 'count'\?; count: expected a value"):
         host.supervisor.run("takes", coutn=1)
     assert host.supervisor.run("takes", count="4").result == 4
-    failed = host.supervisor.run("takes", count="four").wait(20)
+    failed = host.supervisor.run("takes", count="four").wait(60)
     assert failed.state is RunState.FAILED
     assert failed.failure is not None
     assert "valid integer" in failed.failure.message

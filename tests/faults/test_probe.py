@@ -59,7 +59,7 @@ def zygotes(host: int | None = None) -> list[psutil.Process]:
 
 
 def zygote() -> psutil.Process:
-    (found,) = eventually(zygotes, 5, "a zygote")  # a process that has just begun has no command line yet
+    (found,) = eventually(zygotes, what="a zygote")  # a process that has just begun has no command line yet
     return found
 
 
@@ -236,8 +236,8 @@ def test_what_an_import_leaves_running_is_ended_with_the_child(host: Host, tmp_p
 
     pids = [int(pid) for pid in told.read_text().split()]
     assert len(pids) == 2
-    eventually(lambda: all(map(is_gone, pids)), 10, "what it left is gone")
-    eventually(lambda: len(warm_children()) == 1, 10, "only the child that waits for work is there")
+    eventually(lambda: all(map(is_gone, pids)), what="what it left is gone")
+    eventually(lambda: len(warm_children()) == 1, what="only the child that waits for work is there")
 
 
 def test_a_process_that_an_import_forks_does_not_speak_for_the_child(host: Host) -> None:
@@ -345,12 +345,12 @@ def test_the_zygote_goes_with_a_host_that_is_killed(tmp_path: Path) -> None:
     repository.commit_files({"s.py": "import time\ntime.sleep(600)\ndef run(): ..."})
     program = "import sys\nfrom livegraft import Supervisor\nSupervisor(sys.argv[1], data=sys.argv[2]).__enter__()"
     with subprocess.Popen([sys.executable, "-c", program, repository.path, tmp_path / "data"]) as host:
-        eventually(lambda: [child for each in zygotes(host.pid) for child in each.children()], 20, "it probes")
+        eventually(lambda: [child for each in zygotes(host.pid) for child in each.children()], what="it probes")
         family = [each.pid for each in psutil.Process(host.pid).children(recursive=True)]
         host.kill()
         host.wait()
 
-        eventually(lambda: all(map(is_gone, family)), 10, "nothing of it is left")
+        eventually(lambda: all(map(is_gone, family)), what="nothing of it is left")
 
 
 def test_fifty_probes_leave_no_descriptors_and_no_processes(host: Host) -> None:
@@ -364,10 +364,10 @@ def test_fifty_probes_leave_no_descriptors_and_no_processes(host: Host) -> None:
     for n in range(5, 50):
         host.take({"s.py": bad.format(n) if n % 2 else f"N = {n}\n{GOOD}"})
 
-    eventually(lambda: len(warm_children()) == 1, 10, "one child waits for work")
+    eventually(lambda: len(warm_children()) == 1, what="one child waits for work")
     assert zygote() == the_zygote
-    eventually(lambda: me.num_fds() <= files, 10, f"{files} descriptors")
-    eventually(lambda: the_zygote.num_fds() <= zygote_files, 10, f"{zygote_files} descriptors of the zygote")
+    eventually(lambda: me.num_fds() <= files, what=f"{files} descriptors")
+    eventually(lambda: the_zygote.num_fds() <= zygote_files, what=f"{zygote_files} descriptors of the zygote")
 
 
 def test_a_zygote_is_replaced_after_its_share_of_forks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,7 +390,7 @@ def test_what_an_import_brought_in_is_there_for_the_next_child(tmp_path: Path) -
     sys.path.append(str(package.parent))  # the zygote of the next host has it, too
     try:
         with probed(tmp_path / "second", files={"s.py": body}) as second:
-            eventually(lambda: len(marks.read_text().split()) == 3, 10, "a child, this process, and the zygote")
+            eventually(lambda: len(marks.read_text().split()) == 3, what="a child, this process, and the zygote")
             for n in range(3):
                 second.take({"s.py": f"{body}\nN = {n}"})
             assert len(marks.read_text().split()) == 3

@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(self.server.words.encode())
         else:
             self.server.waiting.set()
-            self.server.gate.wait(30)
+            self.server.gate.wait(60)
             self._run_backend()
 
     def _run_backend(self) -> None:

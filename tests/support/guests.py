@@ -170,7 +170,7 @@ class Party:
 
     def _told(self, run: str) -> dict[str, Any]:
         """How a run ended, and all that is said of it."""
-        eventually(lambda: self._server.get(f"/runs/{run}")["state"] not in ("queued", "starting", "running"), 40)
+        eventually(lambda: self._server.get(f"/runs/{run}")["state"] not in ("queued", "starting", "running"))
         record: dict[str, Any] = self._server.get(f"/runs/{run}")
         error = record.get("error") or {}
         parts = [

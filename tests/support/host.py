@@ -13,7 +13,7 @@ from livegraft.store import ScriptOutcome
 from livegraft.version import Version, VersionState
 from tests.support.history import put_history
 from tests.support.repository import Repository
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 class Host:
@@ -58,7 +58,7 @@ class Host:
     def status(self, name: str, key: str) -> VersionStatus:
         return next(each for each in self.supervisor.versions() if (each.name, each.key) == (name, key))
 
-    def wait_for(self, name: str, key: str, state: VersionState, timeout: float = 10.0) -> VersionStatus:
+    def wait_for(self, name: str, key: str, state: VersionState, timeout: float = PATIENCE_SECONDS) -> VersionStatus:
         """Wait until a version has a state."""
         eventually(lambda: self.states(name).get(key) is state, timeout, f"{name}@{key[:8]} {state}")
         return self.status(name, key)

@@ -18,6 +18,7 @@ from livegraft.run import Trigger
 from livegraft.runner import leftovers
 from livegraft.store.sql import SqlStore
 from tests.support.history import a_history
+from tests.support.waiting import PATIENCE_SECONDS
 
 REVISION = "1a2b3c4d5e6f"
 
@@ -65,11 +66,14 @@ class Running:
 
 @contextmanager
 def running(folder: Path, **settings: Any) -> Iterator[Running]:
-    """A dispatcher that is started, and stopped at the end; by default it loses patience quickly."""
+    """A dispatcher that is started, and stopped at the end.
+
+    By default it interrupts quickly what does not stop when asked, and takes nothing for stuck.
+    """
     store, events = a_history(folder / "history.db"), Events()
     leftovers.exempt(folder)
     live: dict[str, Work] = {}
-    settings = {"grace_seconds": 0.1, "stuck_seconds": 0.3, **settings}
+    settings = {"grace_seconds": 0.1, "stuck_seconds": PATIENCE_SECONDS, **settings}
     dispatcher = Dispatcher(runs=store.runs, clock=SystemClock(), events=events, live_work=live.__getitem__, **settings)
     dispatcher.start()
     try:

@@ -44,7 +44,7 @@ class Server:
         said = self.process.stdout.readline()
         assert said, (self.data.parent / "server.log").read_text(encoding="utf-8")
         self.url, self.link = json.loads(said)["url"], json.loads(said)["link"]
-        eventually(self._answers, 20, "the server answers")
+        eventually(self._answers, what="the server answers")
 
     def kill(self) -> None:
         """End it as the kernel would, at once."""

@@ -26,7 +26,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 def fail(host: Host, times: int, *, ok: bool = False) -> None:
     for _ in range(times):
-        host.supervisor.run("a", ok=ok).wait(10)
+        host.supervisor.run("a", ok=ok).wait(60)
 
 
 def cancel_once_it_runs(run: Run) -> None:
@@ -78,7 +78,7 @@ def test_the_retries_of_a_run_count_as_one_with_it(host: Host) -> None:
 def test_runs_that_were_lost_with_their_process_do_not_count(tmp_path: Path) -> None:
     with a_host(tmp_path, files={"a.py": FAILS}, breaker_failures=3) as host:
         run = host.supervisor.run("a", ok=True)
-        run.wait(10)
+        run.wait(60)
         for _ in range(4):
             lost = replace(run.record, id=new_run_id(), state=RunState.RUNNING, process="1:2:nowhere", ended_at=None)
             host.supervisor.store.runs.add(lost)
@@ -93,7 +93,7 @@ def test_cancelled_runs_do_not_count(host: Host) -> None:
     for _ in range(4):
         run = host.supervisor.run("b")
         cancel_once_it_runs(run)
-        assert run.wait(20).state is RunState.CANCELLED
+        assert run.wait(60).state is RunState.CANCELLED
 
     assert host.supervisor.script("b").quarantine is None
 

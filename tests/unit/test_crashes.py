@@ -97,7 +97,7 @@ def lives(tmp_path: Path) -> Lives:
 
 
 def result(host: Host, script: str = "a") -> object:
-    record = host.supervisor.run(script).wait(10)
+    record = host.supervisor.run(script).wait(60)
     return record.result.value if record.result else record.failure
 
 
@@ -369,7 +369,7 @@ class TestSafeMode:
         header = "# /// script\n# [tool.livegraft]\n# retry-on-crash = true\n# ///\n"
         lives.repository.commit_files({"a.py": header + GOOD})
         with lives.life() as host:
-            run = host.supervisor.run("a").wait(10)
+            run = host.supervisor.run("a").wait(60)
         with lives.life(safe=True) as host:
             host.supervisor._recovery._lost.append(run)
             host.supervisor.sync()
@@ -419,7 +419,7 @@ class TestStrikes:
         for _ in range(2):
             self.die_running(lives, "a")
         with lives.life() as host:
-            assert host.supervisor.run("a").wait(10).state is RunState.SUCCEEDED
+            assert host.supervisor.run("a").wait(60).state is RunState.SUCCEEDED
             eventually(lambda: host.supervisor.store.audit.find(action="forgive strikes"), what="they are forgiven")
         self.die_running(lives, "a")
 

@@ -40,7 +40,7 @@ class Gate:
 
     def wait(self) -> None:
         self.reached.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ class TestARun:
                 gate.wait()
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         assert host.dispatcher.progress(handle.id) == (Progress(0.0, "orders"),)
         gate.open.set()
         handle.wait()
@@ -196,7 +196,7 @@ class TestARun:
 
     def test_is_found_while_it_goes_and_afterwards(self, host: Running, gate: Gate) -> None:
         handle = host.run(gate.wait)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         assert host.dispatcher.find(handle.id).state is RunState.RUNNING
         assert [record.id for record in host.dispatcher.active()] == [handle.id]
         assert host.dispatcher.uses("9f2c1a") == [handle.id]
@@ -251,7 +251,7 @@ class TestOutput:
             gate.wait()
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
 
         assert eventually(lambda: host.store.runs.output(handle.id)) == b"early\n"
 
@@ -300,7 +300,7 @@ class TestQueue:
             second.wait()
 
             assert len(host.store.runs.find()) == 2
-            assert host.run(gate.wait).wait(10).state is RunState.SUCCEEDED
+            assert host.run(gate.wait).wait(60).state is RunState.SUCCEEDED
 
     def test_starts_runs_in_order_when_a_thread_is_free(self, tmp_path: Path) -> None:
         order: list[int] = []
@@ -340,7 +340,7 @@ class TestCancelling:
             first = host.run(gate.wait)
             queued = host.run(run)
             queued.cancel()
-            assert queued.wait(10).state is RunState.CANCELLED
+            assert queued.wait(60).state is RunState.CANCELLED
             gate.open.set()
             first.wait()
             last = host.run(run)
@@ -348,16 +348,17 @@ class TestCancelling:
 
         assert executed == ["run"]
 
-    def test_asks_sync_code_first(self, host: Running, gate: Gate) -> None:
+    def test_asks_sync_code_first(self, tmp_path: Path, gate: Gate) -> None:
         def run() -> str:
             gate.reached.set()
             eventually(cancelled)
             return "half of it"
 
-        handle = host.run(run)
-        gate.reached.wait(10)
-        handle.cancel()
-        record = handle.wait(10)
+        with running(tmp_path, grace_seconds=60.0) as host:
+            handle = host.run(run)
+            gate.reached.wait(60)
+            handle.cancel()
+            record = handle.wait(60)
 
         assert record.state is RunState.CANCELLED
         assert record.result is not None
@@ -372,9 +373,9 @@ class TestCancelling:
                 pass
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         handle.cancel()
-        record = handle.wait(10)
+        record = handle.wait(60)
 
         assert record.state is RunState.CANCELLED
         assert record.failure is not None
@@ -392,10 +393,10 @@ class TestCancelling:
                 cleaned.append("up")
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         handle.cancel()
 
-        assert handle.wait(10).state is RunState.CANCELLED
+        assert handle.wait(60).state is RunState.CANCELLED
         assert cleaned == ["up"]
 
     def test_interrupts_async_code_that_never_waits(self, host: Running, gate: Gate) -> None:
@@ -405,10 +406,10 @@ class TestCancelling:
                 pass
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         handle.cancel()
 
-        assert handle.wait(10).state is RunState.CANCELLED
+        assert handle.wait(60).state is RunState.CANCELLED
 
     def test_an_ended_run_is_a_conflict(self, host: Running) -> None:
         def run() -> None: ...
@@ -421,7 +422,7 @@ class TestCancelling:
 
     def test_twice_is_a_conflict(self, host: Running, gate: Gate) -> None:
         handle = host.run(gate.wait)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         handle.cancel()
 
         with pytest.raises(ConflictError, match="asked to stop already"):
@@ -457,7 +458,7 @@ class TestTimeout:
             while True:
                 pass
 
-        record = host.run(run, timeout=0.05).wait(10)
+        record = host.run(run, timeout=0.05).wait(60)
 
         assert record.state is RunState.TIMED_OUT
         assert record.failure is not None
@@ -469,7 +470,7 @@ class TestTimeout:
         async def run() -> None:
             await asyncio.sleep(60)
 
-        assert host.run(run, timeout=0.05).wait(10).state is RunState.TIMED_OUT
+        assert host.run(run, timeout=0.05).wait(60).state is RunState.TIMED_OUT
 
     def test_does_not_count_waiting_in_the_queue(self, tmp_path: Path, gate: Gate) -> None:
         def run() -> None: ...
@@ -481,14 +482,14 @@ class TestTimeout:
             gate.open.set()
             first.wait()
 
-            assert queued.wait(10).state is RunState.SUCCEEDED
+            assert queued.wait(60).state is RunState.SUCCEEDED
 
     def test_of_a_quick_run_strikes_nobody(self, host: Running) -> None:
         def run() -> None: ...
 
         for _ in range(20):
-            assert host.run(run, timeout=0.01).wait(10).state in (RunState.SUCCEEDED, RunState.TIMED_OUT)
-        assert host.run(run, timeout=10).wait(10).state is RunState.SUCCEEDED
+            assert host.run(run, timeout=0.01).wait(60).state in (RunState.SUCCEEDED, RunState.TIMED_OUT)
+        assert host.run(run, timeout=60).wait(60).state is RunState.SUCCEEDED
 
 
 class TestPreparing:
@@ -502,7 +503,7 @@ class TestPreparing:
 
         host.store.runs.add(prepared)
         host.dispatcher.launch(prepared)
-        host.dispatcher.wait(prepared.id, 10)
+        host.dispatcher.wait(prepared.id, 60)
 
         assert host.dispatcher.find(prepared.id).state is RunState.SUCCEEDED
 
@@ -540,7 +541,7 @@ class TestNothingIsKept:
         function, given = names.pop("run"), type("Given", (), {})()
         watched.append(weakref.ref(function))
         handle = host.run(function, given=given)
-        handle.wait(10)
+        handle.wait(60)
         del names, function, given
 
         # The thread that ran it may still be on its way back to its queue.
@@ -554,24 +555,25 @@ class TestNothingIsKept:
             watched = weakref.ref(function)
             handle = host.run(function)
             handle.cancel()
-            handle.wait(10)
+            handle.wait(60)
             del function
 
             eventually(lambda: (gc.collect(), watched() is None)[1])
+            gate.open.set()
 
 
 class TestStopping:
     def test_refuses_new_runs_and_lets_those_under_way_finish(self, tmp_path: Path, gate: Gate) -> None:
         with running(tmp_path, threads=1) as host:
             going, queued = host.run(gate.wait), host.run(gate.wait)
-            gate.reached.wait(10)
-            stopper = threading.Thread(target=host.dispatcher.stop, args=(10,))
+            gate.reached.wait(60)
+            stopper = threading.Thread(target=host.dispatcher.stop, args=(60,))
             stopper.start()
-            assert queued.wait(10).state is RunState.CANCELLED
+            assert queued.wait(60).state is RunState.CANCELLED
             with pytest.raises(NotRunnableError, match="livegraft is stopping"):
                 host.run(gate.wait)
             gate.open.set()
-            stopper.join(10)
+            stopper.join(60)
 
             assert going.record.state is RunState.SUCCEEDED
             assert queued.record.failure is not None
@@ -583,7 +585,7 @@ class TestStopping:
             await asyncio.sleep(60)
 
         handle = host.run(run)
-        gate.reached.wait(10)
+        gate.reached.wait(60)
         host.dispatcher.stop(0.01)
 
         record = host.store.runs.get(handle.id)

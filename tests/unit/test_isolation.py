@@ -70,7 +70,7 @@ def run():
 """
     done = run(host, "prints", body)
 
-    assert done.wait(20).state is RunState.SUCCEEDED
+    assert done.wait(60).state is RunState.SUCCEEDED
     lines = done.output.splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == ["one", "two", "three", "four", "five"]
     assert "INFO shop: three" in lines[2]
@@ -90,7 +90,7 @@ def test_it_sees_nothing_of_the_hosts_environment_and_begins_in_an_empty_folder(
 
 
 def test_a_failure_has_its_place_in_the_repository(host: Host) -> None:
-    done = run(host, "fails", "def run():\n    raise ValueError('no')").wait(20)
+    done = run(host, "fails", "def run():\n    raise ValueError('no')").wait(60)
 
     assert done.state is RunState.FAILED
     assert done.failure is not None
@@ -113,7 +113,7 @@ def test_a_failure_has_its_place_in_the_repository(host: Host) -> None:
     ],
 )
 def test_what_would_end_the_host_ends_the_run(host: Host, what: str, says: str) -> None:
-    done = run(host, "ends", f"import os, signal\ndef run():\n    {what}").wait(20)
+    done = run(host, "ends", f"import os, signal\ndef run():\n    {what}").wait(60)
 
     assert done.state is RunState.FAILED
     assert done.failure is not None
@@ -122,7 +122,7 @@ def test_what_would_end_the_host_ends_the_run(host: Host, what: str, says: str) 
 
 def test_memory_beyond_its_bound_is_an_error_in_the_run(host: Host) -> None:
     header = HEADER.replace("{0}", '# memory = "64MiB"\n')
-    done = run(host, "memory", "def run(): return len(bytearray(10 ** 9))", header=header).wait(20)
+    done = run(host, "memory", "def run(): return len(bytearray(10 ** 9))", header=header).wait(60)
 
     assert done.state is RunState.FAILED
     assert done.failure is not None
@@ -144,7 +144,7 @@ def test_memory_beyond_its_bound_is_an_error_in_the_run(host: Host) -> None:
 def test_what_its_header_allows_is_the_most_that_it_gets(host: Host, key: str, body: str, says: str) -> None:
     done = run(
         host, "bounded", f"import os, time\ndef run():\n    {body}", header=HEADER.replace("{0}", f"# {key}\n")
-    ).wait(30)
+    ).wait(60)
 
     assert done.state is RunState.FAILED
     assert done.failure is not None
@@ -177,7 +177,7 @@ def test_one_that_looks_or_awaits_comes_to_its_own_end_when_it_is_cancelled(host
     eventually(lambda: "going" in going.output, what="it is going")
     going.cancel()
 
-    assert going.wait(20).state is RunState.CANCELLED
+    assert going.wait(60).state is RunState.CANCELLED
     assert "cleaned up" in going.output
 
 
@@ -197,11 +197,11 @@ def run():
             pass
 """
     going = run(host, "stubborn", body)
-    eventually(lambda: len(going.output.split()) == 3, timeout=20, what="it has told its processes")
+    eventually(lambda: len(going.output.split()) == 3, what="it has told its processes")
     pids = [int(pid) for pid in going.output.split()]
     going.cancel()
 
-    assert going.wait(30).state is RunState.CANCELLED
+    assert going.wait(60).state is RunState.CANCELLED
     eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="all its processes are gone")
 
 
@@ -252,7 +252,7 @@ def run():
 
     eventually(half, what="its progress is seen")
     going.cancel()
-    going.wait(20)
+    going.wait(60)
 
 
 def test_nonsense_of_its_process_about_its_progress_is_left_out() -> None:
@@ -298,7 +298,7 @@ def test_a_module_that_a_zygote_does_not_survive_is_left_to_the_runs(tmp_path: P
         processes.imported(None, ["antigravity_that_exits"])
         os.kill(zygote, signal.SIGKILL)
         eventually(lambda: psutil.Process(zygote).status() == psutil.STATUS_ZOMBIE, what="the zygote has died")
-        host.supervisor.run("idle").wait(20)
+        host.supervisor.run("idle").wait(60)
 
         [place] = processes._places.values()
         assert (place.unfit, place.preloaded) == ({"antigravity_that_exits"}, set())
@@ -319,7 +319,7 @@ def test_a_header_that_asks_for_more_than_the_host_allows_does_not_go_live(tmp_p
 
 def test_a_header_that_says_nothing_gets_what_the_host_allows(tmp_path: Path) -> None:
     with a_host(tmp_path, process_limits=POLICY) as host:
-        done = run(host, "memory", "def run(): return len(bytearray(10 ** 9))").wait(20)
+        done = run(host, "memory", "def run(): return len(bytearray(10 ** 9))").wait(60)
 
     assert done.failure is not None
     assert done.failure.type == "MemoryError"
@@ -350,7 +350,7 @@ def test_a_zygote_that_was_killed_is_replaced(host: Host) -> None:
 
 def test_its_output_has_times_and_no_level_for_all_goes_through_one_pipe(host: Host) -> None:
     done = run(host, "levels", "import sys\ndef run():\n    print('one')\n    print('two', file=sys.stderr)")
-    done.wait(20)
+    done.wait(60)
 
     assert done.output == "one\ntwo\n"
     assert {level for _, _, level in host.supervisor.output_marks(done.id, 0, 8)} == {""}

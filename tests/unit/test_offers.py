@@ -107,7 +107,7 @@ def test_one_that_hangs_is_told_and_not_asked_again_until_it_answers(
 
     def function() -> list[str]:
         calls.append(1)
-        gate.wait(20)
+        gate.wait(60)
         return ["a"]
 
     asked = Source(function)

@@ -59,7 +59,7 @@ def test_the_history_of_a_live_script_is_trimmed_as_its_header_says(tmp_path: Pa
     with a_host(tmp_path, files={"noisy.py": header("{ runs = 2 }"), "quiet.py": "def run(): ...\n"}) as host:
         for script in ("noisy", "quiet"):
             for _ in range(4):
-                host.supervisor.run(script).wait(20)
+                host.supervisor.run(script).wait(60)
 
         assert host.supervisor._trimmer.trim().runs == 2
 

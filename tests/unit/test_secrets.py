@@ -79,7 +79,7 @@ def test_wherever_it_stands_in_an_argument_that_is_masked(host: Running, annotat
     def run(value: Any) -> None: ...
 
     run.__annotations__["value"] = annotation
-    record = host.run(run, value=given).wait(10)
+    record = host.run(run, value=given).wait(60)
 
     assert record.state is RunState.SUCCEEDED
     assert record.arguments == {"value": SECRET_MASK}
@@ -137,7 +137,7 @@ def test_a_retry_gets_it_from_memory(host: Running, tmp_path: Path) -> None:
     work = host.work(run, retries=Retries(times=1, delay=timedelta(milliseconds=10)))
     host.live[work.script] = work
     first = host.submit(work, token=SECRET)
-    assert done.wait(20)
+    assert done.wait(60)
     [again] = eventually(lambda: host.store.runs.repeats(first.id))
 
     assert seen == [SECRET, SECRET]

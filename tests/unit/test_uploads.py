@@ -101,7 +101,7 @@ def test_a_name_is_never_a_path(uploads: Uploads, name: str, kept: str) -> None:
 def test_one_that_no_run_was_given_for_long_is_removed_and_asked_for_again(host: Running, uploads: Uploads) -> None:
     def run(orders: Upload) -> None: ...
 
-    record = host.run(run, orders=sent("a", b"old")).wait(10)
+    record = host.run(run, orders=sent("a", b"old")).wait(60)
     assert record.state is RunState.SUCCEEDED
     young = uploads.keep(sent("a", b"young"))
     old = time.time() - KEPT_SECONDS - 10

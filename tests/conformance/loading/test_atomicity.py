@@ -151,7 +151,7 @@ def test_case_07_commits_that_arrive_while_one_loads_are_taken_by_the_newest(tmp
         def wait(self, name: str) -> None:
             loads.append(name)
             entered.set()
-            gate.wait(10)
+            gate.wait(60)
 
     body = "from gate_of_the_test import GATE\nGATE.wait('{0}')\ndef run(): return '{0}'"
     with (
@@ -161,7 +161,7 @@ def test_case_07_commits_that_arrive_while_one_loads_are_taken_by_the_newest(tmp
         host.repository.commit_files({"s.py": body.format("b")})
         syncing = threading.Thread(target=host.sync)
         syncing.start()
-        assert entered.wait(10)
+        assert entered.wait(60)
         host.repository.commit_files({"s.py": body.format("c")})
         newest = host.repository.commit_files({"s.py": body.format("d")})
         gate.set()

@@ -78,14 +78,14 @@ def test_case_11_a_helper_that_raises_half_way_leaves_nothing_behind(host: Host)
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("while True: pass", "did not end within 0.3 s"),
-        ("import threading\nthreading.Event().wait(20)", "did not end within 0.3 s"),
+        ("while True: pass", "did not end within 1.5 s"),
+        ("import threading\nthreading.Event().wait(20)", "did not end within 1.5 s"),
     ],
     ids=["endless loop", "blocked"],
 )
 @pytest.mark.parametrize("probe", [True, False], ids=["probed", "in the host"])
 def test_case_13_an_import_that_never_returns_is_given_up(tmp_path: Path, body: str, says: str, probe: bool) -> None:
-    with a_host(tmp_path, import_seconds=0.3, probe=probe) as host:
+    with a_host(tmp_path, import_seconds=1.5, probe=probe) as host:
         host.take({"s.py": GOOD, "other.py": GOOD})
 
         done = host.take({"s.py": f"X = 1\n{body}\ndef run(): return 'never'", "other.py": "def run(): return 'new'"})

@@ -32,11 +32,11 @@ def test_case_28_a_sleeping_call_finishes_on_its_own_version(host: Host) -> None
 
     def host_callback() -> None:
         asleep.set()
-        gate.wait(20)
+        gate.wait(60)
 
     caller = threading.Thread(target=lambda: answers.append(host.live.s.call(host_callback)))
     caller.start()
-    assert asleep.wait(10)
+    assert asleep.wait(60)
     host.take(at(2, files))
 
     status = host.wait_for("s", key, VersionState.DRAINING)
@@ -110,11 +110,11 @@ def test_case_30_a_draining_version_that_imports_for_the_first_time_makes_no_twi
 
     def wait() -> None:
         asleep.set()
-        gate.wait(20)
+        gate.wait(60)
 
     caller = threading.Thread(target=lambda: answers.append(host.live.s.call(wait)))
     caller.start()
-    assert asleep.wait(10)
+    assert asleep.wait(60)
     host.take(at(2, files))
     for _ in range(5):
         host.supervisor._drainer.look()

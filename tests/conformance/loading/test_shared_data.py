@@ -32,7 +32,7 @@ COUNTING = """
 def test_a_new_version_sees_what_the_old_one_kept_and_does_not_keep_it_alive(host: Host) -> None:
     host.take({"s.py": COUNTING.format(number=1)})
     old = host.key("s")
-    assert [host.supervisor.run("s").wait(10).result.value for _ in range(2)] == [101, 102]  # type: ignore[union-attr]
+    assert [host.supervisor.run("s").wait(60).result.value for _ in range(2)] == [101, 102]  # type: ignore[union-attr]
 
     host.take({"s.py": COUNTING.format(number=2)})
 
@@ -102,7 +102,7 @@ def test_an_update_that_a_run_leaves_by_an_exception_leaves_nothing(host: Host) 
         }
     )
 
-    run = host.supervisor.run("s").wait(10)
+    run = host.supervisor.run("s").wait(60)
 
     assert (run.state, run.failure.message if run.failure else "") == ("failed", "no pears")
     assert host.supervisor.shared("stock").copy() == {}
@@ -120,6 +120,6 @@ def test_a_work_tree_has_shared_data_that_is_gone_afterwards(host: Host) -> None
 
     for _ in range(2):
         with supervised_tree(host.repository.path, {}) as supervisor:
-            assert supervisor.run("s").wait(10).result.value == 1  # type: ignore[union-attr]
+            assert supervisor.run("s").wait(60).result.value == 1  # type: ignore[union-attr]
     assert check_tree(host.repository.path, {}) == (1, [])
     assert host.supervisor.shared.names() == []

@@ -52,7 +52,7 @@ def at(n: int) -> dict[str, str]:
 
 def test_case_32_a_drained_version_is_gone_after_at_most_one_collection(host: Host) -> None:
     host.take(at(1))
-    host.supervisor.run("s").wait(10)
+    host.supervisor.run("s").wait(60)
     version = host.version("s")
     key, token, module = version.key, version.token, weakref.ref(version.executed_module)
     classes = [weakref.ref(cls) for cls in version.classes]
@@ -63,7 +63,7 @@ def test_case_32_a_drained_version_is_gone_after_at_most_one_collection(host: Ho
     host.take(at(2))
 
     host.wait_for("s", key, VersionState.UNLOADED)
-    host.supervisor.run("s").wait(10)
+    host.supervisor.run("s").wait(60)
     gc.collect()
     assert module() is None
     assert token() is None
@@ -82,7 +82,7 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
         kept(host, keep)
         host.take(at(2))
 
-        status = host.wait_for("s", key, VersionState.LEAKED, timeout=60)
+        status = host.wait_for("s", key, VersionState.LEAKED)
         assert any("KEPT in module tests.conformance.loading.test_unloading" in each for each in status.holders), (
             keep,
             status.holders,
@@ -90,7 +90,7 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
 
         KEPT.clear()
         host.supervisor._drainer.wake()
-        host.wait_for("s", key, VersionState.UNLOADED, timeout=60)
+        host.wait_for("s", key, VersionState.UNLOADED)
 
 
 def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -> None:
@@ -108,13 +108,13 @@ def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -
     kept(host, "run")
     host.take({"s.py": "def run(): ...", "shop/__init__.py": "PRICES = 2"})
 
-    host.wait_for("s", key, VersionState.LEAKED, timeout=60)
-    status = host.wait_for("shop", package, VersionState.DRAINED, timeout=60)
+    host.wait_for("s", key, VersionState.LEAKED)
+    status = host.wait_for("shop", package, VersionState.DRAINED)
     assert f"used by {label}, which stays" in status.holders
 
     KEPT.clear()
     host.supervisor._drainer.wake()
-    host.wait_for("shop", package, VersionState.UNLOADED, timeout=60)
+    host.wait_for("shop", package, VersionState.UNLOADED)
 
 
 def test_what_was_called_through_a_package_unloads_too(host: Host) -> None:
@@ -154,7 +154,7 @@ def test_case_38_after_a_thousand_versions_everything_is_on_a_plateau(host: Host
             host.repository.publish(commits[n])
             host.sync()
             if n % 50 == 0:
-                assert host.supervisor.run("s").wait(10).state == "succeeded"
+                assert host.supervisor.run("s").wait(60).state == "succeeded"
         eventually(lambda: {each.state for each in host.supervisor.versions()} <= {"live", "unloaded"})
         gc.collect()
 

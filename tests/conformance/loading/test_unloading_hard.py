@@ -39,7 +39,7 @@ def look_until(host: Host, key: str, *states: VersionState) -> Any:
         return host.states("s").get(key) in states
 
     try:
-        eventually(reached, 40)
+        eventually(reached)
     except AssertionError:
         raise AssertionError(str(host.status("s", key))) from None
     return host.status("s", key)

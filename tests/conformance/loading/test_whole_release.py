@@ -105,8 +105,8 @@ def test_what_the_refused_commit_loaded_is_let_go(host: Host, no_collections: No
     refused = host.supervisor.releases()[0]
     key = next(each.key for each in refused.scripts if each.script == "one")
 
-    host.wait_for("one", key, VersionState.UNLOADED, timeout=30)
-    eventually(lambda: "unloaded" in host.supervisor.releases()[0].steps, 30, "the steps tell it")
+    host.wait_for("one", key, VersionState.UNLOADED)
+    eventually(lambda: "unloaded" in host.supervisor.releases()[0].steps, what="the steps tell it")
     assert VersionState.UNLOADED in host.states("helper").values()
     assert "live" not in host.supervisor.releases()[0].steps
 

@@ -155,7 +155,7 @@ def test_a_hundred_who_wait_for_a_run_do_not_keep_others_waiting(api: Api) -> No
     for each in waiting:
         each.start()
     try:
-        ids = eventually(lambda: ids_of_open_runs(api, MANY), 30, "all are started")
+        ids = eventually(lambda: ids_of_open_runs(api, MANY), what="all are started")
         assert api.get("/health")["status"] == "ok"
     finally:
         for id in ids_of_open_runs(api, 0):

@@ -96,11 +96,11 @@ def test_the_folder_is_free_again_after_its_holder(bare: BareFolder) -> None:
     def hold() -> None:
         with bare.locked(1):
             held.set()
-            let_go.wait(5)
+            let_go.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait(5)
+    held.wait(60)
     let_go.set()
 
     with bare.locked(5):

@@ -23,14 +23,14 @@ def git(repository: Repository) -> Git:
 
 @pytest.fixture
 def contents(git: Git) -> Iterator[Batch]:
-    batch = Batch(git, "--batch", deadline_seconds=5)
+    batch = Batch(git, "--batch", deadline_seconds=60)
     yield batch
     batch.close()
 
 
 @pytest.fixture
 def checks(git: Git) -> Iterator[Batch]:
-    batch = Batch(git, "--batch-check", deadline_seconds=5)
+    batch = Batch(git, "--batch-check", deadline_seconds=60)
     yield batch
     batch.close()
 
@@ -79,7 +79,7 @@ def test_a_process_that_was_killed_is_replaced(repository: Repository, contents:
 
 
 def test_a_process_that_says_nothing_is_cut_at_the_deadline(repository: Repository, git: Git) -> None:
-    contents = Batch(git, "--batch", deadline_seconds=0.2)
+    contents = Batch(git, "--batch", deadline_seconds=1.0)
     blob = blob_of(repository, "x")
     contents.content(blob, 100)
     (process,) = git_processes()
@@ -89,7 +89,7 @@ def test_a_process_that_says_nothing_is_cut_at_the_deadline(repository: Reposito
     answer = contents.content(blob, 100)
 
     assert answer is not None, "another process answers"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not process.is_running()
     contents.close()
 

@@ -19,8 +19,8 @@ def git_in(folder: Path, protocol: str = "file") -> Git:
 
 
 def test_a_command_gives_its_exit_status_output_and_errors(repository: Repository) -> None:
-    good = git_in(repository.path).run("rev-parse", "--git-dir", deadline_seconds=10)
-    bad = git_in(repository.path).run("rev-parse", "--verify", "nothing", deadline_seconds=10)
+    good = git_in(repository.path).run("rev-parse", "--git-dir", deadline_seconds=60)
+    bad = git_in(repository.path).run("rev-parse", "--verify", "nothing", deadline_seconds=60)
 
     assert (good.code, good.output, good.errors) == (0, b".git\n", "")
     assert (bad.code, bad.output) == (128, b"")
@@ -76,14 +76,14 @@ def test_a_command_is_cut_short_when_its_git_is_closed(tmp_path: Path) -> None:
         eventually(lambda: processes_that_name(address), what="git has started")
 
         git.close()
-        thread.join(5)
+        thread.join(60)
 
         assert codes == [None]
         eventually(lambda: not processes_that_name(address), what="git and its helper are gone")
 
 
 def test_other_transports_than_the_one_of_the_address_are_refused(repository: Repository) -> None:
-    ended = git_in(repository.path, "https").run("ls-remote", str(repository.path), deadline_seconds=10)
+    ended = git_in(repository.path, "https").run("ls-remote", str(repository.path), deadline_seconds=60)
 
     assert ended.code == 128
     assert "transport 'file' not allowed" in ended.errors
@@ -93,7 +93,7 @@ def test_output_beyond_the_bound_is_not_kept(repository: Repository) -> None:
     repository.write({"big.txt": "x" * (OUTPUT_BYTES + 1000)})
     repository.commit()
 
-    ended = git_in(repository.path).run("cat-file", "blob", "main:big.txt", deadline_seconds=30)
+    ended = git_in(repository.path).run("cat-file", "blob", "main:big.txt", deadline_seconds=60)
 
     assert ended.code == 0
     assert len(ended.output) == OUTPUT_BYTES

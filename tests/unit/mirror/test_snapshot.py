@@ -234,7 +234,7 @@ def test_a_tree_that_holds_itself_a_billion_times_is_cut(repository: Repository,
     snapshot = snapshot_of(mirror)
 
     assert len(snapshot.files) + len(snapshot.skipped) < 6000
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60
 
 
 def test_a_malformed_tree_object_is_left_out(

@@ -36,7 +36,7 @@ def test_a_commit_is_noticed(repository: Repository, mirror: GitMirror) -> None:
 
     repository.commit()
 
-    assert changed.wait(5)
+    assert changed.wait(60)
 
 
 def test_a_branch_in_a_new_folder_is_noticed(repository: Repository, mirror: GitMirror) -> None:
@@ -47,7 +47,7 @@ def test_a_branch_in_a_new_folder_is_noticed(repository: Repository, mirror: Git
 
     repository.git("branch", "team/live")
 
-    assert changed.wait(5)
+    assert changed.wait(60)
 
 
 def test_a_push_to_a_bare_repository_is_noticed(repository: Repository, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_push_to_a_bare_repository_is_noticed(repository: Repository, tmp_path
     repository.commit()
     repository.git("push", "-q", str(bare), "main")
 
-    assert changed.wait(5)
+    assert changed.wait(60)
     watcher.close()
 
 

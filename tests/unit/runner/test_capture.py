@@ -150,7 +150,7 @@ def test_a_thread_left_behind_writes_to_the_host_s_stream_after_the_run() -> Non
         left: list[threading.Thread] = []
 
         def code() -> None:
-            left.append(threading.Thread(target=lambda: (go_on.wait(10), print("late"))))
+            left.append(threading.Thread(target=lambda: (go_on.wait(60), print("late"))))
             left[0].start()
 
         assert in_run(code) == ""

@@ -82,7 +82,7 @@ def test_tells_who_held_the_interpreter_and_where(told: list[Stall], tmp_path: P
 
     def compute() -> None:
         hold_the_interpreter()
-        is_told.wait(10)
+        is_told.wait(60)
 
     thread = threading.Thread(target=compute, name="cruncher")
     thread.start()

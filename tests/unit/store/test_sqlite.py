@@ -73,7 +73,7 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
 
     def opens(at_once: threading.Barrier, file: Path) -> None:
         engine = _engine(file)
-        at_once.wait(30)
+        at_once.wait(60)
         engine.connect().close()
         engine.dispose()
 
