@@ -6,7 +6,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import calls, figures, history, loading, output, peers, probing, run_peers, runs, shared, unloading
+from benchmarks import (
+    calls,
+    figures,
+    history,
+    loading,
+    output,
+    peers,
+    postgresql,
+    probing,
+    run_peers,
+    runs,
+    shared,
+    unloading,
+)
 
 PARTS = {
     "loading": loading.measure,
@@ -14,6 +27,7 @@ PARTS = {
     "calls": calls.measure,
     "probing": probing.measure,
     "runs": runs.measure,
+    "postgresql": postgresql.measure,
     "output": output.measure,
     "history": history.measure,
     "shared": shared.measure,

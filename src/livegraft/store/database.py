@@ -5,12 +5,18 @@ The ledgers are written once, over this port. It has two adapters: ``sqlite`` an
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, Select, Table
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+
+from livegraft.errors import StoreError
+
+T = TypeVar("T")
 
 BUSY_SECONDS: Final = 30.0
 """How long a write waits for others that are writing."""
@@ -39,6 +45,26 @@ class Database(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class InDoubtError(StoreError):
+    """The connection was lost with the answer to a commit: what was written is there, or it is not."""
+
+
+_PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
+"""Seconds before each further try of a write that is in doubt."""
+
+
+def certainly(write: Callable[[], T]) -> T:
+    """Do a write that may be done twice, again when it is in doubt. Raises InDoubtError when it stays in doubt."""
+    try:
+        return write()
+    except InDoubtError as error:
+        for pause in _PAUSES:
+            time.sleep(pause)
+            with contextlib.suppress(StoreError):
+                return write()
+        raise error
 
 
 def passes(error: Exception) -> bool:

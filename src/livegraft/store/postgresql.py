@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, create_engine, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from livegraft.errors import ConfigurationError, StoreError
-from livegraft.store.database import BUSY_SECONDS, passes
+from livegraft.store.database import BUSY_SECONDS, InDoubtError, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
 
@@ -146,10 +146,18 @@ class PostgresqlDatabase:
             if alone:
                 # First in this process: who waits must not hold a connection that the one who goes on may need.
                 stack.enter_context(self._turns[alone])
-            connection = stack.enter_context(self._engine.begin())
-            if alone:
-                connection.execute(_ALONE, {"word": alone})
-            yield connection
+            connection = stack.enter_context(self._engine.connect())
+            is_done = False
+            try:
+                with connection.begin():
+                    if alone:
+                        connection.execute(_ALONE, {"word": alone})
+                    yield connection
+                    is_done = True
+            except DBAPIError as error:
+                if is_done and error.connection_invalidated:
+                    raise InDoubtError(_explain(self.name, error)) from error
+                raise
 
     def glance(self, question: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Without a transaction around it, and without SQLAlchemy's work on statement and row."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, text, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import GivenArguments, schema
-from livegraft.store.database import Database, Upsert
+from livegraft.store.database import Database, InDoubtError, Upsert, certainly
 
 _MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
 """States from which a run can still get another end."""
@@ -61,14 +62,33 @@ class SqlRuns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._doubtful: set[str] = set()
 
     def add(self, run: RunRecord) -> RunRecord:
-        with self._database.writing() as connection:
-            if connection.execute(ADD_RUN.on(connection), run_row(run)).rowcount:
+        try:
+            return certainly(lambda: self._add(run))
+        except InDoubtError:
+            self._doubtful.add(run.id)
+            raise
+
+    def _add(self, run: RunRecord) -> RunRecord:
+        with self._taking_back() as connection:
+            if connection.execute(ADD_RUN.on(connection), run_row(run)).rowcount or run.request is None:
                 return run
             known = select(schema.runs).where(schema.runs.c.script == run.script)
             row = connection.execute(known.where(schema.runs.c.request == run.request)).one_or_none()
         return run if row is None or row.id == run.id else _run(row)
+
+    @contextmanager
+    def _taking_back(self) -> Iterator[Connection]:
+        """A transaction that first deletes runs which nobody began, because they could not be said to be written."""
+        doubtful = sorted(self._doubtful)
+        with self._database.writing() as connection:
+            if doubtful:
+                never_begun = schema.runs.c.state == RunState.QUEUED.value
+                connection.execute(delete(schema.runs).where(schema.runs.c.id.in_(doubtful), never_begun))
+            yield connection
+        self._doubtful.difference_update(doubtful)
 
     def start(self, id: str, started_at: datetime) -> None:
         with self._database.writing() as connection:
@@ -113,7 +133,7 @@ class SqlRuns:
             for run in runs
         ]
         if rows:
-            with self._database.writing() as connection:
+            with self._taking_back() as connection:
                 connection.execute(_UPDATE, rows)
                 _keep_bodies(connection, [(run.id, run.result) for run in runs])
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func
 
 from livegraft.run import RunRecord
 from livegraft.store import SlotCause, SlotPlace, SlotRecord, SlotState, schema
-from livegraft.store.database import Database, Upsert
+from livegraft.store.database import Database, InDoubtError, Upsert, certainly
 from livegraft.store.runs import ADD_RUN, run_row
 
 _slots = schema.slots.c
@@ -37,6 +37,7 @@ class SqlSlots:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._doubtful: dict[tuple[str, str, datetime], str] = {}
 
     def anchor(self, script: str, schedule: str, now: datetime) -> datetime:
         return self.anchors([(script, schedule)], now)[script, schedule]
@@ -70,7 +71,31 @@ class SqlSlots:
     def _write(
         self, slot: SlotRecord, run: RunRecord | None, *, unless: ColumnElement[bool], catches_up: bool = False
     ) -> bool:
-        """Write a slot and its run; False, and nothing is written, when it has a row, ``unless`` that is so."""
+        """Write a slot and its run; False, and nothing is written, when it has a row, ``unless`` that is so.
+
+        A row that this process wrote without learning that it did is no other's: it gets the run that is given now.
+        """
+        key = (slot.script, slot.schedule, slot.slot_at)
+        unknown = self._doubtful.get(key)
+        if run is not None:
+            unless = or_(unless, _slots.run_id.in_([run.id, unknown or run.id]))
+        try:
+            won = certainly(lambda: self._try_to_write(slot, run, unless, catches_up, unknown))
+        except InDoubtError:
+            if run is not None and run.process:  # one that waits for any process will be begun
+                self._doubtful[key] = run.id
+            raise
+        self._doubtful.pop(key, None)
+        return won
+
+    def _try_to_write(
+        self,
+        slot: SlotRecord,
+        run: RunRecord | None,
+        unless: ColumnElement[bool],
+        catches_up: bool,
+        unknown: str | None,
+    ) -> bool:
         place = {"script": slot.script, "schedule": slot.schedule, "slot_at": slot.slot_at}
         outcome = {
             "state": slot.state.value,
@@ -91,6 +116,8 @@ class SqlSlots:
                         raise _Taken
                 if catches_up and run is not None:
                     connection.execute(_catch_up(slot, run.id))
+                if unknown:
+                    connection.execute(delete(schema.runs).where(schema.runs.c.id == unknown))
         except _Taken:
             return False
         return True
