@@ -25,7 +25,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, re.Pattern[str]]]:
     for prefix, router in (("", app), (PREFIX, api)):
         for route in router.routes:
             if isinstance(route, APIRoute):
-                for method in route.methods:
+                for method in route.methods or ():
                     pattern = re.compile("^" + re.escape(prefix) + route.path_regex.pattern.removeprefix("^"))
                     yield method, pattern
 
@@ -41,8 +41,8 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     states = ("", "open", "succeeded", "failed", "timed out", "stuck", "cancelled", "lost")
     for name, state, before in product(("", script), states, ("", run)):
         yield "GET", f"/runs?script={name}&state={state}&before={before}", None
-    for name, state, before in product((None, script), (None, *RunState), (None, run)):
-        given = {"script": name, "state": state, "before": before}
+    for asked in product((None, script), (None, *RunState), (None, run)):
+        given = dict(zip(("script", "state", "before"), asked, strict=True))
         query = "&".join(f"{word}={value}" for word, value in given.items() if value)
         yield "GET", f"{PREFIX}/runs?{query}", None
     for one in (run, failed):
