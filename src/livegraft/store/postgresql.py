@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import select as sockets
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, create_engine, func, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Select, bindparam, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 
 from livegraft.errors import ConfigurationError, StoreError
 from livegraft.store.database import BUSY_SECONDS, InDoubtError, passes
@@ -125,9 +126,9 @@ class PostgresqlDatabase:
             pool_size=MOST_CONNECTIONS // 2,
             max_overflow=MOST_CONNECTIONS - MOST_CONNECTIONS // 2,
             pool_timeout=BUSY_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,  # what runs were given is for no log
         )
+        event.listen(self._engine, "checkout", _refuse_ended)
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._glancer = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._glances: dict[Select[Any], str] = {}
@@ -186,6 +187,17 @@ class PostgresqlDatabase:
             yield
         except (SQLAlchemyError, self._psycopg.Error) as error:
             raise StoreError(_explain(self.name, error), passes=passes(error)) from error
+
+
+def _refuse_ended(connection: psycopg.Connection[Any], record: object, proxy: object) -> None:
+    """Have the pool replace connections that the server ended: it says farewell, and nothing else unasked.
+
+    To ask whether it is there (the pool's own way) would cost each call a third more.
+    """
+    heard = sockets.poll()
+    heard.register(connection.fileno(), sockets.POLLIN)
+    if connection.closed or heard.poll(0):
+        raise DisconnectionError
 
 
 def _driver() -> Any:
