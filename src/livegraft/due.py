@@ -66,13 +66,14 @@ class DueSlot:
 
 def due_slots(schedule: Schedule, after: datetime, now: datetime, catch_up: CatchUp) -> Iterator[DueSlot]:
     """The slots with ``after < slot <= now``, oldest first, so that who dies among them can go on after them."""
-    slots = _newest(schedule, after, now, MAX_MISSED_ROWS + catch_up.limit)
+    most = MAX_MISSED_ROWS + catch_up.limit
+    slots = _newest(schedule, after, now, most)
     first_to_run = catch_up.first_to_run([now - slot_at for slot_at in slots])
     lost = slots[:first_to_run][-MAX_MISSED_ROWS:]
     for slot_at in lost:
         age = now - slot_at
         reason = f"noticed {_shown(age)} late; {catch_up.reason(age)}"
-        if slot_at == lost[0] and len(lost) == MAX_MISSED_ROWS:
+        if slot_at == lost[0] and (len(slots) == most or len(lost) < first_to_run):
             reason += _without_row(schedule, after, slot_at)
         yield DueSlot(slot_at, late=True, missed_reason=reason)
     for slot_at in slots[first_to_run:]:

@@ -74,6 +74,15 @@ def test_after_years_the_newest_rows_are_written_and_the_oldest_tells_of_the_res
     assert "it stands for more than 9999 earlier slots too, from 2023-03-03 12:01 UTC on" in slots[0].missed_reason
 
 
+def test_with_a_low_bound_and_many_slots_on_time_the_oldest_row_still_tells_of_the_rest() -> None:
+    every_second = Schedule("* * * * * *")
+
+    slots = due(NOON - timedelta(hours=1), NOON, CatchUp(Missed.SKIP, limit=1), every_second)
+
+    assert sum(not slot.late for slot in slots) == 60
+    assert "earlier slots too, from 2026-03-02 11:00 UTC on" in slots[0].missed_reason
+
+
 @given(
     outage=st.integers(0, 5_000).map(lambda minutes: timedelta(minutes=minutes)),
     late=st.integers(0, 3_599).map(lambda seconds: timedelta(seconds=seconds)),
