@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
 import pytest
 
 from livegraft.errors import StoreError
 from livegraft.run import RunState
 from livegraft.store.opening import open_store
-from tests.support.host import Host, a_host
+from tests.support.api import Api, an_api
 from tests.support.postgresql import NoServerError, OwnServer, a_server
 from tests.support.waiting import eventually
 
@@ -51,15 +53,24 @@ def address(server: OwnServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def host(address: str, tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path, files=FILES, store=address) as host:
-        yield host
+def api(address: str, tmp_path: Path) -> Iterator[Api]:
+    with an_api(tmp_path, FILES, store=address) as api:
+        yield api
+
+
+@pytest.fixture
+def visitor(api: Api) -> Iterator[httpx.Client]:
+    """Somebody who has logged in to the pages."""
+    with httpx.Client(base_url=api.origin, timeout=30) as visitor:
+        visitor.get("/login", params={"token": api.access.new_login_token()})
+        yield visitor
 
 
 def test_live_code_and_runs_go_on_starts_are_refused_and_all_is_written_when_it_is_back(
-    server: OwnServer, host: Host, address: str, tmp_path: Path
+    server: OwnServer, api: Api, visitor: httpx.Client, address: str, tmp_path: Path
 ) -> None:
-    supervisor, go = host.supervisor, tmp_path / "go"
+    host, go = api.host, tmp_path / "go"
+    supervisor = host.supervisor
     acknowledged = [supervisor.run("quick") for _ in range(5)]
     assert [run.result for run in acknowledged] == [1] * 5
     slow = supervisor.run("slow", until=str(go))
@@ -70,17 +81,22 @@ def test_live_code_and_runs_go_on_starts_are_refused_and_all_is_written_when_it_
     assert host.live.pricing.quote() == 1
     with pytest.raises(StoreError, match="start the server"):
         supervisor.run("quick")
+    refused = api.post("/scripts/quick/runs", {"arguments": {}}, HTTPStatus.SERVICE_UNAVAILABLE)
+    assert "start the server" in refused["error"]["message"]
     host.repository.commit_files({"pricing.py": "def quote():\n    return 2\n"})
     with pytest.raises(StoreError, match="start the server"):
         host.sync()
     assert host.live.pricing.quote() == 1
     assert "start the server" in supervisor.sync_status.error
+    page = visitor.get("/runs")
+    assert (page.status_code, "start the server" in page.text) == (HTTPStatus.SERVICE_UNAVAILABLE, True)
     go.touch()
     eventually(lambda: slow.state is RunState.SUCCEEDED)
 
     server.start()
 
     assert supervisor.run("quick").result == 1
+    assert visitor.get("/runs").status_code == HTTPStatus.OK
     host.sync()
     assert host.live.pricing.quote() == 2
     slow.wait(30)
@@ -94,10 +110,10 @@ def test_live_code_and_runs_go_on_starts_are_refused_and_all_is_written_when_it_
         assert other.runs.open() == []
 
 
-def test_a_restart_between_two_calls_is_not_noticed(server: OwnServer, host: Host) -> None:
-    assert host.supervisor.run("quick").result == 1
+def test_a_restart_between_two_calls_is_not_noticed(server: OwnServer, api: Api) -> None:
+    assert api.host.supervisor.run("quick").result == 1
 
     server.stop()
     server.start()
 
-    assert host.supervisor.run("quick").result == 1
+    assert api.host.supervisor.run("quick").result == 1

@@ -56,9 +56,9 @@ class Api:
 
 
 @contextmanager
-def an_api(folder: Path, files: Mapping[str, str], *, prefix: str = "") -> Iterator[Api]:
+def an_api(folder: Path, files: Mapping[str, str], *, prefix: str = "", **settings: Any) -> Iterator[Api]:
     """The API of a host with these scripts, served until the block ends; below a prefix of the host's own app."""
-    with a_host(folder, files=files) as host:
+    with a_host(folder, files=files, **settings) as host:
         web = host.supervisor.web
         app = Starlette(routes=[Mount(prefix, web)]) if prefix else web
         server = uvicorn.Server(

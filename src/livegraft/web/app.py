@@ -20,6 +20,7 @@ from livegraft.errors import (
     MirrorError,
     NotFoundError,
     NotRunnableError,
+    StoreError,
 )
 from livegraft.shared_data import SharedDataError
 from livegraft.supervisor import Supervisor
@@ -53,6 +54,7 @@ _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
     LoadError: HTTPStatus.CONFLICT,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     MirrorError: HTTPStatus.BAD_GATEWAY,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What a person is told with which status; other errors of ours are 500."""
 
