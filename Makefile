@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
-# Tests of one file share a process, because their hosts may be set up once for the file; long files come first.
+# Tests of one file share a process, because their hosts may be set up once for the file; long files
+# come first, and there is one process more than processors (`tests/conftest.py`).
 AT_ONCE := -n logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

@@ -77,6 +77,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: tests wait a good deal, for programs, disks and deadlines."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long: else one process goes on alone with it when the others have ended."""

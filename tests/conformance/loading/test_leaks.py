@@ -561,7 +561,7 @@ def play(host: Host, row: Row, app: Any) -> str:
     if row.needs:
         pytest.importorskip(row.needs)
     if sys.version_info < row.since:
-        pytest.skip(f"since {row.since}")
+        pytest.skip(f"CPython {sys.version_info.major}.{sys.version_info.minor} does not have it")
     host.take({"s.py": row.script()})
     key = host.key("s")
     app.kept = host.live.s.act(app)
