@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from livegraft import __version__
 from livegraft.access import Access
@@ -38,6 +38,11 @@ def _no_fields(body: Annotated[shapes.Body | None, Body()] = None) -> None:
 
 
 CARRIES_NOTHING: Final = Depends(_no_fields)
+
+_CSV: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {}}}}
+_TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {}, "text/event-stream": {}}}}
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}}}
+_ANYTHING: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
 
 router = APIRouter(
     route_class=GuardedRoute,
@@ -192,13 +197,13 @@ def runs(
     }
 
 
-@router.get("/runs/{id}/result", response_class=Response)
+@router.get("/runs/{id}/result", response_class=Response, responses=_ANYTHING)
 def result(id: str, core: Core) -> Response:
     """What a run returned, as what it is: JSON, a picture, HTML, Markdown; a table as JSON."""
     return result_file(core, id)
 
 
-@router.get("/runs/{id}/result.csv", response_class=PlainTextResponse)
+@router.get("/runs/{id}/result.csv", response_class=Response, responses=_CSV)
 def csv_of_result(id: str, core: Core) -> Response:
     """A result that is a table, or a list of records, as CSV."""
     return result_csv(core, id)
@@ -210,7 +215,7 @@ def artifacts(id: str, core: Core) -> Json:
     return {"artifacts": [shapes.artifact(each) for each in core.artifacts.find(core.find_run(id).id)]}
 
 
-@router.get("/runs/{id}/artifacts/{name:path}", response_class=Response)
+@router.get("/runs/{id}/artifacts/{name:path}", response_class=Response, responses=_ANYTHING)
 def artifact(id: str, name: str, core: Core) -> Response:
     """A file that a run left."""
     return artifact_file(core, core.find_run(id), name)
@@ -222,7 +227,7 @@ def run(id: str, core: Core) -> Json:
     return shapes.run(core.find_run(id), core.progress(id))
 
 
-@router.get("/runs/{id}/output", response_class=PlainTextResponse)
+@router.get("/runs/{id}/output", response_class=Response, responses=_TEXT)
 def output(
     id: str,
     core: Core,
@@ -379,7 +384,7 @@ def audit(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     return {"audit": [shapes.audit(each) for each in core.audit(before=before, limit=limit)]}
 
 
-@router.get("/events", response_class=PlainTextResponse)
+@router.get("/events", response_class=Response, responses=_STREAM)
 async def events(core: Core, request: Request) -> Response:
     """What happens, as server-sent events."""
     return follow_events(core, request)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from livegraft.artifact_files import Artifact
 from livegraft.backfill import MissingSlot
@@ -49,12 +49,12 @@ class BackfillBody(Body):
 
     first: AwareDatetime
     last: AwareDatetime
-    dry_run: bool = Field(False, description="only tell which would run")
+    dry_run: StrictBool = Field(False, description="only tell which would run")
 
 
 class RerunBody(Body):
     arguments: dict[str, Any] | None = Field(None, description="instead of those of the run that is repeated")
-    original: bool = Field(False, description="on the version of that run; else on the one that is live")
+    original: StrictBool = Field(False, description="on the version of that run; else on the one that is live")
 
 
 class ReasonBody(Body):
@@ -84,7 +84,7 @@ class ScrubBody(Body):
 
 
 class SyncBody(Body):
-    accept_rewritten: bool = Field(False, description="take a branch whose history was rewritten")
+    accept_rewritten: StrictBool = Field(False, description="take a branch whose history was rewritten")
 
 
 def time(at: datetime | None) -> str | None:

@@ -60,6 +60,7 @@ def test_every_error_of_ours_has_a_status() -> None:
         ("POST", "/scripts/takes/release", {"reason": "x"}, 422, "invalid_request"),
         ("POST", "/scripts/takes/unpin", {"reason": "x"}, 422, "invalid_request"),
         ("POST", "/runs/nothing/cancel", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/sync", {"accept_rewritten": 1}, 422, "invalid_request"),
         ("POST", "/let-go", {"reason": "x"}, 422, "invalid_request"),
         ("POST", "/links", {"reason": "x"}, 422, "invalid_request"),
         ("POST", "/hold", {"reason": "x" * 1001}, 422, "invalid_request"),

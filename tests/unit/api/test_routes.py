@@ -200,6 +200,20 @@ def test_slots_are_a_list(api: Api) -> None:
     assert api.get("/slots?script=dir/greet") == {"slots": [], "next": None}
 
 
+def test_errors_are_described_as_the_json_that_they_are(api: Api) -> None:
+    paths = api.get("/openapi.json")["paths"]
+
+    described = {
+        tuple(answer["content"])
+        for methods in paths.values()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if not status.startswith("2")
+    }
+
+    assert described == {("application/json",)}
+
+
 def test_the_description_is_openapi_3_1_and_counts_from_where_it_is_mounted(api: Api) -> None:
     document = api.get("/openapi.json")
 
