@@ -24,7 +24,7 @@ def livegraft(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "LIVEGRAFT_TOKEN": TOKEN},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -98,7 +98,7 @@ class Server:
             env={**os.environ, "LIVEGRAFT_URL": self.url, "LIVEGRAFT_TOKEN": TOKEN},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -569,7 +569,7 @@ def play(host: Host, row: Row, app: Any) -> str:
     return key
 
 
-def look_until(host: Host, key: str, is_so: Callable[[VersionStatus], bool], timeout: float = 40.0) -> VersionStatus:
+def look_until(host: Host, key: str, is_so: Callable[[VersionStatus], bool], timeout: float = 120.0) -> VersionStatus:
     def found() -> VersionStatus | None:
         host.supervisor._drainer.look()
         status = host.status("s", key)
