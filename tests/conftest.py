@@ -43,7 +43,9 @@ LONGEST: Final = (
 def postgresql() -> Iterator[GivenServer]:
     """A PostgreSQL server, one for each process that runs tests."""
     if address := os.environ.get("TEST_DATABASE_URL"):
-        yield GivenServer(address)
+        given = GivenServer(address)
+        yield given
+        given.tidy_up()
         return
     try:
         server = a_server()

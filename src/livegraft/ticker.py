@@ -218,7 +218,8 @@ class Ticker:
                 pause = min(longest, first * 2 ** min(failures, 20))
                 failures += 1
                 known = isinstance(error, StoreError)
-                logger.error("the ticker failed, next try in %.1f s: %s", pause, error, exc_info=not known)
+                if failures == 1 or not known:  # a history that is away is told once, however long it is
+                    logger.error("the ticker failed, next try in %.1f s: %s", pause, error, exc_info=not known)
             if pause > 0:
                 self._clock.wait(self._wake, pause)
 

@@ -85,13 +85,16 @@ class Usher:
             self._wake.set()
 
     def _work(self) -> None:
+        was_away = False
         while not self._stopping:
             self._wake.clear()
             try:
                 pause = self._turn()
+                was_away = False
             except StoreError as error:
-                logger.error("waiting runs cannot be looked at: %s", error)
-                pause = BUSY_SECONDS
+                if not was_away:  # said once, however long it takes
+                    logger.error("waiting runs cannot be looked at until the history is back: %s", error)
+                was_away, pause = True, BUSY_SECONDS
             except Exception:
                 # All waiting runs hang on this thread: it outlives every fault.
                 logger.exception("waiting runs were not looked at")

@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +41,7 @@ class GivenServer:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._migrated = ""
 
     def address(self, database: str, **changes: str) -> str:
         """An address as the setting ``store`` takes it."""
@@ -62,14 +62,19 @@ class GivenServer:
 
     def make_history(self) -> str:
         """A new database of the newest schema: migrated once, and then copied."""
+        if not self._migrated:
+            self._migrated = self._migrate_one()
         return self._make(self._migrated)
 
     def drop_database(self, name: str) -> None:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    @property
-    @cache  # noqa: B019 - as many as there are servers
-    def _migrated(self) -> str:
+    def tidy_up(self) -> None:
+        """Leave nothing behind."""
+        if self._migrated:
+            self.drop_database(self._migrated)
+
+    def _migrate_one(self) -> str:
         from livegraft.store.migrations import migrate
 
         name = self.make_database()
