@@ -62,6 +62,10 @@ real: setup  ## real packages of the registry, several releases each, with their
 cron-oracle: setup  ## every zone and change of clocks in ten years, 200 lines: slots against Debian's cron
 	$(BIN)/python -m tools.cron_oracle
 
+.PHONY: fuzz
+fuzz: setup  ## 50,000 steps of commits, ticks, crashes, clocks and a store that is away
+	LIVEGRAFT_FUZZ_STEPS=50000 $(BIN)/pytest -q -p no:randomly --timeout 0 tests/unit/test_slot_machine.py
+
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json
 	$(BIN)/python -m benchmarks

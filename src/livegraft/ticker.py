@@ -249,15 +249,14 @@ class Ticker:
             taken = len(self._unplaced)
         for seen_at, group in groupby(newcomers, key=lambda timer: timer.seen_at):
             timers = {(timer.script, timer.schedule.id): timer for timer in group}
-            anchors = self._slots.anchors(timers, seen_at)
+            anchors = self._slots.anchors(timers, min(seen_at, now))
             for key, timer in timers.items():
-                # An anchor ahead of the clock was written before the clock was set back.
-                self._agenda.put(timer, timer.place(min(anchors[key], now)))
+                self._agenda.put(timer, timer.place(anchors[key]))
         with self._lock:
             del self._unplaced[:taken]
 
     def _follow_clock(self, now: datetime) -> None:
-        """After the clock was set back, count again from now: what has a row already cannot be claimed again."""
+        """After the clock was set back, count again from where it is: what has run already cannot be claimed again."""
         back = self._latest - now
         monotonic = self._clock.monotonic()
         jump = -back - timedelta(seconds=monotonic - self._latest_monotonic)
@@ -270,10 +269,11 @@ class Ticker:
         if back > timedelta(seconds=1):
             logger.warning("the clock went back by %s; slots that were decided are not run again", back)
         with self._lock:
-            timers = list(self._timers.values())
-        for timer in timers:
-            if timer.position and timer.position > now:
-                self._agenda.put(timer, timer.place(now))
+            ahead = [timer for timer in self._timers.values() if timer.position and timer.position > now]
+            for timer in ahead:
+                timer.seen_at = now
+            self._unplaced += ahead
+        self._place_newcomers()
 
     def _next_timer(self, now: datetime) -> Timer | None:
         """Timers on time come before those that are behind, so that a long catch-up delays no one else."""

@@ -29,7 +29,7 @@ class MemorySlots:
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
         with self._lock:
             self._fail_when_broken()
-            return {key: max(self._slots_of(key, now)) for key in schedules}
+            return {key: self._anchor(key, now) for key in schedules}
 
     def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
         key = (slot.script, slot.schedule, slot.slot_at)
@@ -77,9 +77,12 @@ class MemorySlots:
             rows = sorted(self.rows.values(), key=lambda row: row.slot_at, reverse=True)
         return [row for row in rows if script in (None, row.script)][:limit]
 
-    def _slots_of(self, key: tuple[str, str], now: datetime) -> Sequence[datetime]:
+    def _anchor(self, key: tuple[str, str], now: datetime) -> datetime:
         seen_at = self.seen.setdefault(key, now)
-        return [seen_at, *(slot_at for script, schedule, slot_at in self.rows if (script, schedule) == key)]
+        told = [slot_at for script, schedule, slot_at in self.rows if (script, schedule) == key and slot_at <= now]
+        if seen_at > now:
+            return max(told, default=now)
+        return max(seen_at, *told) if told else seen_at
 
     def _fail_when_broken(self) -> None:
         if self.broken:

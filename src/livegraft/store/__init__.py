@@ -339,7 +339,8 @@ class Slots(Protocol):
     def anchor(self, script: str, schedule: str, now: datetime) -> datetime:
         """The instant after which slots of this schedule count: its last slot, else when it was first seen.
 
-        The first call for a schedule stores ``now`` as first seen.
+        What is later than ``now`` was told by a clock that was ahead, and does not count. The first call for a
+        schedule stores ``now`` as first seen.
         """
 
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:

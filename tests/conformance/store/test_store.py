@@ -366,6 +366,19 @@ def test_of_many_that_change_a_name_each_sees_what_the_one_before_kept(store: St
     assert store.shared.find("a", NOW) == [SharedValue("n", "8", NOW)]
 
 
+def test_an_anchor_leaves_out_what_a_clock_which_was_ahead_told(store: Store) -> None:
+    schedule = a_slot(NOW).schedule
+    store.slots.anchor("daily", schedule, NOW)
+    for minute in (2, 500):
+        store.slots.claim(a_slot(NOW + minute * MINUTE))
+
+    assert store.slots.anchor("daily", schedule, NOW + 9 * MINUTE) == NOW + 2 * MINUTE
+    assert store.slots.anchor("daily", schedule, NOW - MINUTE) == NOW - MINUTE
+
+    store.slots.claim(a_slot(NOW - 5 * MINUTE))
+    assert store.slots.anchor("daily", schedule, NOW - MINUTE) == NOW - 5 * MINUTE
+
+
 def test_a_slot_that_a_clock_which_was_ahead_saw_missed_is_decided_anew(store: Store) -> None:
     missed, again = a_slot(NOW, state=SlotState.MISSED, decided_at=NOW + 9 * MINUTE), a_run()
 
