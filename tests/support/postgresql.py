@@ -66,6 +66,13 @@ class GivenServer:
             self._migrated = self._migrate_one()
         return self._make(self._migrated)
 
+    def cut(self, database: str) -> None:
+        """End the connections to a database, as an operator may."""
+        mine = "FROM pg_stat_activity WHERE datname = %s"
+        self.ask(f"SELECT pg_terminate_backend(pid) {mine}", database)
+        # It says so to each, which hears it some time later.
+        eventually(lambda: self.ask(f"SELECT count(*) {mine}", database) == [(0,)], 30, "connections are cut")
+
     def drop_database(self, name: str) -> None:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 

@@ -57,13 +57,13 @@ def test_the_migrations_make_the_schema_of_the_code(place: Place) -> None:
 
 def test_every_column_of_words_is_compared_by_its_bytes(postgresql: GivenServer, place: Place) -> None:
     """By the rules of a language "a-b" stands behind "ab", and a page that goes on from a name would miss some."""
-    database = psycopg.conninfo.conninfo_to_dict(place.address)["dbname"]
+    database = str(psycopg.conninfo.conninfo_to_dict(place.address)["dbname"])
     question = (
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
         " AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' ORDER BY 1, 2"
     )
 
-    assert postgresql.ask(question, database=str(database)) == []
+    assert postgresql.ask(question, database=database) == []
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_server_that_is_too_old_is_refused(place: Place, monkeypatch: pytest.M
 
 
 def test_a_history_of_a_newer_livegraft_is_refused(postgresql: GivenServer, place: Place) -> None:
-    database = psycopg.conninfo.conninfo_to_dict(place.address)["dbname"]
-    postgresql.ask("UPDATE alembic_version SET version_num = '9999'", database=str(database))
+    database = str(psycopg.conninfo.conninfo_to_dict(place.address)["dbname"])
+    postgresql.ask("UPDATE alembic_version SET version_num = '9999'", database=database)
 
     with pytest.raises(StoreError, match="a newer one"):
         place.open()
@@ -157,27 +157,27 @@ def test_a_server_that_has_no_connection_left_is_told_and_is_used_again(guarded:
 def test_connections_that_the_server_cut_are_replaced_before_anyone_hears_of_it(
     postgresql: GivenServer, place: Place
 ) -> None:
-    database = psycopg.conninfo.conninfo_to_dict(place.address)["dbname"]
+    database = str(psycopg.conninfo.conninfo_to_dict(place.address)["dbname"])
     with closing(place.open()) as store:
         store.runs.add(a_run())
-        postgresql.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database)
+        postgresql.cut(database)
 
         store.runs.add(a_run())
 
-        postgresql.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database)
+        postgresql.cut(database)
         assert len(store.runs.find()) == 2
-        postgresql.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database)
+        postgresql.cut(database)
         assert store.shared.get("a", "k", NOW) is None
 
 
 def test_a_connection_that_is_cut_within_a_change_leaves_nothing_of_it(postgresql: GivenServer, place: Place) -> None:
-    database = psycopg.conninfo.conninfo_to_dict(place.address)["dbname"]
+    database = str(psycopg.conninfo.conninfo_to_dict(place.address)["dbname"])
     with closing(place.open()) as store:
 
         def change() -> None:
             with store.database.writing() as connection:
                 connection.exec_driver_sql("DELETE FROM runs")
-                postgresql.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database)
+                postgresql.cut(database)
                 connection.exec_driver_sql("DELETE FROM audit")
 
         store.runs.add(a_run())
