@@ -120,20 +120,20 @@ class World:
         return sum(run.script == script for run in self.waiting_runs)
 
     def prepare(self, script: str, slot_at: datetime, *, waits: bool) -> RunRecord:
-        process = "" if waits else "host:1"
-        about: Any = (
-            new_run_id(),
-            script,
-            "9f2c1a",
-            "1a2b3c4d",
-            Trigger.CRON,
-            "cron",
-            {},
-            RunState.QUEUED,
-            process,
-            slot_at,
+        return RunRecord(
+            id=new_run_id(),
+            script=script,
+            key="9f2c1a",
+            revision="1a2b3c4d",
+            trigger=Trigger.CRON,
+            actor="cron",
+            arguments={},
+            state=RunState.QUEUED,
+            process="" if waits else "host:1",
+            queued_at=slot_at,
+            due_at=slot_at,
+            slot_at=slot_at,
         )
-        return RunRecord(*about, due_at=slot_at, slot_at=slot_at)
 
     def launch(self, run: RunRecord) -> None:
         if run.waits:
