@@ -147,7 +147,7 @@ def take_crashes(folder: Path) -> list[Crash]:
             file.unlink()
         except FileNotFoundError:  # another process took it
             continue
-        if process.is_of_this_boot(identity):
+        if process.is_of_this_machine(identity):
             crashes.append(_crash(identity, data))
     return crashes
 

@@ -1,7 +1,8 @@
 """Accepts runs, has them wait for their turn, starts them on runners, ends them, and writes down what becomes of them.
 
-A run's row is written before anything of it executes. Its states change in one place
-(``_move``), by the table in ``livegraft.run``. A run that is asked to stop, by a person or by its
+A run's row is written before anything of it executes. One that finds a place at once is this process's from the first;
+one that has to wait is nobody's, and any process on the store that has room may claim it. Its states change in one
+place (``_move``), by the table in ``livegraft.run``. A run that is asked to stop, by a person or by its
 timeout, climbs a ladder: asked, interrupted, stuck; the alarms drive it from step to step.
 
 One that failed and whose script asks for retries is followed by another run, which repeats it: written at once,
@@ -13,7 +14,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,9 +30,11 @@ from livegraft import process
 from livegraft.alarms import Alarms
 from livegraft.artifact_files import Artifacts
 from livegraft.bars import Progress
+from livegraft.claims import Claims
 from livegraft.clock import Clock
 from livegraft.context import CurrentRun
 from livegraft.crash_marker import CrashMarker
+from livegraft.crash_points import crash_point
 from livegraft.environment import DescribedParameters
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
@@ -58,7 +63,7 @@ from livegraft.runner.plain import plain_or_text
 from livegraft.runner.result import content
 from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
-from livegraft.store import Runs
+from livegraft.store import Claimed, Runs
 from livegraft.uploads import Uploads
 
 logger = logging.getLogger(__name__)
@@ -73,10 +78,19 @@ _TIMEOUT: Final = "timeout"
 _INTERRUPT: Final = "interrupt"
 _STUCK: Final = "stuck"
 
+_CANCEL_SECONDS: Final = 5.0
+"""How long who cancels a run that waits is kept until that is written."""
+
 _TRIED_AGAIN: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT})
 """Ends after which a script's ``retries`` count."""
 
 _STOPPING: Final = "livegraft is stopping"
+_STOP_SECONDS: Final = (0.5, 0.6)
+"""When livegraft stops: how long runs have to react to being cancelled, and then to being interrupted."""
+
+_AHEAD: Final = timedelta(seconds=30)
+"""A process that knows the script of a waiting run not yet may be behind another by a commit, for so long."""
+
 _LOOK_SECONDS: Final = 0.2
 """How often the store is asked for news of a run of another process."""
 
@@ -99,7 +113,7 @@ class RunFailedError(LivegraftError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """What runs of a script execute: one of its versions, with the limits that its header sets."""
+    """What runs of a script execute: one of its versions, the live one or not, with the limits that its header sets."""
 
     script: str
     key: str
@@ -110,6 +124,7 @@ class Work:
     locate: Locate
     header: Header = DEFAULT
     isolated: Isolated | None = None
+    is_live: bool = True
 
     @property
     def pool(self) -> str:
@@ -122,6 +137,10 @@ class Work:
         """Arguments as the history has them: as JSON, secrets masked."""
         secrets = self.parameters.secrets
         return {name: SECRET_MASK if name in secrets else plain_or_text(value) for name, value in arguments.items()}
+
+    def is_for_all(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether another process could begin a run with these arguments, from what the history has of it."""
+        return self.is_live and self.parameters.files.isdisjoint(arguments) and self.kept(arguments) == dict(arguments)
 
     def sent(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments as another process is told: as JSON, with the secrets."""
@@ -171,12 +190,16 @@ class _Ending:
 
 
 class _OpenRun:
-    """A run of this process, until its end is written. ``given`` are its arguments, secrets too, to be given again."""
+    """A run of this process, until its end is written, or that waits. ``given`` are its arguments, secrets too.
+
+    ``verdict`` is the end that one is to have which is ``shared`` and has to be claimed for that.
+    """
 
     __slots__ = (
         "asked",
         "ending",
         "given",
+        "is_for_all",
         "job",
         "locate",
         "output",
@@ -186,6 +209,8 @@ class _OpenRun:
         "run",
         "runner",
         "timeout",
+        "turn",
+        "verdict",
     )
 
     def __init__(
@@ -199,6 +224,7 @@ class _OpenRun:
         self.record = record
         self.given = given
         self.retries = retries
+        self.is_for_all = not record.process
         self.output = RunOutput(file=file)
         self.run = CurrentRun(
             record.id, self.output, artifacts.folder_of(record.id) if artifacts else None, record.slot_at
@@ -208,8 +234,19 @@ class _OpenRun:
         self.timeout: timedelta | None = None
         self.job: Job | None = None
         self.place = 0
+        self.turn: Turn | None = None
         self.asked: _Asked | None = None
         self.ending = _Ending()
+        self.verdict: tuple[RunState, RunFailure] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether any process may begin it: then the store alone knows where it is."""
+        return not self.record.process
+
+    @property
+    def limit(self) -> int:
+        return self.turn.limit if self.turn is not None else 0
 
 
 class Run:
@@ -248,10 +285,9 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> RunRecord:
         """The run when it ended or is stuck, or as it is after ``timeout`` seconds."""
-        if self._ending is not None:
-            self._ending.is_written.wait(timeout)
-        else:
-            self._dispatcher.wait(self.id, timeout)
+        ending = self._ending
+        if ending is None or (ending.is_written.wait(timeout) and ending.record is None):
+            self._dispatcher.wait(self.id, timeout)  # another process has it
         return self.record
 
     def cancel(self) -> None:
@@ -260,8 +296,9 @@ class Run:
 
 
 class Dispatcher:
-    """The runs of one process.
+    """The runs of one process, which has this ``identity`` among those on the store.
 
+    ``ready`` tells whether it may take runs that wait for any process.
     ``queue_limit`` bounds the runs that are queued or going (default 10,000). A run that is asked to stop
     is interrupted after ``grace_seconds`` (2), and stuck after ``stuck_seconds`` more (5). ``threads``
     bounds the sync runs that execute at once (16), ``tasks`` the async ones (1,000), ``processes`` those that
@@ -279,6 +316,8 @@ class Dispatcher:
         clock: Clock,
         events: Events,
         live_work: Callable[[str], Work],
+        identity: str = "",
+        ready: Callable[[], bool] = lambda: True,
         output_folder: Path | None = None,
         artifacts: Artifacts | None = None,
         uploads: Uploads | None = None,
@@ -296,6 +335,8 @@ class Dispatcher:
         self._clock = clock
         self._events = events
         self._live_work = live_work
+        self._identity = identity or process.identity()
+        self._ready = ready
         self._output_folder = output_folder
         self._artifacts = artifacts
         self._uploads = uploads
@@ -305,6 +346,7 @@ class Dispatcher:
         self._grace_seconds = grace_seconds
         self._stuck_seconds = stuck_seconds
         self._recorder = Recorder(runs)
+        self._claims = Claims(runs=runs, identity=self._identity, claimant=self)
         self._alarms = Alarms(clock=clock, ring=self._ring, is_wanted=self._is_open, name="livegraft-alarms")
         self._runners: dict[str, Runner] = {_THREAD: ThreadRunner(size=threads), _TASK: TaskRunner()}
         if isolation is not None:
@@ -315,6 +357,8 @@ class Dispatcher:
         self._open: dict[str, _OpenRun] = {}
         self._accepting = False
         self._started = False
+        self._hurried = False
+        self._arriving_count = 0
 
     # -- life ------------------------------------------------------------------------------
 
@@ -324,27 +368,63 @@ class Dispatcher:
         capture.install()
         self._recorder.start()
         self._alarms.start()
+        self._claims.start()
 
     def stop(self, deadline_seconds: float) -> None:
-        """Take no more runs, cancel the queued ones, let the others end until the deadline, then cancel them.
+        """Take no more runs, let those under way end until the deadline, then cancel them.
 
-        Returns when all have ended or are stuck, and that is written. Idempotent.
+        Runs that wait stay queued, for other processes and the next start; those that only this one could begin are
+        cancelled. Returns when all others have ended or are stuck, and that is written, at most 2 s after the
+        deadline. Idempotent.
         """
         with self._changed:
             if not self._started:
                 return
             self._started = self._accepting = False
-            for entry in self._in_state(RunState.QUEUED):
-                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
-            self._changed.wait_for(self._is_quiet, deadline_seconds)
+        crash_point("stop begins")
+        self._claims.stop()  # not under the lock, which it takes to tell what it claimed
+        with self._changed:
+            self._leave_waiting()
+            self._wait_until_quiet(deadline_seconds)
             for entry in self._in_state(*OPEN_STATES):
-                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
-            self._changed.wait_for(self._is_quiet, self._grace_seconds + self._stuck_seconds + 1.0)
+                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING), wait=_STOP_SECONDS[0])
+            self._changed.wait_for(self._is_quiet, sum(_STOP_SECONDS) + 0.3)
+            for entry in self._in_state(*OPEN_STATES):  # as an alarm would that comes too late
+                if entry.job is not None:
+                    self._give_up(entry, entry.job)
+            self._changed.wait_for(self._is_quiet, 0.3)
         self._alarms.stop()
         for runner in self._runners.values():
             runner.stop()
         self._recorder.stop()
+        crash_point("runs stopped")
         capture.uninstall()
+
+    def hurry(self) -> None:
+        """Have ``stop`` not wait for its deadline. May be called by a signal's handler."""
+        self._hurried = True
+
+    def _wait_until_quiet(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._is_quiet() and not self._hurried and (left := until - time.monotonic()) > 0:
+            self._changed.wait(min(left, _LOOK_SECONDS))
+
+    def _leave_waiting(self) -> None:
+        """Leave the runs that wait to other processes and to the next start."""
+        left = []
+        for entry in self._in_state(RunState.QUEUED):
+            if entry.is_shared:
+                self._forget(entry)
+            elif entry.is_for_all:
+                left.append(entry)
+            else:
+                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+        for entry in left:
+            self._forget(entry)
+        try:
+            self._runs.offer([entry.record.id for entry in left], self._identity)
+        except LivegraftError as error:
+            logger.error("%d runs that waited will be lost, not queued: %s", len(left), error)
 
     # -- starting --------------------------------------------------------------------------
 
@@ -364,11 +444,24 @@ class Dispatcher:
         Raises ArgumentsError, BusyError when the queue is full, NotRunnableError when livegraft is stopping,
         StoreError; nothing is written or started then.
         """
-        prepared = self.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
-        prepared = replace(prepared, request=request, origin=origin, attempt=attempt)
-        written = self._runs.add(prepared)
-        entry = self._launch(prepared) if written is prepared else self._open.get(written.id)
+        with self._arriving():
+            prepared = self.prepare(work, trigger=trigger, actor=actor, arguments=arguments)
+            prepared = replace(prepared, request=request, origin=origin, attempt=attempt)
+            written = self._runs.add(prepared)
+            entry = self._launch(prepared) if written is prepared else self._open.get(written.id)
         return Run(self, written, entry.ending if entry is not None else None)
+
+    @contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """While a run is written that is not known yet: who stops waits for it, so that no row is left open."""
+        with self._changed:
+            self._arriving_count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._arriving_count -= 1
+                self._changed.notify_all()
 
     def prepare(
         self,
@@ -382,11 +475,13 @@ class Dispatcher:
         """A run with checked arguments, not written and not started. Raises as ``submit`` does."""
         arguments = self._with_files_kept(work, arguments)
         bound = self._bound(work, arguments)
+        turn = work.turn(bound)
         with self._changed:
             if not self._accepting:
                 raise NotRunnableError(_STOPPING)
             if len(self._open) >= self._queue_limit:
                 raise BusyError(f"expected fewer than {self._queue_limit} open runs, please try again later")
+            begins = turn.limit == 0 and self._line.has_room(turn.pool)
         return PreparedRun(
             id=new_run_id(),
             script=work.script,
@@ -396,9 +491,11 @@ class Dispatcher:
             actor=actor,
             arguments=work.kept(arguments),
             state=RunState.QUEUED,
-            process=process.identity(),
+            process=self._identity if begins or not work.is_for_all(arguments) else "",
             queued_at=self._clock.now(),
             slot_at=slot_at,
+            turn_group=turn.group,
+            priority=turn.priority,
             work=work,
             bound=bound,
             given=arguments,
@@ -411,13 +508,17 @@ class Dispatcher:
         self._launch(run)
 
     def _launch(self, run: PreparedRun) -> _OpenRun:
+        crash_point("run written")
         # From here on the row is a plain record: it is kept, and must not keep the version.
         entry = self._opened(_plain(run), run.given, run.work.header.retries)
+        entry.is_for_all = run.work.is_for_all(run.given)
         with self._changed:
             self._open[run.id] = entry
             self._tell(entry.record)
             if self._accepting:
                 self._line_up(entry, run.work, run.bound)
+            elif entry.is_shared:
+                self._forget(entry)
             else:
                 self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
         return entry
@@ -439,16 +540,17 @@ class Dispatcher:
         Raises as ``submit`` does; then it waits on.
         """
         prepared = self.prepare(work, trigger=waiting.trigger, actor=waiting.actor, arguments=waiting.arguments)
-        if not self._runs.take(waiting.id, prepared.process):
+        if not self._runs.take(waiting.id, self._identity):
             return False
         ours = {field.name: getattr(waiting, field.name) for field in fields(RunRecord)}
-        ours |= {"key": work.key, "revision": work.revision, "process": prepared.process}
+        ours |= {"key": work.key, "revision": work.revision, "process": self._identity}
+        ours |= {"turn_group": prepared.turn_group, "priority": prepared.priority}
         self.launch(replace(prepared, **ours))
         return True
 
     def drop(self, waiting: RunRecord, state: RunState, failure: RunFailure) -> bool:
         """End a waiting run before it began; False when it is not to be had any more."""
-        if not self._runs.take(waiting.id, process.identity()):
+        if not self._runs.take(waiting.id, self._identity):
             return False
         self._runs.end(waiting.id, state, self._clock.now(), failure=failure)
         self._tell(replace(waiting, state=state))
@@ -469,17 +571,118 @@ class Dispatcher:
         entry.locate, entry.timeout = work.locate, work.header.timeout
         call = Call(work.function, bound, work.locate, work.isolated, work.sent(entry.given) if work.isolated else {})
         entry.job = Job(entry.run, call, begin=partial(self._begin, id), end=partial(self._end, id))
-        self._line.put(id, work.turn(bound))
+        entry.turn = work.turn(bound)
+        self._line.put(id, entry.turn)
         if work.header.queue_timeout is not None:
-            self._alarms.set(work.header.queue_timeout.total_seconds(), id, _OVERDUE)
+            waited = max(timedelta(0), self._clock.now() - (entry.record.due_at or entry.record.queued_at))
+            self._alarms.set((work.header.queue_timeout - waited).total_seconds(), id, _OVERDUE)
         self._start_next()
 
     def _start_next(self) -> None:
         """Start those whose turn it is."""
         while (id := self._line.take()) is not None:
             entry = self._open[id]
-            assert entry.job is not None  # noqa: S101 - it has been in the line since it has one
-            entry.runner.start(entry.job)
+            if entry.is_shared or entry.limit:
+                self._claims.want(id, entry.limit)
+            else:
+                self._execute(entry)
+
+    def _execute(self, entry: _OpenRun) -> None:
+        assert entry.job is not None  # noqa: S101 - it has been in the line since it has one
+        entry.runner.start(entry.job)
+
+    # -- sharing with other processes (see livegraft.claims) ---------------------------------
+
+    def claimed(self, outcomes: Mapping[str, Claimed]) -> None:
+        """What came of claims: runs begin, wait on, or are another's."""
+        asked: list[str] = []
+        with self._changed:
+            for id, outcome in reversed(list(outcomes.items())):  # each is put back before those behind it
+                entry = self._open.get(id)
+                if entry is None:
+                    continue
+                if outcome is Claimed.FULL:
+                    self._line.put_back(id)
+                elif outcome is Claimed.GONE:
+                    if entry.verdict is not None:
+                        asked.append(id)
+                    self._forget(entry)
+            for id, outcome in outcomes.items():
+                if outcome is Claimed.TAKEN:
+                    entry = self._open.get(id)
+                    if entry is not None:
+                        self._take(entry)
+            self._start_next()
+        for id in asked:
+            self._runs.ask_cancel(id)
+
+    def _take(self, entry: _OpenRun) -> None:
+        """It is this process's now: it begins, or has the end that it waited for."""
+        entry.record = replace(entry.record, process=self._identity)
+        if entry.verdict is not None:
+            state, failure = entry.verdict
+            self._finish(entry, state, None, failure)
+        else:
+            self._execute(entry)
+
+    def _forget(self, entry: _OpenRun) -> None:
+        """It waits, and not here any more."""
+        id = entry.record.id
+        del self._open[id]
+        self._line.leave(id)
+        if entry.job is not None:
+            entry.job.take()
+        entry.job = None
+        entry.output.close()
+        entry.ending.is_written.set()
+        self._changed.notify_all()
+
+    def has_places(self) -> bool:
+        """Whether this process could begin runs of others."""
+        with self._changed:
+            self._line.open()
+            self._start_next()
+            return self._accepting and self._ready() and self._line.has_places()
+
+    def shared(self) -> Sequence[str]:
+        """Runs that wait here and for any other process alike."""
+        with self._changed:
+            return [id for id, entry in self._open.items() if entry.is_shared]
+
+    def gone(self, ids: Iterable[str]) -> None:
+        """These were begun by others, or ended."""
+        with self._changed:
+            for id in ids:
+                entry = self._open.get(id)
+                if entry is not None and entry.is_shared:
+                    self._forget(entry)
+
+    def adopt(self, run: RunRecord) -> None:
+        """Have a run that waits for any process wait here too."""
+        with self._changed:
+            if run.id in self._open or not self._accepting or len(self._open) >= self._queue_limit:
+                return
+            if self._clock.now() - run.queued_at < _AHEAD and not self._knows(run.script):
+                return
+            entry = self._opened(run, run.arguments, Retries())
+            self._open[run.id] = entry
+            self._renew(entry)
+
+    def _knows(self, script: str) -> bool:
+        try:
+            self._live_work(script)
+        except NotFoundError:
+            return False
+        except LivegraftError:
+            return True  # and takes no runs of it
+        return True
+
+    def cancel_asked(self, id: str) -> None:
+        """A run of this process is to be cancelled by the will of another."""
+        with self._changed:
+            entry = self._open.get(id)
+            if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
+                self._stop_run(entry, _Asked(RunState.CANCELLED, "cancelled"))
 
     def _begin(self, id: str) -> bool:
         """Whether a job may execute; called on the thread that will."""
@@ -487,6 +690,7 @@ class Dispatcher:
             entry = self._open.get(id)
             if entry is None or entry.record.state is not RunState.QUEUED:
                 return False
+            crash_point("run begins")
             self._move(entry, RunState.STARTING)
             self._move(entry, RunState.RUNNING, started_at=self._clock.now())
             record = entry.record
@@ -495,38 +699,54 @@ class Dispatcher:
                 entry.place = self._marker.running(record.script, record.key, record.revision, id)
             if entry.timeout is not None:
                 self._alarms.set(entry.timeout.total_seconds(), id, _TIMEOUT)
+            crash_point("run begun")
             return True
 
     # -- ending ----------------------------------------------------------------------------
 
     def cancel(self, id: str, *, reason: str = "cancelled") -> None:
-        """Ask a run of this process to stop; a queued one, and one that waits, is cancelled at once.
+        """Ask a run to stop, whichever process has it; a queued one, and one that waits, is cancelled at once.
 
-        Raises NotFoundError, and ConflictError when it has ended, is asked already, or is of another process.
+        Raises NotFoundError, and ConflictError when it has ended or is asked already.
         """
         with self._changed:
             entry = self._open.get(id)
             if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
+                settled = entry.ending.is_written if entry.is_shared else None
                 self._stop_run(entry, _Asked(RunState.CANCELLED, reason))
-                return
+                has_asked = True
+            else:
+                settled, has_asked = None, False
+        if settled is not None:
+            settled.wait(_CANCEL_SECONDS)
+        if has_asked:
+            return
         record = self.find(id)
         if record.waits and self.drop(record, RunState.CANCELLED, RunFailure("cancelled", reason)):
             return
         if record.state in OPEN_STATES and entry is None:
-            raise ConflictError(
-                f"expected run {id} to be of this process, it is of another ({record.process}): cancel it there"
-            )
+            self._runs.ask_cancel(record.id)
+            return
         found = "was asked to stop already" if record.state in OPEN_STATES else f"is {record.state}"
         raise ConflictError(f"expected run {id} to be open, it {found}")
 
-    def _stop_run(self, entry: _OpenRun, asked: _Asked) -> None:
+    def _stop_run(self, entry: _OpenRun, asked: _Asked, wait: float | None = None) -> None:
+        """Cancel a run that waits, or ask one that goes on to stop; it is interrupted after ``wait`` seconds."""
         if entry.record.state is RunState.QUEUED:
-            self._finish(entry, asked.state, None, RunFailure(_kind(asked.state), asked.reason))
-        elif entry.asked is None and entry.job is not None:
-            entry.asked = asked
+            self._end_waiting(entry, asked.state, RunFailure(_kind(asked.state), asked.reason))
+        elif entry.job is not None and (entry.asked is None or wait is not None):
+            entry.asked = entry.asked or asked
             entry.run.cancel_requested = True
             entry.runner.ask(entry.job)
-            self._alarms.set(self._grace_seconds, entry.record.id, _INTERRUPT)
+            self._alarms.set(self._grace_seconds if wait is None else wait, entry.record.id, _INTERRUPT)
+
+    def _end_waiting(self, entry: _OpenRun, state: RunState, failure: RunFailure) -> None:
+        """One that waits for any process is claimed first, so that no other begins it."""
+        if not entry.is_shared:
+            self._finish(entry, state, None, failure)
+        elif entry.verdict is None:
+            entry.verdict = state, failure
+            self._claims.want(entry.record.id, 0)
 
     def _ring(self, id: str, name: str) -> None:
         """An alarm: a waiting run is due, or overdue; or the next step of a going one's ladder."""
@@ -545,7 +765,7 @@ class Dispatcher:
                 self._stop_run(entry, _Asked(RunState.TIMED_OUT, f"took longer than its timeout of {seconds:g} s"))
             elif name == _INTERRUPT:
                 entry.runner.interrupt(entry.job)
-                self._alarms.set(self._stuck_seconds, id, _STUCK)
+                self._alarms.set(self._stuck_seconds if self._started else _STOP_SECONDS[1], id, _STUCK)
             elif name == _STUCK:
                 self._give_up(entry, entry.job)
 
@@ -562,6 +782,7 @@ class Dispatcher:
 
     def _end(self, id: str, outcome: Outcome) -> None:
         """A job came to its end; called on the thread that executed it."""
+        crash_point("run ended")
         entry = self._open[id]
         for note in self._artifacts.settle(id) if self._artifacts else ():
             entry.output.write(f"livegraft: {note}\n")
@@ -610,6 +831,9 @@ class Dispatcher:
                 del self._open[record.id]
             entry.ending.written(record)
             self._changed.notify_all()
+            if entry.limit:  # the store knows by now that there is a place in its group
+                self._line.open()
+                self._start_next()
         self._tell(record)
 
     @staticmethod
@@ -644,21 +868,23 @@ class Dispatcher:
         except LivegraftError as error:
             logger.error("the retry of run %s of %s is lost: %s", record.id, record.script, error)
             return
+        crash_point("retry written")
         with self._changed:
             if self._accepting:
-                self._open[again.id] = self._opened(again, entry.given, entry.retries)
+                following = self._open[again.id] = self._opened(again, entry.given, entry.retries)
+                following.is_for_all = entry.is_for_all
                 self._alarms.set(wait.total_seconds(), again.id, _DUE)
                 self._tell(again)
                 return
         self._runs.end(again.id, RunState.CANCELLED, now, failure=RunFailure("cancelled", _STOPPING))
 
     def _renew(self, entry: _OpenRun) -> None:
-        """A retry is due: make it, of the version that is live now."""
+        """A retry is due, or a run of another process is looked at: make it, of the version that is live now."""
         try:
             work = self._live_work(entry.record.script)
             bound = self._bound(work, entry.given)
         except LivegraftError as error:
-            self._finish(entry, RunState.FAILED, None, RunFailure(error.code, str(error)))
+            self._end_waiting(entry, RunState.FAILED, RunFailure(error.code, str(error)))
             return
         entry.record = replace(entry.record, key=work.key, revision=work.revision)
         entry.retries = work.header.retries
@@ -679,9 +905,9 @@ class Dispatcher:
     # -- looking ---------------------------------------------------------------------------
 
     def record(self, id: str) -> RunRecord | None:
-        """An open run of this process as it is now."""
+        """An open run of this process as it is now; None for one that waits for any."""
         entry = self._open.get(id)
-        return entry.record if entry is not None else None
+        return entry.record if entry is not None and not entry.is_shared else None
 
     def find(self, id: str) -> RunRecord:
         """Any run as it is now. Raises NotFoundError."""
@@ -714,11 +940,12 @@ class Dispatcher:
     def open_runs(self, script: str) -> Iterator[str]:
         """All of them."""
         for record in self.active():
-            if record.script == script:
+            if record.script == script and record.process:
                 yield record.id
         for stored in self._runs.find(script=script, states=OPEN_STATES):
-            # One of ours has ended when it is not active; the store is about to hear of it.
-            if stored.process != process.identity() and not stored.waits:
+            # One of ours has ended when it is not active; the store is about to hear of it. One that waits for a place
+            # and not for a time may begin at any moment.
+            if stored.process != self._identity and (not stored.waits or stored.due_at is None):
                 yield stored.id
 
     def progress(self, id: str) -> Sequence[Progress]:
@@ -728,12 +955,11 @@ class Dispatcher:
 
     def wait(self, id: str, timeout: float | None) -> None:
         """Return when the run has ended or is stuck, or after ``timeout`` seconds."""
-        entry = self._open.get(id)
-        if entry is not None:
-            entry.ending.is_written.wait(timeout)
-            return
         deadline = None if timeout is None else self._clock.monotonic() + timeout
-        while (found := self._runs.get(id)) is not None and found.state in OPEN_STATES:
+        entry = self._open.get(id)
+        if entry is not None and (not entry.ending.is_written.wait(timeout) or not entry.is_shared):
+            return
+        while self._started and (found := self._runs.get(id)) is not None and found.state in OPEN_STATES:
             if deadline is not None and self._clock.monotonic() >= deadline:
                 return
             self._clock.wait(threading.Event(), _LOOK_SECONDS)
@@ -766,12 +992,12 @@ class Dispatcher:
 
     def follow(self, id: str, offset: int = 0) -> Iterator[OutputChunk]:
         """Output as it comes, from a byte offset; an empty chunk each second without news. Ends with the run."""
-        entry = self._open.get(id)
-        if entry is not None:
-            yield from entry.output.follow(offset)
-            return
         quiet_seconds = 0.0
         while True:
+            entry = self._open.get(id)
+            if entry is not None and not entry.is_shared:
+                yield from entry.output.follow(offset)
+                return
             record = self._runs.get(id)  # asked before reading, so that nothing written in between is missed
             chunk = self.read(id, offset, 1 << 16)
             if chunk.data or quiet_seconds >= KEEP_ALIVE_SECONDS:
@@ -794,7 +1020,7 @@ class Dispatcher:
 
     def _is_quiet(self) -> bool:
         """Whether every run is written as ended or stuck."""
-        return all(entry.ending.is_written.is_set() for entry in self._open.values())
+        return not self._arriving_count and all(entry.ending.is_written.is_set() for entry in self._open.values())
 
     def _is_open(self, id: str) -> bool:
         return id in self._open

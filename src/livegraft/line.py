@@ -43,6 +43,7 @@ class Line:
         self._placed: dict[str, set[str]] = {pool: set() for pool in sizes}
         self._stuck: dict[str, set[str]] = {pool: set() for pool in sizes}
         self._group_counts: Counter[tuple[str, str]] = Counter()
+        self._closed: set[tuple[str, str]] = set()
 
     def __contains__(self, id: str) -> bool:
         return id in self._turns
@@ -52,6 +53,27 @@ class Line:
         self._turns[id] = turn
         scripts = self._waiting[turn.pool].setdefault(turn.priority, OrderedDict())
         scripts.setdefault(turn.script, OrderedDict()).setdefault(turn.group, deque()).append(id)
+
+    def has_room(self, pool: str) -> bool:
+        """Whether a run that comes now would have a place at once, if its group has one."""
+        return len(self._placed[pool]) < self._sizes[pool] and not self._waiting[pool]
+
+    def has_places(self) -> bool:
+        """Whether any pool has a place that nobody waits for."""
+        return any(map(self.has_room, self._sizes))
+
+    def put_back(self, id: str) -> None:
+        """Its group has no place after all: it waits again, before the others of its group, until open()."""
+        turn = self._turns[id]
+        self.leave(id)
+        self._turns[id] = turn
+        scripts = self._waiting[turn.pool].setdefault(turn.priority, OrderedDict())
+        scripts.setdefault(turn.script, OrderedDict()).setdefault(turn.group, deque()).appendleft(id)
+        self._closed.add((turn.script, turn.group))
+
+    def open(self) -> None:
+        """The places of groups may have become free: their runs may be taken again."""
+        self._closed.clear()
 
     def take(self) -> str | None:
         """Give the next run its place, if there is one for anybody."""
@@ -106,7 +128,7 @@ class Line:
                 continue
             turn = self._turns[ids[0]]
             place = turn.script, turn.group
-            if not turn.limit or self._group_counts[place] < turn.limit:
+            if not turn.limit or (self._group_counts[place] < turn.limit and place not in self._closed):
                 id = ids.popleft()
                 self._group_counts[place] += 1
                 self._placed[turn.pool].add(id)

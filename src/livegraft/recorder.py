@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from livegraft.crash_points import crash_point
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState
 from livegraft.runner.output import RunOutput
@@ -118,10 +119,12 @@ class Recorder:
                 if entry.output.end:
                     marks.append((id, entry.output.all_marks))
         self._write_gathered()
+        crash_point("output written")
         self._try(lambda: self._runs.keep_marks(marks), "times of output")
         # Of a run that started and ended since, only the end needs to be written.
         records = {entry.record.id: entry.record for entry in entries}
         self._try(lambda: self._runs.update(records.values()), f"state of {len(records)} runs")
+        crash_point("end written")
         for entry in entries:
             if isinstance(entry, _Ended):
                 entry.told()

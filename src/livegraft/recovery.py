@@ -1,4 +1,4 @@
-"""What is done at the start about processes that died: their runs are closed, and some are started again."""
+"""What is done about processes that died: their runs are closed, and some are started again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from livegraft import process
 from livegraft.clock import Clock
+from livegraft.crash_points import crash_point
 from livegraft.errors import LivegraftError
 from livegraft.release import Release
 from livegraft.run import FINAL_STATES, RunFailure, RunRecord, RunState
@@ -48,16 +48,28 @@ class Recovery:
         self._suspicion = suspicion
         self._lost: list[RunRecord] = []
 
-    def close_lost_runs(self) -> None:
-        """Close the runs of processes that died: nobody else will."""
+    def close_runs_of(self, identity: str) -> None:
+        """Close the runs of a process that died: one of the survivors does. They are restarted by themselves."""
         for run in self._runs.open():
-            if _is_dead(run):
-                suspicion = self._suspicion(run.id)
-                gone = f"the process that ran it ({run.process}) is gone"
-                failure = RunFailure("lost", f"{gone}: {suspicion}" if suspicion else gone)
-                size = self._keep_left_output(run.id)
-                self._runs.end(run.id, RunState.LOST, self._clock.now(), failure=failure, output_bytes=size)
+            if run.process == identity and self._close(run):
+                crash_point("run lost")
                 self._lost.append(run)
+        self.clean()
+
+    def _close(self, run: RunRecord) -> bool:
+        """Have a run be lost, with its output so far; False when another process was faster."""
+        suspicion = self._suspicion(run.id)
+        gone = f"the process that ran it ({run.process}) is gone"
+        failure = RunFailure("lost", f"{gone}: {suspicion}" if suspicion else gone)
+        saved = len(self._runs.output(run.id, 0, KEPT.head_bytes))
+        end, chunks = left_behind(self._output_folder / run.id, saved)
+        if not self._runs.end(run.id, RunState.LOST, self._clock.now(), failure=failure, output_bytes=end):
+            return False
+        self._runs.append_output([(run.id, offset, data) for offset, data in chunks])
+        return True
+
+    def clean(self) -> None:
+        """Remove the files of runs that are over."""
         for file in self._left(self._output_folder):
             file.unlink(missing_ok=True)
         for folder in self._left(self._scratch):
@@ -67,15 +79,8 @@ class Recovery:
         """What is in a folder and of no run that goes on somewhere, by the run's id."""
         for left in folder.iterdir() if folder.exists() else ():
             run = self._runs.get(left.name)
-            if run is None or run.state in FINAL_STATES or _is_dead(run):
+            if run is None or run.state in FINAL_STATES:
                 yield left
-
-    def _keep_left_output(self, id: str) -> int:
-        """Put into the store what a dead process left of a run's output in a file; how much the run wrote."""
-        saved = len(self._runs.output(id, 0, KEPT.head_bytes))
-        end, chunks = left_behind(self._output_folder / id, saved)
-        self._runs.append_output([(id, offset, data) for offset, data in chunks])
-        return end
 
     def restart_lost_runs(self, release: Release) -> None:
         """Start again what was lost with a process, where a script says ``retry-on-crash``; the release is live now."""
@@ -94,8 +99,3 @@ class Recovery:
                 logger.warning(
                     "run %s of %s, lost with its process, is not started again: %s", run.id, run.script, error
                 )
-
-
-def _is_dead(run: RunRecord) -> bool:
-    """Whether nothing executes it: at the start that goes for this process too. One that waits is nobody's yet."""
-    return not run.waits and (run.process == process.identity() or not process.is_alive(run.process))

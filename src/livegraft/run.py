@@ -111,8 +111,8 @@ class RunRecord:
     """One row of the history of runs.
 
     ``key`` and ``revision`` name the version; ``arguments`` are JSON values as they were given;
-    ``actor`` is who asked (a user name, ``token``, ``cron``, ``host``); ``process`` is the host
-    process that has it (see ``livegraft.process.identity``); ``output_bytes`` is the offset after the last
+    ``actor`` is who asked (a user name, ``token``, ``cron``, ``host``); ``process`` is the replica
+    that has it (see ``livegraft.process``), "" while it waits for one; ``output_bytes`` is the offset after the last
     byte of its output, more than what is kept of a long one.
 
     ``slot_at`` is the due time that it is for. A queued run whose ``process`` is "" waits, and whichever process comes
@@ -120,7 +120,8 @@ class RunRecord:
 
     ``origin`` is the run that this one repeats: ``attempt`` counts from 1, and more than 1 means that livegraft
     started it again by itself (``retries``, ``retry-on-crash``). ``due_at`` is when a queued one may start at the
-    earliest; ``request`` is the idempotency key that its starter gave.
+    earliest; ``request`` is the idempotency key that its starter gave. ``turn_group`` and ``priority`` are what it
+    waits by: those of one script and group share a ``concurrency`` limit.
     """
 
     id: str
@@ -143,6 +144,8 @@ class RunRecord:
     due_at: datetime | None = None
     request: str | None = None
     slot_at: datetime | None = None
+    turn_group: str = ""
+    priority: int = 0
 
     @property
     def waits(self) -> bool:

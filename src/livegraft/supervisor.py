@@ -27,6 +27,7 @@ from livegraft.catalog import Forecast, LiveVersion, Refusal, ScriptStatus, Sync
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
+from livegraft.crash_points import crash_point
 from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
 from livegraft.dispatcher import Dispatcher, Run
@@ -67,6 +68,7 @@ from livegraft.pruner import Pruner
 from livegraft.recall import Recaller
 from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
+from livegraft.replicas import Replicas
 from livegraft.retention import Trimmer, read_policy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.runner import leftovers
@@ -79,6 +81,7 @@ from livegraft.store import (
     AuditRecord,
     GivenArguments,
     ReleaseRecord,
+    ReplicaRecord,
     Restraint,
     RestraintKind,
     SharedName,
@@ -195,6 +198,8 @@ class Supervisor:
         )
         self.address, self.branch = self._mirror.address, self._mirror.branch
         self.store: Store = open_store(store or os.environ.get("LIVEGRAFT_STORE", ""), self.data)
+        self.identity = process.take_identity()
+        self._pid = os.getpid()
         self._decisions = Decisions(store=self.store, clock=self.clock)
         self.shared = SharedSpace(
             ledger=self.store.shared, clock=self.clock, process=process.identity(), is_alive=process.is_alive
@@ -245,6 +250,13 @@ class Supervisor:
             restart=self._restart,
             suspicion=self._crashes.suspicion,
         )
+        self._replicas = Replicas(
+            store=self.store,
+            clock=self.clock,
+            identity=self.identity,
+            revision=lambda: self._release.revision.id if self._release else "",
+            bury=self._bury,
+        )
         self._processes = Processes(folder=self._loader.folder, links=self.data / "links")
         packages = EnvironmentPolicy(
             package_index or os.environ.get("LIVEGRAFT_PACKAGE_INDEX", ""), wheels_only, hashes
@@ -255,6 +267,8 @@ class Supervisor:
             clock=self.clock,
             events=self.events,
             live_work=lambda name: self._works.live(name),
+            identity=self.identity,
+            ready=lambda: self._release is not None and not self.safe_mode,
             ended=self._run_ended,
             marker=self._crashes.marker,
             isolation=ProcessRunner(
@@ -388,6 +402,11 @@ class Supervisor:
         with self._state_lock:
             if self._started:
                 return
+            if self._pid != os.getpid():
+                raise ConfigurationError(
+                    f"expected a supervisor to be started in the process that made it ({self._pid}), this one "
+                    f"({os.getpid()}) was forked from it: make it after the fork, in each worker"
+                )
             self._started = True
             self._crashes.start(safe=self._begins_safe)
             self._probe.start()  # it gets ready while the first commit is fetched and planned
@@ -395,7 +414,8 @@ class Supervisor:
             archive.add_folder(self.data)
             leftovers.exempt(self.data)
             self._watch_for_stalls()
-            self._recovery.close_lost_runs()
+            self._replicas.start()
+            self._recovery.clean()
             sweep()
             self._environments.start()
             self._dispatcher.start()
@@ -427,7 +447,13 @@ class Supervisor:
             self._probe.close()
             self._unload_all()
             self._mirror.close()
+            self._replicas.stop()
+            process.give_up_identity(self.identity)
             self.store.close()
+
+    def hurry(self) -> None:
+        """Have a ``stop`` under way not wait for its deadline. May be called by the handler of a signal."""
+        self._dispatcher.hurry()
 
     def __enter__(self) -> Self:
         self.start()
@@ -956,16 +982,35 @@ class Supervisor:
         # The faces stand above the supervisor: it knows this one name of theirs and imports it when asked.
         return importlib.import_module("livegraft.web.app").build(self)
 
+    @property
+    def replicas(self) -> Sequence[ReplicaRecord]:
+        """The processes that share this store, this one too, by the time at which they started."""
+        return self._replicas.all()
+
+    def serves_at(self, address: str) -> None:
+        """Tell the other processes where this one has its pages."""
+        self._replicas.serves_at(address)
+
     # -- wiring ----------------------------------------------------------------------------
 
     def _switch(self, release: Release | None) -> None:
         """Make a release live, in one step for runs, which read ``_release``, and for calls of the host."""
+        crash_point("switch begins")
         self._calls.switch(release, (self, "_release", release))
+        crash_point("switch done")
         if release is not None:
             at = {name: release.scripts[name] for name in self._decisions.quarantines if name in release.scripts}
             self._breaker.went_live({name: script.version.key for name, script in at.items()})
             if not self.safe_mode:
                 self._recovery.restart_lost_runs(release)
+
+    def _bury(self, identity: str) -> None:
+        """A process on this store died."""
+        self._recovery.close_runs_of(identity)
+        if self._release is not None and not self.safe_mode:
+            self._recovery.restart_lost_runs(self._release)
+        if process.is_of_this_machine(identity):
+            sweep()
 
     def _restart(self, lost: RunRecord, origin: str) -> None:
         """Start a run again that was lost with its process."""

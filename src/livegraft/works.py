@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from livegraft.catalog import ScriptStatus
@@ -62,7 +63,7 @@ class Works:
         live = self.live(run.script)  # also tells whether the script takes runs
         if live.key == run.key:
             return live
-        return self._of(self._builder.load_again(run.script, run.key, run.revision))
+        return replace(self._of(self._builder.load_again(run.script, run.key, run.revision)), is_live=False)
 
     def missing(self, name: str) -> NotFoundError:
         """That there is no such script, with the nearest that there is."""

@@ -82,7 +82,7 @@ def test_a_run_that_waits_too_long_times_out_and_is_not_tried_again(host: Runnin
     def run() -> None:
         go.wait(60)
 
-    work = host.work(run, concurrency=Concurrency(1), queue_timeout=timedelta(seconds=0.05), retries=retries(3))
+    work = host.work(run, concurrency=Concurrency(1), queue_timeout=timedelta(seconds=0.5), retries=retries(3))
     first, second = host.submit(work), host.submit(work)
 
     record = second.wait(60)

@@ -1,6 +1,6 @@
 """The history: what happened, kept in a database behind one port.
 
-A store is six ledgers, each with the questions and entries of one concept. Every adapter
+A store is seven ledgers, each with the questions and entries of one concept. Every adapter
 passes the suite in ``tests/conformance/store``.
 """
 
@@ -213,6 +213,35 @@ class GivenArguments:
     arguments: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaRecord:
+    """One process with livegraft in it, as the others know it.
+
+    ``beats`` counts up as long as it lives, ``beat_at`` is when it last did, by its clock. ``address`` is where it
+    serves pages, "" when its host does; ``revision`` the commit that is live in it. ``livegraft`` and ``python`` are
+    their versions.
+    """
+
+    identity: str
+    host: str
+    pid: int
+    started_at: datetime
+    beat_at: datetime
+    beats: int = 0
+    address: str = ""
+    revision: str = ""
+    livegraft: str = ""
+    python: str = ""
+
+
+class Claimed(StrEnum):
+    """What came of claiming a run: ``taken``; ``gone``, to another or ended; ``full``, its group has no place."""
+
+    TAKEN = "taken"
+    GONE = "gone"
+    FULL = "full"
+
+
 class Runs(Protocol):
     """The ledger of runs and their output."""
 
@@ -234,13 +263,37 @@ class Runs(Protocol):
         result: RunResult | None = None,
         failure: RunFailure | None = None,
         output_bytes: int = 0,
-    ) -> None:
-        """Close a run; a run that has a final state already stays as it is."""
+    ) -> bool:
+        """Close a run; False when it has a final state already: then it stays as it is."""
+
+    def claim(self, limits: Mapping[str, int], process: str) -> Mapping[str, Claimed]:
+        """Take queued runs, by id, that wait for any process or for this one: they are starting then, and its own.
+
+        With a limit other than 0 a run is taken only while fewer of its script and group have begun, in any process.
+        """
+
+    def offer(self, ids: Iterable[str], process: str) -> None:
+        """Have runs wait for any process that this one has and did not begin."""
+
+    def for_anyone(self, limit: int) -> Sequence[RunRecord]:
+        """Runs that wait for a place and not for a time, in any process, in the order in which they should begin."""
+
+    def still_waiting(self, ids: Iterable[str]) -> set[str]:
+        """Those of some runs that still wait for any process."""
+
+    def ask_cancel(self, id: str) -> None:
+        """Have whichever process has a run cancel it."""
+
+    def asked_to_cancel(self, process: str) -> Sequence[str]:
+        """Open runs of a process that it is to cancel; each is told once."""
+
+    def processes(self) -> Sequence[str]:
+        """The processes that have open runs."""
 
     def update(self, runs: Iterable[RunRecord]) -> None:
         """Write what became of runs, in one transaction: version, state, start, end, result, failure, output's size.
 
-        A run that has a final state already stays as it is.
+        A run that has a final state already, or that another process has, stays as it is.
         """
 
     def get(self, id: str) -> RunRecord | None: ...
@@ -489,8 +542,23 @@ class Retention(Protocol):
         """Return space that deleted rows left to the disk, a small piece of it; 0 when there is not much."""
 
 
+class Replicas(Protocol):
+    """The ledger of the processes that share this store."""
+
+    def add(self, replica: ReplicaRecord) -> None: ...
+
+    def beat(self, identity: str, at: datetime, revision: str, address: str) -> bool:
+        """Say that it lives, which commit is live in it and where it serves; False when it was dropped."""
+
+    def drop(self, identity: str) -> bool:
+        """It lives no more; False when that was known."""
+
+    def all(self) -> Sequence[ReplicaRecord]:
+        """By the time at which they started."""
+
+
 class Store(Protocol):
-    """Port: the six ledgers, and what may be deleted of them.
+    """Port: the seven ledgers, and what may be deleted of them.
 
     Methods may be called from any thread; failures raise StoreError.
     """
@@ -515,5 +583,8 @@ class Store(Protocol):
 
     @property
     def retention(self) -> Retention: ...
+
+    @property
+    def replicas(self) -> Replicas: ...
 
     def close(self) -> None: ...

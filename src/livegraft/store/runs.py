@@ -8,10 +8,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, not_, or_, select, text, update
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
-from livegraft.store import GivenArguments, schema
+from livegraft.store import Claimed, GivenArguments, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
 
 _MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
@@ -37,6 +37,8 @@ _UPDATE: Final = (
     update(schema.runs)
     # Compared one by one, because a list of states cannot be bound for many rows at once.
     .where(schema.runs.c.id == bindparam("run"), or_(*(schema.runs.c.state == state for state in _MAY_END)))
+    # The fence: what was declared lost, or is another's, is not changed by who had it.
+    .where(schema.runs.c.process == bindparam("owner"))
     .values(
         key=bindparam("new_key"),
         revision=bindparam("new_revision"),
@@ -52,9 +54,41 @@ _WAITING: Final = text(schema.WAITING)
 _MOST_WAITING: Final = 10_000
 # What is written twice, because nobody learnt that it was written, is there once.
 ADD_RUN: Final = Upsert(schema.runs)
+_ADD_CANCEL: Final = Upsert(schema.cancels, "run_id")
 _ADD_OUTPUT: Final = Upsert(schema.output, "run_id", "offset")
 _ADD_BODY: Final = Upsert(schema.results, "run_id")
 _ADD_MARKS: Final = Upsert(schema.output_marks, "run_id")
+_OFFER: Final = (
+    update(schema.runs)
+    .where(
+        schema.runs.c.id == bindparam("run"),
+        schema.runs.c.state.in_([RunState.QUEUED.value, RunState.STARTING.value]),
+        schema.runs.c.process == bindparam("owner"),
+    )
+    .values(process="", state=RunState.QUEUED.value)
+)
+_CLAIM: Final = (
+    update(schema.runs)
+    .where(
+        schema.runs.c.id == bindparam("run"),
+        schema.runs.c.state == RunState.QUEUED.value,
+        or_(schema.runs.c.process == "", schema.runs.c.process == bindparam("owner")),
+    )
+    .values(process=bindparam("owner"), state=RunState.STARTING.value)
+)
+_BEGUN: Final = (
+    select(func.count())
+    .select_from(schema.runs)
+    .where(
+        schema.runs.c.state.in_([RunState.STARTING.value, RunState.RUNNING.value, RunState.STUCK.value]),
+        # Not by the index of scripts: few runs have begun, and the history of one script may be long.
+        func.coalesce(schema.runs.c.script, "") == bindparam("name"),
+        schema.runs.c.turn_group == bindparam("group"),
+        # One that is stuck takes its place for as long as its process lives.
+        or_(schema.runs.c.state != RunState.STUCK.value, schema.runs.c.process.in_(select(schema.replicas.c.identity))),
+    )
+)
+"""How many runs of a script and group have a place, in any process."""
 
 
 class SqlRuns:
@@ -103,7 +137,7 @@ class SqlRuns:
         result: RunResult | None = None,
         failure: RunFailure | None = None,
         output_bytes: int = 0,
-    ) -> None:
+    ) -> bool:
         values = {
             "run": id,
             "new_state": state.value,
@@ -113,14 +147,63 @@ class SqlRuns:
             "bytes": output_bytes,
         }
         with self._database.writing() as connection:
-            connection.execute(_END, values)
+            is_closed = connection.execute(_END, values).rowcount == 1
             _keep_bodies(connection, [(id, result)])
+        return is_closed
+
+    def claim(self, limits: Mapping[str, int], process: str) -> Mapping[str, Claimed]:
+        with self._database.writing(alone="claims") as connection:
+            return {id: _claim(connection, id, limit, process) for id, limit in limits.items()}
+
+    def offer(self, ids: Iterable[str], process: str) -> None:
+        rows = [{"run": id, "owner": process} for id in ids]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(_OFFER, rows)
+
+    def for_anyone(self, limit: int) -> Sequence[RunRecord]:
+        wanted = select(schema.runs).where(_WAITING, schema.runs.c.due_at.is_(None))
+        with self._database.reading() as connection:
+            found = connection.execute(wanted.order_by(schema.runs.c.priority.desc(), schema.runs.c.id).limit(limit))
+            return [_run(row) for row in found]
+
+    def still_waiting(self, ids: Iterable[str]) -> set[str]:
+        columns, left, found = schema.runs.c, list(ids), set[str]()
+        wanted = select(columns.id).where(_WAITING)
+        with self._database.reading() as connection:
+            while left:
+                found.update(connection.execute(wanted.where(columns.id.in_(left[:500]))).scalars())
+                del left[:500]
+        return found
+
+    def ask_cancel(self, id: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(_ADD_CANCEL.on(connection), {"run_id": id})
+
+    def asked_to_cancel(self, process: str) -> Sequence[str]:
+        asked = select(schema.cancels.c.run_id).join(schema.runs, schema.runs.c.id == schema.cancels.c.run_id)
+        mine = schema.runs.c.process == process
+        over = schema.runs.c.state.not_in(sorted(OPEN_STATES))
+        with self._database.reading() as connection:
+            if connection.execute(asked.where(or_(mine, over)).limit(1)).first() is None:
+                return []
+        with self._database.writing() as connection:
+            found = connection.execute(asked.where(mine, not_(over))).scalars().all()
+            done = connection.execute(asked.where(or_(mine, over))).scalars().all()
+            connection.execute(delete(schema.cancels).where(schema.cancels.c.run_id.in_(done)))
+            return list(found)
+
+    def processes(self) -> Sequence[str]:
+        wanted = select(schema.runs.c.process).where(schema.runs.c.state.in_(sorted(OPEN_STATES))).distinct()
+        with self._database.reading() as connection:
+            return [name for name in connection.execute(wanted).scalars() if name]
 
     def update(self, runs: Iterable[RunRecord]) -> None:
         runs = list(runs)
         rows = [
             {
                 "run": run.id,
+                "owner": run.process,
                 "new_key": run.key,
                 "new_revision": run.revision,
                 "new_state": run.state.value,
@@ -263,6 +346,18 @@ def _conditions(script: str | None, states: Sequence[RunState]) -> list[list[Col
     return [[columns.state == state.value, *of_script] for state in states] or [of_script]
 
 
+def _claim(connection: Connection, id: str, limit: int, process: str) -> Claimed:
+    if limit:
+        columns = schema.runs.c
+        turn = connection.execute(select(columns.script, columns.turn_group).where(columns.id == id)).one_or_none()
+        if turn is None:
+            return Claimed.GONE
+        if connection.execute(_BEGUN, {"name": turn.script, "group": turn.turn_group}).scalar_one() >= limit:
+            return Claimed.FULL
+    taken = connection.execute(_CLAIM, {"run": id, "owner": process}).rowcount == 1
+    return Claimed.TAKEN if taken else Claimed.GONE
+
+
 def _keep_bodies(connection: Connection, results: Iterable[tuple[str, RunResult | None]]) -> None:
     rows = [{"run_id": id, "body": result.body} for id, result in results if result is not None and result.body]
     if rows:
@@ -297,6 +392,8 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "due_at": run.due_at,
         "request": run.request,
         "slot_at": run.slot_at,
+        "turn_group": run.turn_group,
+        "priority": run.priority,
     }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0007"
+NEWEST: Final = "0008"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,11 +104,34 @@ runs = Table(
     Column("due_at", Instant),
     Column("request", Words),
     Column("slot_at", Instant),
+    Column("turn_group", Words, nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
     Index("runs_by_origin", "origin", "id"),
     Index("runs_by_request", "script", "request", unique=True),
     Index("runs_by_script", "script", "id"),
     Index("runs_by_state", "state", "id"),
     Index("runs_waiting", "due_at", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
+)
+
+cancels = Table(
+    "cancels",
+    metadata,
+    Column("run_id", Words, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("identity", Words, primary_key=True),
+    Column("host", Words, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+    Column("beats", BigInteger, nullable=False),
+    Column("address", Words, nullable=False),
+    Column("revision", Words, nullable=False),
+    Column("livegraft", Words, nullable=False),
+    Column("python", Words, nullable=False),
 )
 
 output = Table(

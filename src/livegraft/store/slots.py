@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func, literal, or_, select, update
 
+from livegraft.crash_points import crash_point
 from livegraft.run import RunRecord
 from livegraft.store import SlotCause, SlotPlace, SlotRecord, SlotState, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
@@ -110,6 +111,7 @@ class SqlSlots:
                     return False
                 if run is not None:
                     connection.execute(ADD_RUN.on(connection), run_row(run))
+                    crash_point("slot written half")
                 if not connection.execute(_CLAIM.on(connection), place | outcome).rowcount:
                     anew = update(schema.slots).where(_is(slot), unless).values(**outcome)
                     if not connection.execute(anew).rowcount:

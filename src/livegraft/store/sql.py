@@ -5,6 +5,7 @@ from __future__ import annotations
 from livegraft.store.database import Database
 from livegraft.store.decisions import SqlAudit, SqlRestraints
 from livegraft.store.releases import SqlReleases
+from livegraft.store.replicas import SqlReplicas
 from livegraft.store.retention import SqlRetention
 from livegraft.store.runs import SqlRuns
 from livegraft.store.shared import SqlShared
@@ -23,6 +24,7 @@ class SqlStore:
         self.audit = SqlAudit(database)
         self.shared = SqlShared(database)
         self.retention = SqlRetention(database)
+        self.replicas = SqlReplicas(database)
 
     def close(self) -> None:
         self.database.close()

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+from livegraft.crash_points import crash_point
 from livegraft.errors import StoreError
 from livegraft.store.database import Database
 
@@ -24,6 +25,7 @@ def migrate(database: Database, revision: str = "head") -> None:
             config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+            crash_point("schema changed")
     except CommandError as error:
         database.close()
         raise StoreError(

@@ -1,0 +1,1 @@
+"""Kills processes over one history again and again, and holds the history to what it promises."""
