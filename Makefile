@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
+CYCLES ?= 10000
+HOURS  ?= 1
 # Tests of one file share a process, because their hosts may be set up once for the file; long files
 # come first, and there is one process more than processors (`tests/conftest.py`).
 AT_ONCE := -n logical --dist loadfile --no-loadscope-reorder
@@ -65,6 +67,14 @@ cron-oracle: setup  ## every zone and change of clocks in ten years, 200 lines: 
 .PHONY: fuzz
 fuzz: setup  ## 50,000 steps of commits, ticks, crashes, clocks and a store that is away
 	LIVEGRAFT_FUZZ_STEPS=50000 $(BIN)/pytest -q -p no:randomly --timeout 0 tests/unit/test_slot_machine.py
+
+.PHONY: crash
+crash: setup  ## 10,000 times kill -9, at random moments and at every named place: about two hours (CYCLES=10000)
+	$(BIN)/python -m tests.crash --cycles $(CYCLES)
+
+.PHONY: soak
+soak: setup  ## an hour of commits, runs and faults, and what grows meanwhile (HOURS=1)
+	$(BIN)/python -m tests.soak --hours $(HOURS)
 
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json

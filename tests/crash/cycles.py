@@ -63,7 +63,6 @@ class Figures:
     runs: int = 0
     slots: int = 0
     lost: int = 0
-    taken_over: int = 0
     seconds: float = 0.0
 
 

@@ -23,6 +23,8 @@ from livegraft.runner.watchdog import watchdog
 SPEED: Final = 300.0
 """A minute, which is as often as a cron line can have a slot, lasts a fifth of a second."""
 
+_PAUSE_SECONDS: Final = 0.02
+
 DOORS: Final = 3
 """Threads that start runs at once, as requests of a web server do."""
 
@@ -94,3 +96,4 @@ def _start_runs(supervisor: Supervisor, number: int, tells: int, leaving: thread
         record = run.wait(5)
         if record.ended_at is not None and record.state != "stuck":
             os.write(tells, f"={run.id} {record.state}\n".encode())
+        leaving.wait(_PAUSE_SECONDS)
