@@ -179,12 +179,16 @@ class Generation:
 
     def _end(self) -> None:
         """The last processes stop in order; what they left waiting is done by one more."""
-        for host in self._hosts:
-            host.read(30 if not host.is_ready else 0)
-            assert host.end(signal.SIGTERM) == 0, host.lines[-3:]
+        while self._hosts:
+            host = self._hosts.pop()
+            host.read_until_ready(30)
+            status = host.end(signal.SIGTERM)
             self._note(host)
-            self._check_stopped(host)
-        self._hosts.clear()
+            if status == 0:
+                self._check_stopped(host)
+            else:  # it came to the place at which it was to die
+                assert (os.WIFSIGNALED(status), bool(host.crash_at)) == (True, True), status
+                self._dead |= {host.pid}
         last = Host(self._repository.path, self._data, self._base, known_dead=self._dead)
         self._hosts.append(last)
         last.read_until_ready(30)
