@@ -85,7 +85,7 @@ _TRIED_AGAIN: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT})
 """Ends after which a script's ``retries`` count."""
 
 _STOPPING: Final = "livegraft is stopping"
-_STOP_SECONDS: Final = (0.5, 0.6)
+_STOP_SECONDS: Final = (0.4, 0.4)
 """When livegraft stops: how long runs have to react to being cancelled, and then to being interrupted."""
 
 _AHEAD: Final = timedelta(seconds=30)

@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -133,6 +134,7 @@ class Supervisor:
     a script is quarantined, until a person releases it or another version of it goes live. A process that dies within
     ``settle_seconds`` of a switch (default 60; 0: no death is judged) is followed by one with the last good release,
     and that, if it dies too, by one in safe mode, in which no code of scripts is loaded; ``safe`` starts in it.
+    When it is left, runs under way may end for ``stop_seconds`` (default 30) and are cancelled then.
     ``keep`` is how much of the history is kept: of each script at most, by the keys that headers have (``age``,
     ``runs``, ``size``; default 90 days, 10,000 runs, 1 GiB), ``releases`` (1,000) and the age of the ``audit``.
     With ``environments`` (default) and ``uv`` a script that needs packages which the host does not have is isolated in
@@ -168,6 +170,7 @@ class Supervisor:
         breaker_failures: int = 5,
         settle_seconds: float = 60.0,
         safe: bool = False,
+        stop_seconds: float = 30.0,
         process_limits: Mapping[str, object] | None = None,
         keep: Mapping[str, object] | None = None,
         environments: bool = True,
@@ -213,6 +216,7 @@ class Supervisor:
             is_loaded=lambda name, key: bool((found := self._loader.find(name, key)) and found.loaded_at),
         )
         self._begins_safe = safe
+        self._stop_seconds = stop_seconds
         self._release: Release | None = None
         self._requirements = Requirements()
         planner = self._planner = Planner(
@@ -426,8 +430,13 @@ class Supervisor:
             if self._tick:
                 self._timetable.start()
 
-    def stop(self, deadline_seconds: float = 30.0) -> None:
-        """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent."""
+    def stop(self, deadline_seconds: float | None = None) -> None:
+        """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent.
+
+        The deadline is ``stop_seconds`` from now unless another is given; it returns at most 2 s later. Runs that wait
+        stay queued, for other processes on the store and for the next start.
+        """
+        until = time.monotonic() + (self._stop_seconds if deadline_seconds is None else deadline_seconds)
         with self._state_lock:
             if not self._started:
                 return
@@ -439,7 +448,7 @@ class Supervisor:
             self._timetable.stop()
             self._syncer.stop()
             self._environments.stop()
-            self._dispatcher.stop(deadline_seconds)
+            self._dispatcher.stop(max(0.0, until - time.monotonic()))
             self._drainer.stop()
             self._pruner.stop()
             self._trimmer.stop()

@@ -322,6 +322,12 @@ def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> Json:
     return shapes.version(core.scrub(name, key=body.key, actor=actor))
 
 
+@router.get("/replicas")
+def replicas(core: Core) -> Json:
+    """The processes that share this history, by the time at which they started; ``is_here``: the one that answers."""
+    return {"replicas": [shapes.replica(each, core.identity) for each in core.replicas]}
+
+
 @router.get("/stalls")
 def stalls(core: Core) -> Json:
     """When code held the interpreter for a second or more, newest first."""

@@ -21,6 +21,7 @@ from livegraft.store import (
     AuditRecord,
     Outcome,
     ReleaseRecord,
+    ReplicaRecord,
     Restraint,
     ScriptOutcome,
     SharedName,
@@ -196,6 +197,22 @@ def offer(offer: Offer) -> Json:
 
 def artifact(artifact: Artifact) -> Json:
     return {"name": artifact.name, "bytes": artifact.byte_count}
+
+
+def replica(each: ReplicaRecord, here: str) -> Json:
+    """A process on the history."""
+    return {
+        "identity": each.identity,
+        "host": each.host,
+        "pid": each.pid,
+        "address": each.address or None,
+        "revision": each.revision or None,
+        "started_at": time(each.started_at),
+        "beat_at": time(each.beat_at),
+        "livegraft": each.livegraft,
+        "python": each.python,
+        "is_here": each.identity == here,
+    }
 
 
 def stall(stall: Stall) -> Json:

@@ -135,6 +135,12 @@ def serve(
     overlap_limit: Annotated[
         int, typer.Option(min=0, help='How many due times of a script wait under `overlap = "queue"`.')
     ] = 10,
+    stop_seconds: Annotated[
+        float, typer.Option(min=0, help="How long runs may go on after SIGTERM or SIGINT; a second one ends the wait.")
+    ] = 30.0,
+    share: Annotated[
+        bool, typer.Option("--share", help="Serve beside another server over the same data folder.")
+    ] = False,
     provide: Provide = None,
     as_json: Json = False,
 ) -> None:
@@ -172,6 +178,8 @@ def serve(
         overlap_limit=overlap_limit,
         provide=provide or [],
         as_json=as_json,
+        stop_seconds=stop_seconds,
+        share=share,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,6 +16,7 @@ import uvicorn
 
 from livegraft.access import Access
 from livegraft.cli.listening import listen, url_of
+from livegraft.cli.occupied import alone_in
 from livegraft.cli.resources import resources
 from livegraft.cli.supervised import given_socket
 from livegraft.supervisor import Supervisor
@@ -49,12 +51,16 @@ def serve(
     overlap_limit: int,
     provide: Sequence[str],
     as_json: bool,
+    stop_seconds: float,
+    share: bool,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; runs under way may end then, for 30 s."""
+    """Serve until SIGTERM or SIGINT; runs under way may end then, for ``stop_seconds``, or until a second signal."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("alembic", "uvicorn", "watchfiles"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    with given_socket() as given, ExitStack() as opened, _signals_end_the_start():
+    stopping = _Stopping(stop_seconds)
+    with given_socket() as given, ExitStack() as opened, stopping.by_signals():
+        serves_at = opened.enter_context(alone_in(data, share=share))
         address = opened.enter_context(given or listen(listen_on))
         local = Path(repository).expanduser()
         supervisor = Supervisor(
@@ -82,19 +88,21 @@ def serve(
             missed_limit=missed_limit,
             overlap_limit=overlap_limit,
         )
-        opened.enter_context(supervisor)
-        server = uvicorn.Server(_config(supervisor.web))
+        opened.callback(stopping.stop, supervisor)
+        supervisor.__enter__()
+        server = stopping.server = _Server(_config(supervisor.web))
         access = Access.of(supervisor)
         url = url_of(address)
+        supervisor.serves_at(url)
+        serves_at(url)
         address.listen()  # who reads the line below may connect at once
         link = f"{url}/login?token={access.new_login_token()}"
-        with _signals_end(server):
-            if as_json:
-                print(json.dumps({"url": url, "link": link, "token_file": str(supervisor.data / "token")}), flush=True)
-            else:
-                print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
-                print(f"open {link}", flush=True)
-            server.run(sockets=[address])
+        if as_json:
+            print(json.dumps({"url": url, "link": link, "token_file": str(supervisor.data / "token")}), flush=True)
+        else:
+            print(f"livegraft follows {supervisor.address} ({branch}) at {url}", flush=True)
+            print(f"open {link}", flush=True)
+        server.run(sockets=[address])
 
 
 def _limit(text: str) -> tuple[str, str | int]:
@@ -103,43 +111,53 @@ def _limit(text: str) -> tuple[str, str | int]:
     return key.strip(), int(value) if value.strip().isdecimal() else value.strip()
 
 
-@contextmanager
-def _signals_end_the_start() -> Iterator[None]:
-    """A signal that comes before there is a server ends the process in order: that is no crash.
+class _Server(uvicorn.Server):
+    """Knows since when it has been asked to end."""
 
-    It is over before the supervisor stops: then a second signal ends the process at once.
+    asked_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.asked_at = self.asked_at or time.monotonic()
+        super().handle_exit(sig, frame)
+
+
+class _Stopping:
+    """What signals do: the first ends the start, or the server and then the runs; the second has it not wait for them.
+
+    uvicorn listens for them itself while it serves, and raises those that came once more when it has ended.
     """
 
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+    def __init__(self, seconds: float) -> None:
+        self.server: _Server | None = None
+        self._supervisor: Supervisor | None = None
+        self._seconds = seconds
+        self._signal_count = 0
 
-    with _handled_by(end):
+    def stop(self, supervisor: Supervisor) -> None:
+        """Stop it, with what is left of the time since the first signal."""
+        asked_at = self.server.asked_at if self.server is not None else None
+        took = time.monotonic() - asked_at if asked_at is not None else 0.0
+        self._supervisor = supervisor
+        if self._signal_count > 1:
+            supervisor.hurry()
+        supervisor.stop(max(0.0, self._seconds - took))
+
+    @contextmanager
+    def by_signals(self) -> Iterator[None]:
+        # They stay: one that comes while the interpreter ends must not look like a death.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
         yield
 
-
-@contextmanager
-def _signals_end(server: uvicorn.Server) -> Iterator[None]:
-    """A signal that comes before uvicorn listens for them ends it too.
-
-    uvicorn raises the signal that ended it once more: then these handlers do nothing new, and stopping goes on.
-    After that a second signal ends the process at once.
-    """
-
-    def end(number: int, frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    with _handled_by(end):
-        yield
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, known in before.items():
-            signal.signal(number, known)
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._signal_count += 1
+        if self._supervisor is not None:
+            if self._signal_count > 1:
+                self._supervisor.hurry()
+        elif self.server is not None:
+            self.server.should_exit = True
+        else:
+            raise SystemExit(128 + number)
 
 
 def _config(app: Any) -> uvicorn.Config:

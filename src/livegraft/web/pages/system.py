@@ -34,6 +34,8 @@ def system(visit: SignedIn, state: str = "") -> Response:
         health=_told(supervisor.health()),
         restart_needed=supervisor.restart_needed,
         stalls=supervisor.stalls,
+        replicas=supervisor.replicas,
+        me=supervisor.identity,
         address=supervisor.address,
         branch=supervisor.branch,
     )
