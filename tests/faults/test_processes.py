@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -49,6 +50,13 @@ class Process:
             text=True,
         )
         self.pid = self._process.pid
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.strip())
 
     def tell(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -56,9 +64,7 @@ class Process:
         self._process.stdin.flush()
 
     def hear(self) -> str:
-        assert self._process.stdout is not None
-        assert select.select([self._process.stdout], [], [], 60)[0], "it answers"
-        return self._process.stdout.readline().strip()
+        return self._lines.get(timeout=60)
 
     def ask(self, line: str) -> str:
         self.tell(line)
@@ -72,9 +78,9 @@ class Process:
         self.end()
 
     def end(self) -> None:
-        with self._process:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
 
 
 @pytest.fixture
