@@ -51,12 +51,14 @@ class Process:
         )
         self.pid = self._process.pid
         self._lines: SimpleQueue[str] = SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line.strip())
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line.strip())
 
     def tell(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -81,6 +83,7 @@ class Process:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(60)
+        self._listener.join()
 
 
 @pytest.fixture
