@@ -31,17 +31,15 @@ class Fault:
 
 
 @contextmanager
-def supervised_tree(folder: Path, provide: Mapping[str, object], *, probe: bool = True) -> Iterator[Supervisor]:
+def supervised_tree(folder: Path, provide: Mapping[str, object]) -> Iterator[Supervisor]:
     """The scripts of a work tree, loaded as its next commit would be; schedules do not fire, nothing is kept.
-
-    Without ``probe`` a script that ends its process at import ends this one.
 
     Raises ConfigurationError and MirrorError when the tree cannot be read.
     """
     with (
         tempfile.TemporaryDirectory(prefix="livegraft-") as data,
         Supervisor(
-            folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False, probe=probe
+            folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False
         ) as supervisor,
     ):
         supervisor.settle()

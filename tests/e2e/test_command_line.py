@@ -137,6 +137,17 @@ def test_run_prints_long_output_letter_by_letter(tree: Repository) -> None:
     assert done.stdout == "x" + "ä" * 100_000 + "\n"
 
 
+def test_a_script_that_ends_its_process_at_import_is_refused_and_others_run(tree: Repository) -> None:
+    tree.write({"ends.py": "import os\nos._exit(7)\ndef run(): ..."})
+
+    refused = livegraft(tree.path, "run", "ends")
+    runs = livegraft(tree.path, "run", "reports/daily", "--count", "1")
+
+    assert refused.returncode == 1
+    assert "ends.py:2: the import ended the process that probed it" in refused.stderr
+    assert runs.returncode == 0, runs.stderr
+
+
 def test_run_of_a_script_that_raises_fails_with_its_traceback(tree: Repository) -> None:
     done = livegraft(tree.path, "run", "raises")
 

@@ -50,8 +50,7 @@ def run_here(words: Sequence[str]) -> int:
     """Run a script of a work tree; the exit status."""
     call = _read(words, flags={"--json"}, values={"--path", "--provide", "--artifacts"})
     folder = Path(call.one("--path") or "").resolve()
-    # A process for one run has nothing to protect.
-    with supervised_tree(folder, resources(call.ours.get("--provide", [])), probe=False) as supervisor:
+    with supervised_tree(folder, resources(call.ours.get("--provide", []))) as supervisor:
         status = supervisor.script(call.name)
         if call.wants_help:
             offers = {name: offer(each) for name, each in supervisor.offers(call.name).items()}
