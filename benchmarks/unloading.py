@@ -17,8 +17,9 @@ from livegraft import Supervisor
 from tests.support import Repository, eventually
 
 VERSIONS = 10_000
-"""Changed versions, one after the other."""
+"""Changed versions, twenty with each commit."""
 
+AT_ONCE = 20
 WARM_UP = 500
 CONTAINERS = 3_000_000
 SUPERSEDED = 20
@@ -106,13 +107,17 @@ def longest_wait(work: object) -> float:
 
 
 def memory(folder: Path) -> Iterator[Figure]:
-    """Allocator blocks and resident memory from the 500th to the last of many versions of one script."""
-    texts = [f"TABLE = [{n}] * 1000\nclass Row: value = {n}\ndef run(): return Row, TABLE\n" for n in range(VERSIONS)]
+    """Allocator blocks and resident memory from the 500th to the last of many versions."""
+
+    def texts(n: int) -> dict[str, str]:
+        text = f"TABLE = [{n}] * 1000\nclass Row: value = {n}\ndef run(): return Row, TABLE\n"
+        return {f"changed{place}.py": f"PLACE = {place}\n{text}" for place in range(AT_ONCE)}
+
     with following(folder, "def run(): ...\n") as (supervisor, repository):
-        commits = repository.prepare_commits([{"s.py": text} for text in texts])
+        commits = repository.prepare_commits([texts(n) for n in range(VERSIONS // AT_ONCE)])
 
         def change(first: int, last: int) -> None:
-            for commit in commits[first:last]:
+            for commit in commits[first // AT_ONCE : last // AT_ONCE]:
                 repository.publish(commit)
                 supervisor.sync()
             eventually(lambda: all(each.state in ("live", "unloaded") for each in supervisor.versions()), 60)

@@ -39,7 +39,9 @@ _MOST: Final = 10
 """How many holders are named: enough to find the code at fault."""
 
 _CHUNK: Final = 100
+_LONG: Final = 1_000
 _GIANT: Final = 20_000
+_CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset, deque})
 _CONTEXT_NODE: Final = "hamt_bitmap_node"
 _ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell", "set", "deque"})
 
@@ -196,15 +198,21 @@ def _is_module(item: object) -> bool:
 
 
 def _referents(chunk: Sequence[Any], wanted: Collection[int]) -> dict[int, Any]:
-    """What these objects refer to, by id; of a giant container only what is wanted."""
-    found = {id(each): each for each in gc.get_referents(*(each for each in chunk if not _is_giant(each)))}
-    for giant in filter(_is_giant, chunk):
-        found.update(_wanted_of(giant, wanted))
+    """What these objects refer to, by id; of a giant container only what is wanted.
+
+    Long containers are read one at a time: in each call no other thread runs.
+    """
+    found = {id(each): each for each in gc.get_referents(*(each for each in chunk if _length(each) <= _LONG))}
+    for container in (each for each in chunk if _length(each) > _LONG):
+        if _length(container) > _GIANT:
+            found.update(_wanted_of(container, wanted))
+        else:
+            found.update((id(each), each) for each in gc.get_referents(container))
     return found
 
 
-def _is_giant(item: Any) -> bool:
-    return type(item) in (list, dict, tuple, set, frozenset, deque) and len(item) > _GIANT
+def _length(item: Any) -> int:
+    return len(item) if type(item) in _CONTAINERS else 0
 
 
 def _wanted_of(giant: Any, wanted: Collection[int]) -> dict[int, Any]:

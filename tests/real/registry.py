@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 KEPT = Path(__file__).parents[2] / "build" / "real"
-_DOWNLOAD_SECONDS = 180.0
+_DOWNLOAD_SECONDS = 900.0
 _OPTIONS = ("--disable-pip-version-check", "--quiet", "--retries", "1", "--timeout", "10")
 _KINDS = {"wheel": "--only-binary", "sdist": "--no-binary"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 from contextvars import ContextVar
@@ -62,6 +63,26 @@ def test_a_task_that_waits_is_named_for_its_context_on_a_large_heap_too(monkeypa
         return found.names
 
     assert "list in context variable order in hamt in Context in Task -> object object" in asyncio.run(look())
+
+
+def test_no_step_of_a_search_reads_many_long_lists_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    REGISTRY.append([[[n] for n in range(5_000)] for _ in range(20)])
+    read, longest = gc.get_referents, 0
+
+    def get_referents(*items: object) -> list[object]:
+        nonlocal longest
+        found = read(*items)
+        longest = max(longest, len(found))
+        return found
+
+    monkeypatch.setattr(gc, "get_referents", get_referents)
+    monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 0)
+    try:
+        find_holders([Root(object(), 1, ())], ())
+    finally:
+        REGISTRY.clear()
+
+    assert 5_000 <= longest < 50_000
 
 
 def test_looking_touches_no_dead_objects_that_a_module_in_c_keeps_for_reuse() -> None:
