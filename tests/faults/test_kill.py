@@ -14,7 +14,7 @@ from livegraft.crash_points import arm
 KILLS = 16
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_after_many_kills_the_history_holds_what_it_promises(tmp_path: Path) -> None:
     report = tmp_path / "crash.json"
     command = [sys.executable, "-m", "tests.crash", "--cycles", str(KILLS), "--seed", "20", "--report", str(report)]
