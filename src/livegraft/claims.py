@@ -118,11 +118,15 @@ class Claims:
             self._claimant.claimed(outcomes)
 
     def _look(self) -> None:
+        mine = self._claimant.shared()  # before the question, so that none is missed which is written meanwhile
+        has_places = self._claimant.has_places()
+        if not self._runs.has_news():
+            self._claimant.gone(mine)
+            return
         for id in self._runs.asked_to_cancel(self._identity):
             self._claimant.cancel_asked(id)
-        mine = self._claimant.shared()
         if mine:
             self._claimant.gone(set(mine).difference(self._runs.still_waiting(mine)))
-        if self._claimant.has_places():
+        if has_places:
             for run in self._runs.for_anyone(_BATCH):
                 self._claimant.adopt(run)

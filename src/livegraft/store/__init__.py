@@ -275,6 +275,9 @@ class Runs(Protocol):
     def offer(self, ids: Iterable[str], process: str) -> None:
         """Have runs wait for any process that this one has and did not begin."""
 
+    def has_news(self) -> bool:
+        """Whether a run waits for a place in any process, or is to be cancelled by one: asked often, costs little."""
+
     def for_anyone(self, limit: int) -> Sequence[RunRecord]:
         """Runs that wait for a place and not for a time, in any process, in the order in which they should begin."""
 

@@ -8,7 +8,21 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, not_, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
 from livegraft.store import Claimed, GivenArguments, schema
@@ -54,6 +68,12 @@ _WAITING: Final = text(schema.WAITING)
 _MOST_WAITING: Final = 10_000
 # What is written twice, because nobody learnt that it was written, is there once.
 ADD_RUN: Final = Upsert(schema.runs)
+_NEWS: Final = select(
+    or_(
+        exists(select(schema.cancels.c.run_id)),
+        exists(select(schema.runs.c.id).where(_WAITING, schema.runs.c.due_at.is_(None))),
+    )
+)
 _ADD_CANCEL: Final = Upsert(schema.cancels, "run_id")
 _ADD_OUTPUT: Final = Upsert(schema.output, "run_id", "offset")
 _ADD_BODY: Final = Upsert(schema.results, "run_id")
@@ -160,6 +180,10 @@ class SqlRuns:
         if rows:
             with self._database.writing() as connection:
                 connection.execute(_OFFER, rows)
+
+    def has_news(self) -> bool:
+        row = self._database.glance(_NEWS, {})
+        return row is not None and bool(row[0])
 
     def for_anyone(self, limit: int) -> Sequence[RunRecord]:
         wanted = select(schema.runs).where(_WAITING, schema.runs.c.due_at.is_(None))
