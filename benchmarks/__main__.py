@@ -18,6 +18,7 @@ from benchmarks import (
     run_peers,
     runs,
     shared,
+    ticking,
     unloading,
 )
 
@@ -30,6 +31,7 @@ PARTS = {
     "postgresql": postgresql.measure,
     "output": output.measure,
     "history": history.measure,
+    "ticking": ticking.measure,
     "shared": shared.measure,
     "peers": peers.measure,
     "run_peers": run_peers.measure,

@@ -78,10 +78,8 @@ class MemorySlots:
         return [row for row in rows if script in (None, row.script)][:limit]
 
     def _anchor(self, key: tuple[str, str], now: datetime) -> datetime:
-        seen_at = self.seen.setdefault(key, now)
+        seen_at = self.seen[key] = min(self.seen.get(key, now), now)
         told = [slot_at for script, schedule, slot_at in self.rows if (script, schedule) == key and slot_at <= now]
-        if seen_at > now:
-            return max(told, default=now)
         return max(seen_at, *told) if told else seen_at
 
     def _fail_when_broken(self) -> None:

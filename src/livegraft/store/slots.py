@@ -54,13 +54,16 @@ class SqlSlots:
         with self._database.writing() as connection:
             connection.execute(_SEE.on(connection), rows)
             scripts = {script for script, _ in wanted}
+            # Kept, so that what counts from here on does so after a crash too.
+            ahead = update(schema.schedules).where(_schedules.script.in_(scripts), _schedules.since_at > now)
+            connection.execute(ahead.values(since_at=now))
             for row in connection.execute(select(schema.schedules).where(_schedules.script.in_(scripts))):
                 since[row.script, row.schedule] = row.since_at
             newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
             newest = newest.where(_slots.script.in_(scripts), _slots.slot_at <= now)
             for row in connection.execute(newest.group_by(_slots.script, _slots.schedule)):
                 last[row.script, row.schedule] = row.slot_at
-        return {key: _anchor(since[key], last.get(key), now) for key in wanted}
+        return {key: max(since[key], last.get(key, since[key])) for key in wanted}
 
     def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
         was_ahead = and_(_slots.state == SlotState.MISSED.value, _slots.decided_at > slot.decided_at)
@@ -158,12 +161,6 @@ class SqlSlots:
             wanted = wanted.where(_slots.slot_at <= at, behind)
         with self._database.reading() as connection:
             return [_slot(row) for row in connection.execute(wanted)]
-
-
-def _anchor(since: datetime, last: datetime | None, now: datetime) -> datetime:
-    if last is not None:
-        return last if since > now else max(since, last)
-    return min(since, now)
 
 
 def _is(slot: SlotRecord) -> ColumnElement[bool]:
