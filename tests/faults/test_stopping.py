@@ -1,0 +1,65 @@
+"""A server that is told to stop, with code that does not want to; and a second one over its folder."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.support import Repository, eventually
+from tests.support.server import a_server
+
+STUBBORN = """
+import time
+
+def run():
+    while True:
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            pass
+"""
+ONE = "# /// script\n# [tool.livegraft]\n# concurrency = 1\n# ///\n"
+SCRIPTS = {"stubborn.py": STUBBORN, "one.py": ONE + "import time\n\ndef run():\n    time.sleep(60)\n"}
+
+
+def test_a_second_signal_ends_the_wait_and_leaves_nothing_open_but_what_waits(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files(SCRIPTS)
+    with a_server(repository.path, tmp_path, "--no-probe", "--stop-seconds", "600") as server:
+        assert [each["is_here"] for each in server.get("/replicas")["replicas"]] == [True]
+        with httpx.Client(follow_redirects=True) as browser:
+            browser.get(server.link)
+            assert "Processes on this history" in browser.get(f"{server.url}/system").text
+        for script in ("stubborn", "one", "one"):
+            server.post(f"/scripts/{script}/runs", {"arguments": {}})
+        eventually(lambda: [each["state"] for each in server.get("/runs")["runs"]].count("running") == 2, 60)
+
+        command = [sys.executable, "-m", "livegraft", "serve", str(repository.path), "--data", str(server.data)]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 2
+        told = " ".join(second.stderr.split())
+        assert server.process is not None
+        assert f"process {server.process.pid} serves from it since" in told
+        assert server.url in told
+        assert "--share" in told
+
+        server.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait_for_its_end() == 0
+        assert time.monotonic() - began < 60, "not its 600 s"
+
+    history = sqlite3.connect(server.data / "history.db")
+    assert history.execute("SELECT script, state, process != '' FROM runs ORDER BY state, script").fetchall() == [
+        ("one", "queued", 0),
+        ("one", "stuck", 1),
+        ("stubborn", "stuck", 1),
+    ]
+    assert history.execute("SELECT * FROM replicas").fetchall() == []
+    history.close()
