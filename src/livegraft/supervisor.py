@@ -42,11 +42,13 @@ from livegraft.errors import (
     LoadError,
     MirrorError,
     NotFoundError,
+    StoreError,
 )
 from livegraft.events import Events
 from livegraft.graph import Planner
 from livegraft.handout import Look
 from livegraft.header import Keep, ProcessLimits, read_limits
+from livegraft.history_watch import HistoryWatch
 from livegraft.import_errors import describe_import
 from livegraft.installed import Installed, PackageChange
 from livegraft.isolation.preparer import Preparer
@@ -188,9 +190,7 @@ class Supervisor:
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # It often stands in a work tree: neither its token nor its sources must be committed from there.
-        (self.data / ".gitignore").write_text("*\n", encoding="ascii")
+        _make_data_folder(self.data)
         self._tick = tick
         self._stalls: deque[Stall] = deque(maxlen=MOST_STALLS)
         self._mirror: Mirror = mirror or GitMirror(
@@ -310,6 +310,7 @@ class Supervisor:
             loaded=self._keys_in_use,
             more=self._prune_files,
         )
+        self._history_watch = HistoryWatch(store=self.store, told=lambda: self.events.emit("sync", "history"))
         self._trimmer = Trimmer(
             ledger=self.store.retention,
             artifacts=self.artifacts,
@@ -426,6 +427,7 @@ class Supervisor:
             self._drainer.start()
             self._pruner.start()
             self._trimmer.start()
+            self._history_watch.start()
             self._syncer.start()
             if self._tick:
                 self._timetable.start()
@@ -452,6 +454,7 @@ class Supervisor:
             self._drainer.stop()
             self._pruner.stop()
             self._trimmer.stop()
+            self._history_watch.stop()
             self._load_thread.stop()
             self._probe.close()
             self._unload_all()
@@ -921,6 +924,11 @@ class Supervisor:
             raise ConflictError("expected safe mode or a commit that is refused after a crash, there is neither")
         self._syncer.rebuild()
 
+    @property
+    def history_fault(self) -> str:
+        """Why the history cannot be written at present, or "". Runs are refused then, and due times wait."""
+        return self._history_watch.fault
+
     def audit(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
         """Who changed what, newest first."""
         return self.store.audit.find(before=before, limit=limit)
@@ -966,7 +974,8 @@ class Supervisor:
         """
         status, release = self.sync_status, self._release
         refusal = self.refusal
-        is_well = status.state != "failing" and release is not None and not self.safe_mode
+        history = self.history_fault
+        is_well = status.state != "failing" and release is not None and not self.safe_mode and not history
         failures = {**(release.failures if release else {}), **(refusal.failures if refusal else {})}
         preparing = sum(failure.is_pending for failure in failures.values())
         return {
@@ -976,6 +985,7 @@ class Supervisor:
             "refused": refusal.revision if refusal else None,
             "crash": refusal.crash or None if refusal else None,
             "safe_mode": self.safe_mode or None,
+            "history": history or "ok",
             "scripts": len(release.scripts) if release else 0,
             "failed_scripts": len(failures) - preparing,
             "preparing_scripts": preparing,
@@ -1119,6 +1129,18 @@ class Supervisor:
         self._drainer.supersede((), lambda step, at: None)
         while self._drainer.look():
             pass
+
+
+def _make_data_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # It often stands in a work tree: neither its token nor its sources must be committed from there.
+        (folder / ".gitignore").write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise StoreError(
+            f"expected to write into the data folder {folder}, got: {error.strerror}; make it writable for this user, "
+            "free some space on its disk, or name another"
+        ) from error
 
 
 def _limits(written: Mapping[str, object] | None) -> ProcessLimits:

@@ -590,4 +590,7 @@ class Store(Protocol):
     @property
     def replicas(self) -> Replicas: ...
 
+    def check(self) -> None:
+        """Raise StoreError when the history could not be written now. For one that looks every second."""
+
     def close(self) -> None: ...

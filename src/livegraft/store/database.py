@@ -44,6 +44,9 @@ class Database(Protocol):
         For what hosts ask on their request paths. Values and row are as the columns are kept: instants are numbers.
         """
 
+    def check(self) -> None:
+        """Raise StoreError when it could not be written now. Writes nothing as long as all is well."""
+
     def close(self) -> None: ...
 
 

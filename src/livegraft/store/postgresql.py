@@ -168,6 +168,10 @@ class PostgresqlDatabase:
             row = connection.exec_driver_sql(self._glances[question], dict(values)).first()
             return None if row is None else tuple(row)
 
+    def check(self) -> None:
+        with self.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
     def close(self) -> None:
         self._closed = True
         self._engine.dispose()

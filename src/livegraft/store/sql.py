@@ -26,5 +26,8 @@ class SqlStore:
         self.retention = SqlRetention(database)
         self.replicas = SqlReplicas(database)
 
+    def check(self) -> None:
+        self.database.check()
+
     def close(self) -> None:
         self.database.close()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from livegraft.errors import StoreError
 from livegraft.store.database import BUSY_SECONDS, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
+from livegraft.store.sqlite_file import OpenedFile, check_before_opening, check_identity, connect
+
+logger = logging.getLogger(__name__)
 
 _LOCKED_PAUSE: Final = 0.02
 
@@ -34,6 +39,7 @@ _ADVICE: Final = {
 
 def open_store(file: Path) -> SqlStore:
     """Open the history in a file, made if it is missing. Raises StoreError when it is damaged or newer."""
+    check_before_opening(file)
     is_newest = _revision(file) == NEWEST
     database = SqliteDatabase(file)
     if not is_newest:
@@ -41,6 +47,11 @@ def open_store(file: Path) -> SqlStore:
         from livegraft.store.migrations import migrate
 
         migrate(database)
+    try:
+        check_identity(file)
+    except BaseException:
+        database.close()
+        raise
     return SqlStore(database)
 
 
@@ -54,7 +65,9 @@ class SqliteDatabase:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.name = str(file)
-        self._engine = _engine(file)
+        file.touch()
+        self._opened = OpenedFile(file)
+        self._engine = _engine(file, self._opened)
         self._reader = self._engine.execution_options(writes=False)
         self._turn = threading.Lock()
         self._writer: Connection | None = None
@@ -62,6 +75,7 @@ class SqliteDatabase:
         self._glancer: sqlite3.Connection | None = None
         self._glances: dict[Select[Any], str] = {}
         self._closed = False
+        self._failed = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -71,11 +85,12 @@ class SqliteDatabase:
     @contextmanager
     def writing(self, alone: str = "") -> Iterator[Connection]:
         """A transaction that no other writer is in, whatever its word."""
-        with self._turn, self._telling_failures():
+        with self._its_turn(), self._telling_failures():
             if self._writer is None:
                 self._writer = self._engine.connect()
             with self._writer.begin():
                 yield self._writer
+                self._opened.check()
 
     def glance(self, question: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """By the driver itself: a tenth of what ``reading`` costs."""
@@ -83,20 +98,49 @@ class SqliteDatabase:
             if question not in self._glances:
                 self._glances[question] = str(question.compile(dialect=sqlite.dialect(paramstyle="named")))
             if self._glancer is None:
-                self._glancer = sqlite3.connect(self.file, timeout=BUSY_SECONDS, check_same_thread=False)
+                self._glancer = connect(self.file, timeout=BUSY_SECONDS)
             row: tuple[Any, ...] | None = self._glancer.execute(self._glances[question], values).fetchone()
             return row
+
+    def check(self) -> None:
+        with self._telling_failures():
+            try:
+                self._opened.try_writing(really=self._failed)
+            except BaseException:
+                self._failed = True
+                if self._opened.is_usable_again():
+                    with self._turn, self._glance_turn:
+                        self._let_go()
+                        self._opened.take_again()
+                    logger.warning(
+                        "another copy of the history %s was put in its place, and is used from now on", self.file
+                    )
+                raise
+            self._failed = False
+            self._opened.see_journals()
 
     def close(self) -> None:
         with self._turn, self._glance_turn:
             self._closed = True
-            if self._glancer is not None:
-                self._glancer.close()
-                self._glancer = None
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self._engine.dispose()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._glancer is not None:
+            self._glancer.close()
+            self._glancer = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._engine.dispose()
+
+    @contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise StoreError(self._explain(sqlite3.OperationalError("database is locked")))
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _telling_failures(self) -> Iterator[None]:
@@ -105,6 +149,7 @@ class SqliteDatabase:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
+            self._failed |= passes(error)
             raise StoreError(self._explain(error), passes=passes(error)) from error
 
     def _explain(self, error: Exception) -> str:
@@ -113,17 +158,17 @@ class SqliteDatabase:
         return f"the history {self.file} cannot be used: {cause}; {advice}"
 
 
-def _engine(file: Path) -> Engine:
+def _engine(file: Path, opened: OpenedFile) -> Engine:
     engine = create_engine(
-        f"sqlite:///{file}",
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        "sqlite://",
+        creator=lambda: connect(file, timeout=BUSY_SECONDS),
+        poolclass=QueuePool,
         hide_parameters=True,  # what runs were given is for no log
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
-        # The driver's own transactions begin too late: at the first write, not at BEGIN.
-        connection.isolation_level = None
+        opened.check()
         # Of a new file, before anything is in it: so it can give pages back, a few at a time.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _write_ahead(connection)
@@ -157,7 +202,7 @@ def _revision(file: Path) -> str | None:
     if not file.exists():
         return None
     try:
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        with closing(connect(file, "ro")) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None  # no such table, or busy: the migration finds out
@@ -165,7 +210,4 @@ def _revision(file: Path) -> str | None:
         raise StoreError(
             f"the history {file} cannot be used: {error}; restore a backup, or move it away to begin anew"
         ) from error
-    finally:
-        if "connection" in locals():
-            connection.close()
     return str(row[0]) if row else None

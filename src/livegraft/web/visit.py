@@ -26,6 +26,7 @@ class Visit:
         refusal, safe_mode = self.supervisor.refusal, self.supervisor.safe_mode
         frame = {
             "safe_mode": safe_mode,
+            "history_fault": self.supervisor.history_fault,
             "crash": refusal if refusal and refusal.crash else None,
             "now": self.supervisor.clock.now(),
             "sync": self.supervisor.sync_status,

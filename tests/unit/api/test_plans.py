@@ -9,25 +9,25 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.routing import Mount
 
 from livegraft.access import COOKIE
+from livegraft.api.app import router as api_router
 from livegraft.run import RunState
+from livegraft.web import session
+from livegraft.web.app import _SCREENS
 from tests.support.api import PREFIX, Api
 from tests.support.plans import plans_of, slow_steps
 
 
-def routes(app: FastAPI) -> Iterator[tuple[str, re.Pattern[str]]]:
+def routes() -> Iterator[tuple[str, re.Pattern[str]]]:
     """Method and pattern of every route of the pages and of the API."""
-    api = next(route for route in app.routes if isinstance(route, Mount) and route.path == PREFIX)
-    for prefix, router in (("", app), (PREFIX, api)):
+    pages = [("", screen.router) for screen in (session, *_SCREENS)]
+    for prefix, router in (*pages, (PREFIX, api_router)):
         for route in router.routes:
-            if isinstance(route, APIRoute):
-                for method in route.methods or ():
-                    pattern = re.compile("^" + re.escape(prefix) + route.path_regex.pattern.removeprefix("^"))
-                    yield method, pattern
+            assert isinstance(route, APIRoute)
+            for method in route.methods or ():
+                yield method, re.compile("^" + re.escape(prefix) + route.path_regex.pattern.removeprefix("^"))
 
 
 def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
@@ -89,9 +89,10 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
 
 
 def test_nothing_that_a_page_or_the_api_asks_reads_a_table_that_grows(api: Api) -> None:
-    session = api.access.redeem(api.access.new_login_token())
-    missed = set(routes(api.host.supervisor.web))
-    headers = api.bearer | {"Origin": api.origin, "Cookie": f"{COOKIE}={session}"}
+    cookie = api.access.redeem(api.access.new_login_token())
+    missed = set(routes())
+    assert len(missed) > 60
+    headers = api.bearer | {"Origin": api.origin, "Cookie": f"{COOKIE}={cookie}"}
     asked = list(walk(api))
 
     with plans_of(api.host.supervisor.store) as plans, httpx.Client(timeout=30) as client:

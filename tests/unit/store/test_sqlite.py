@@ -26,6 +26,7 @@ from livegraft.store import SharedValue, Store, migrations
 from livegraft.store.schema import metadata
 from livegraft.store.sql import SqlStore
 from livegraft.store.sqlite import SqliteDatabase, _engine, open_store
+from livegraft.store.sqlite_file import OpenedFile
 from tests.support.history import a_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -72,7 +73,7 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
     """SQLite itself tells some of them at once that the file is locked: about one of forty."""
 
     def opens(at_once: threading.Barrier, file: Path) -> None:
-        engine = _engine(file)
+        engine = _engine(file, OpenedFile(file))
         at_once.wait(60)
         engine.connect().close()
         engine.dispose()
@@ -80,6 +81,7 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
     with ThreadPoolExecutor(6) as threads:
         for number in range(60):
             at_once = threading.Barrier(6)
+            (tmp_path / f"{number}.db").touch()
             opened = [threads.submit(opens, at_once, tmp_path / f"{number}.db") for _ in range(6)]
             assert [each.exception(60) for each in opened] == [None] * 6
 
