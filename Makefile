@@ -76,6 +76,10 @@ crash: setup  ## 10,000 times kill -9, at random moments and at every named plac
 soak: setup  ## an hour of commits, runs and faults, and what grows meanwhile (HOURS=1)
 	$(BIN)/python -m tests.soak --hours $(HOURS)
 
+.PHONY: full-disk
+full-disk: setup  ## fill the disk under a running server and free it, 100 times (takes root)
+	LIVEGRAFT_FULL_DISK=100 $(BIN)/pytest -q -s tests/faults/test_history_faults.py -k again_and_again
+
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json
 	$(BIN)/python -m benchmarks

@@ -37,6 +37,7 @@ Provide = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=MODULE:ATTRIBUTE", help="A resource for scripts, by name. Repeat it for several."),
 ]
+Data = Annotated[Path, typer.Option(help="The data folder of the server.")]
 Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -490,6 +491,33 @@ def let_go(url: Url = None, token: Token = None, as_json: Json = False) -> None:
 def resume(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Have a server leave safe mode, and take the commit again that it refuses after a crash."""
     _decide(url, token, as_json, "/resume")
+
+
+@command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes.")],
+    data: Data = Path("livegraft-data"),
+    store: Annotated[str, typer.Option(help="The history's address, if it is no file. Default: LIVEGRAFT_STORE.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the history to a file, while the server runs; the copy is checked before it gets its name."""
+    from livegraft.cli.backup import back_up
+
+    back_up(data, file, store=store, overwrite=overwrite, as_json=as_json)
+
+
+@command()
+def doctor(
+    repository: Annotated[str, typer.Argument(help="The repository, to see whether it answers.")] = "",
+    data: Data = Path("livegraft-data"),
+    store: Annotated[str, typer.Option(help="The history's address, if it is no file. Default: LIVEGRAFT_STORE.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Look at the history, mirror, clock, disk and tools, and say what to do: exit status 1 for a fault."""
+    from livegraft.cli.doctor import examine
+
+    raise typer.Exit(examine(data, repository, store, as_json=as_json))
 
 
 @command()

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0008"
+NEWEST: Final = "0009"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -225,6 +225,7 @@ slots = Table(
     Column("cause", Words, nullable=False, server_default=""),
     Index("slots_by_script", "script", "slot_at"),
     Index("slots_by_time", "slot_at"),
+    Index("slots_by_state", "state", "slot_at"),
     Index("slots_by_run", "run_id"),
 )
 

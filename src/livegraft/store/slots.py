@@ -150,7 +150,9 @@ class SqlSlots:
         if script is not None:
             wanted = wanted.where(_slots.script == script)
         if names := [state.value for state in states]:
-            wanted = wanted.where(_slots.state.in_(names))
+            # No index is taken for what is computed: of one script there are few, in one state there are very many.
+            state = _slots.state if script is None else func.coalesce(_slots.state, "")
+            wanted = wanted.where(state == names[0] if len(names) == 1 else state.in_(names))
         if before is not None:
             at, after_script, after_schedule = before
             behind = or_(

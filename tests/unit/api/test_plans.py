@@ -60,7 +60,17 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "GET", f"{PREFIX}/{path}", None
     for path in ("result", "result.csv", "artifacts", "artifacts/a.csv", "output?offset=1&follow=true"):
         yield "GET", f"{PREFIX}/runs/{run}/{path}", None
-    yield "POST", f"/scripts/{script}/runs", {"name": "you"}
+    for path in ("schedule", "schedule?state=missed", f"schedule?script={script}", "jump", "jump?q=greet"):
+        yield "GET", f"/{path}", None
+    yield "GET", f"/jump?q={run}", None
+    yield "GET", f"/scripts/{script}/changes", None
+    yield "POST", f"/scripts/{script}/run", {"name": "you"}
+    yield "POST", f"/scripts/{script}/run-at", {"name": "you", "at": "2030-01-01T00:00"}
+    for prefix in ("", PREFIX):
+        yield "POST", f"{prefix}/scripts/{script}/pause", {"reason": "why"}
+        yield "POST", f"{prefix}/scripts/{script}/unpause", {} if not prefix else None
+    span = {"first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z"}
+    yield "POST", f"{PREFIX}/scripts/{script}/backfill", span
     yield "POST", f"/runs/{run}/again", {}
     yield "POST", f"/runs/{run}/again?original=1", {}
     yield "POST", f"/runs/{run}/cancel", {}
