@@ -190,7 +190,7 @@ class Supervisor:
         self.data = Path(data).absolute()
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
-        _make_data_folder(self.data)
+        make_data_folder(self.data)
         self._tick = tick
         self._stalls: deque[Stall] = deque(maxlen=MOST_STALLS)
         self._mirror: Mirror = mirror or GitMirror(
@@ -1131,7 +1131,8 @@ class Supervisor:
             pass
 
 
-def _make_data_folder(folder: Path) -> None:
+def make_data_folder(folder: Path) -> None:
+    """Have a folder in which a supervisor can write. Raises StoreError, which says what to do."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # It often stands in a work tree: neither its token nor its sources must be committed from there.

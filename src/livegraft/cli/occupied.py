@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from livegraft.errors import ConfigurationError
+from livegraft.supervisor import make_data_folder
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def alone_in(folder: Path, *, share: bool) -> Iterator[Callable[[str], None]]:
 
     With ``share`` another server may be there. Raises ConfigurationError when one is and it may not.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_folder(folder)
     with (folder / "server.lock").open("a+", encoding="utf-8") as file:
         has_lock = _lock(file)
         if not has_lock and not share:

@@ -52,7 +52,17 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     for path in ("/audit?before=9", "/shared", "/shared/counters", f"/scripts/{script}", "/login?token=wrong"):
         yield "GET", path, None
     yield "GET", f"/scripts/{script}?key={key}&arguments_of={run}", None
-    for path in ("health", "scripts", "releases", "releases?before=9", "versions", "stalls", "slots", "audit"):
+    for path in (
+        "health",
+        "scripts",
+        "releases",
+        "releases?before=9",
+        "versions",
+        "stalls",
+        "slots",
+        "audit",
+        "replicas",
+    ):
         yield "GET", f"{PREFIX}/{path}", None
     for path in (f"slots?script={script}", "audit?before=9", "shared", "shared/counters?after=a", "openapi.json"):
         yield "GET", f"{PREFIX}/{path}", None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from livegraft.errors import StoreError
+from livegraft.store import ReplicaRecord
+from livegraft.supervisor import Supervisor
 from livegraft.version import VersionState
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent
@@ -34,7 +37,7 @@ def system(visit: SignedIn, state: str = "") -> Response:
         health=_told(supervisor.health()),
         restart_needed=supervisor.restart_needed,
         stalls=supervisor.stalls,
-        replicas=supervisor.replicas,
+        replicas=_replicas(supervisor),
         me=supervisor.identity,
         address=supervisor.address,
         branch=supervisor.branch,
@@ -50,3 +53,11 @@ def scrub_version(visit: SignedIn, name: str, sent: Sent) -> Response:
 def _told(health: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts that have a value; what needs a restart has a place of its own."""
     return {name: value for name, value in health.items() if value is not None and name != "restart_needed"}
+
+
+def _replicas(supervisor: Supervisor) -> Sequence[ReplicaRecord]:
+    """None while the history cannot be read: this is the page on which people look for what is wrong."""
+    try:
+        return supervisor.replicas
+    except StoreError:
+        return ()
