@@ -53,6 +53,10 @@ def slow_steps(statement: str, plan: list[str]) -> list[str]:
             slow.append(step)
         # Of few: those that wait for their turn, or that are alike in what the index has in order.
         sorts_few = "PART OF" in step or "LAST TERM" in step or "state = 'queued'" in statement
+        # The processes of open runs, found by their states.
+        sorts_few |= statement.startswith("SELECT DISTINCT runs.process") and any(
+            "SEARCH runs" in each for each in plan
+        )
         if "TEMP B-TREE" in step and large and not sorts_few:
             slow.append(step)
         # Through all runs in a state for those of one script.
