@@ -225,4 +225,5 @@ def _state(process: int, thread: int) -> str:
 
 
 if __name__ == "__main__":
-    Onlooker(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]).watch()
+    with contextlib.suppress(BrokenPipeError):  # the host was killed before it had its answer
+        Onlooker(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]).watch()

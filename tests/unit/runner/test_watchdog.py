@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from livegraft import process
+from livegraft.onlooker import child
 from livegraft.onlooker.process import OnlookerProcess
 from livegraft.runner.watchdog import Stall, Watchdog, left
 from tests.support import eventually
 
 WATCHED = """
 import ctypes, pathlib, sys, time
+from livegraft.onlooker import child
 from livegraft.onlooker.process import OnlookerProcess
 from livegraft.runner.watchdog import Watchdog
 told = []
@@ -209,3 +211,17 @@ def watched(code: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     assert running.stdout is not None
     assert running.stdout.readline() == "watching\n"
     return running
+
+
+def test_a_host_that_is_killed_before_it_has_its_answer_leaves_no_traceback() -> None:
+    answers, unheard = os.pipe()
+    looking = subprocess.Popen(
+        [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), "1.0", ""],
+        stdin=subprocess.PIPE, stdout=unheard, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(unheard)
+    os.close(answers)
+
+    _, said = looking.communicate(b"null\n", timeout=60)
+
+    assert said == b""
