@@ -9,11 +9,12 @@ from itertools import islice
 from typing import Final
 
 from livegraft.clock import Clock
-from livegraft.dispatcher import Dispatcher, Work
+from livegraft.dispatcher import Dispatcher
 from livegraft.errors import ArgumentsError
 from livegraft.run import RunRecord, Trigger
 from livegraft.schedule import Schedule
 from livegraft.store import SlotCause, SlotRecord, Slots, SlotState
+from livegraft.work import Work
 
 MOST: Final = 1_000
 """How many slots are run at once at most."""

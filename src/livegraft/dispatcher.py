@@ -17,14 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
-
-from pydantic import SecretBytes, SecretStr
 
 from livegraft import process
 from livegraft.alarms import Alarms
@@ -32,15 +29,13 @@ from livegraft.artifact_files import Artifacts
 from livegraft.bars import Progress
 from livegraft.claims import Claims
 from livegraft.clock import Clock
-from livegraft.context import CurrentRun
 from livegraft.crash_marker import CrashMarker
 from livegraft.crash_points import crash_point
-from livegraft.environment import DescribedParameters
 from livegraft.errors import BusyError, ConflictError, LivegraftError, NotFoundError, NotRunnableError
 from livegraft.events import Events
-from livegraft.header import DEFAULT, Header, Retries
-from livegraft.line import Line, Turn
-from livegraft.parameters import SECRET_MASK, Parameters
+from livegraft.header import Retries
+from livegraft.line import Line
+from livegraft.open_run import Asked, Ending, OpenRun
 from livegraft.recorder import Recorder
 from livegraft.run import (
     BODY_KINDS,
@@ -53,24 +48,20 @@ from livegraft.run import (
     Trigger,
     new_run_id,
 )
-from livegraft.runner import Call, Isolated, Job, Runner
+from livegraft.runner import Call, Job, Runner
 from livegraft.runner.capture import capture
-from livegraft.runner.failure import Locate, where
+from livegraft.runner.failure import where
 from livegraft.runner.marks import Mark, Marks
 from livegraft.runner.outcome import Outcome
-from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, RunOutput, read_stored
-from livegraft.runner.plain import plain_or_text
+from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, read_stored
 from livegraft.runner.result import content
 from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
 from livegraft.store import Claimed, Runs
 from livegraft.uploads import Uploads
+from livegraft.work import PROCESS, TASK, THREAD, PreparedRun, Work
 
 logger = logging.getLogger(__name__)
-
-_THREAD: Final = "thread"
-_TASK: Final = "task"
-_PROCESS: Final = "process"
 
 _DUE: Final = "due"
 _OVERDUE: Final = "overdue"
@@ -111,148 +102,10 @@ class RunFailedError(LivegraftError):
         return {"run": self.record.id, "state": self.record.state.value}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """What runs of a script execute: one of its versions, the live one or not, with the limits that its header sets."""
-
-    script: str
-    key: str
-    revision: str
-    function: Callable[..., Any]
-    is_async: bool
-    parameters: Parameters | DescribedParameters
-    locate: Locate
-    header: Header = DEFAULT
-    isolated: Isolated | None = None
-    is_live: bool = True
-
-    @property
-    def pool(self) -> str:
-        """Whose places its runs take."""
-        if self.isolated is not None:
-            return _PROCESS
-        return _TASK if self.is_async else _THREAD
-
-    def kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments as the history has them: as JSON, secrets masked."""
-        secrets = self.parameters.secrets
-        return {name: SECRET_MASK if name in secrets else plain_or_text(value) for name, value in arguments.items()}
-
-    def is_for_all(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether another process could begin a run with these arguments, from what the history has of it."""
-        return self.is_live and self.parameters.files.isdisjoint(arguments) and self.kept(arguments) == dict(arguments)
-
-    def sent(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments as another process is told: as JSON, with the secrets."""
-        return {
-            name: plain_or_text(value.get_secret_value() if isinstance(value, (SecretStr, SecretBytes)) else value)
-            for name, value in arguments.items()
-        }
-
-    def turn(self, bound: Mapping[str, Any]) -> Turn:
-        """What a run with these arguments waits for."""
-        concurrency = self.header.concurrency
-        if concurrency is None:
-            return Turn(self.pool, self.script, self.header.priority)
-        group = repr(bound.get(concurrency.key)) if concurrency.key else ""
-        return Turn(self.pool, self.script, self.header.priority, group, concurrency.limit)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PreparedRun(RunRecord):
-    """A run that can be written and then launched; dropped instead, it leaves nothing behind."""
-
-    work: Work
-    bound: Mapping[str, Any] = field(repr=False)
-    given: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """That a run is to stop: how it will have ended, and why."""
-
-    state: RunState
-    reason: str
-
-
-class _Ending:
-    """How a run of this process ended, once that is written, for those who hold it: they need not ask the store."""
-
-    __slots__ = ("is_written", "record")
-
-    def __init__(self) -> None:
-        self.is_written = threading.Event()
-        self.record: RunRecord | None = None
-
-    def written(self, record: RunRecord) -> None:
-        self.record = record
-        self.is_written.set()
-
-
-class _OpenRun:
-    """A run of this process, until its end is written, or that waits. ``given`` are its arguments, secrets too.
-
-    ``verdict`` is the end that one is to have which is ``shared`` and has to be claimed for that.
-    """
-
-    __slots__ = (
-        "asked",
-        "ending",
-        "given",
-        "is_for_all",
-        "job",
-        "locate",
-        "output",
-        "place",
-        "record",
-        "retries",
-        "run",
-        "runner",
-        "timeout",
-        "turn",
-        "verdict",
-    )
-
-    def __init__(
-        self,
-        record: RunRecord,
-        given: Mapping[str, Any],
-        retries: Retries,
-        file: Path | None,
-        artifacts: Artifacts | None,
-    ) -> None:
-        self.record = record
-        self.given = given
-        self.retries = retries
-        self.is_for_all = not record.process
-        self.output = RunOutput(file=file)
-        self.run = CurrentRun(
-            record.id, self.output, artifacts.folder_of(record.id) if artifacts else None, record.slot_at
-        )
-        self.runner: Runner
-        self.locate: Locate
-        self.timeout: timedelta | None = None
-        self.job: Job | None = None
-        self.place = 0
-        self.turn: Turn | None = None
-        self.asked: _Asked | None = None
-        self.ending = _Ending()
-        self.verdict: tuple[RunState, RunFailure] | None = None
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether any process may begin it: then the store alone knows where it is."""
-        return not self.record.process
-
-    @property
-    def limit(self) -> int:
-        return self.turn.limit if self.turn is not None else 0
-
-
 class Run:
     """A run as its starter holds it."""
 
-    def __init__(self, dispatcher: Dispatcher, record: RunRecord, ending: _Ending | None) -> None:
+    def __init__(self, dispatcher: Dispatcher, record: RunRecord, ending: Ending | None) -> None:
         self._dispatcher = dispatcher
         self._ending = ending
         self.id, self.script, self.key, self.revision = record.id, record.script, record.key, record.revision
@@ -348,13 +201,13 @@ class Dispatcher:
         self._recorder = Recorder(runs)
         self._claims = Claims(runs=runs, identity=self._identity, claimant=self)
         self._alarms = Alarms(clock=clock, ring=self._ring, is_wanted=self._is_open, name="livegraft-alarms")
-        self._runners: dict[str, Runner] = {_THREAD: ThreadRunner(size=threads), _TASK: TaskRunner()}
+        self._runners: dict[str, Runner] = {THREAD: ThreadRunner(size=threads), TASK: TaskRunner()}
         if isolation is not None:
-            self._runners[_PROCESS] = isolation
-        self._line = Line({_THREAD: threads, _TASK: tasks, _PROCESS: processes})
+            self._runners[PROCESS] = isolation
+        self._line = Line({THREAD: threads, TASK: tasks, PROCESS: processes})
         # Guards what follows; also notified whenever a run left.
         self._changed = threading.Condition()
-        self._open: dict[str, _OpenRun] = {}
+        self._open: dict[str, OpenRun] = {}
         self._accepting = False
         self._started = False
         self._hurried = False
@@ -387,7 +240,7 @@ class Dispatcher:
             self._leave_waiting()
             self._wait_until_quiet(deadline_seconds)
             for entry in self._in_state(*OPEN_STATES):
-                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING), wait=_STOP_SECONDS[0])
+                self._stop_run(entry, Asked(RunState.CANCELLED, _STOPPING), wait=_STOP_SECONDS[0])
             self._changed.wait_for(self._is_quiet, sum(_STOP_SECONDS) + 0.3)
             for entry in self._in_state(*OPEN_STATES):  # as an alarm would that comes too late
                 if entry.job is not None:
@@ -418,7 +271,7 @@ class Dispatcher:
             elif entry.is_for_all:
                 left.append(entry)
             else:
-                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+                self._stop_run(entry, Asked(RunState.CANCELLED, _STOPPING))
         for entry in left:
             self._forget(entry)
         try:
@@ -507,10 +360,10 @@ class Dispatcher:
             raise TypeError(f"expected a run from prepare(), got: {run!r}")
         self._launch(run)
 
-    def _launch(self, run: PreparedRun) -> _OpenRun:
+    def _launch(self, run: PreparedRun) -> OpenRun:
         crash_point("run written")
         # From here on the row is a plain record: it is kept, and must not keep the version.
-        entry = self._opened(_plain(run), run.given, run.work.header.retries)
+        entry = self._opened(run.plain, run.given, run.work.header.retries)
         entry.is_for_all = run.work.is_for_all(run.given)
         with self._changed:
             self._open[run.id] = entry
@@ -520,12 +373,12 @@ class Dispatcher:
             elif entry.is_shared:
                 self._forget(entry)
             else:
-                self._stop_run(entry, _Asked(RunState.CANCELLED, _STOPPING))
+                self._stop_run(entry, Asked(RunState.CANCELLED, _STOPPING))
         return entry
 
     def put_off(self, run: PreparedRun, *, due_at: datetime, request: str | None = None) -> RunRecord:
         """A prepared run as one that waits in the store, of no process, until it is due and somebody takes it."""
-        return replace(_plain(run), process="", due_at=due_at, request=request)
+        return replace(run.plain, process="", due_at=due_at, request=request)
 
     def submit_waiting(self, run: RunRecord) -> Run:
         """Write a run that waits; with a ``request`` that this script had before, find the one that it was for."""
@@ -565,7 +418,7 @@ class Dispatcher:
     def _bound(self, work: Work, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return work.parameters.bind(arguments, uploads=self._uploads.folder if self._uploads else None)
 
-    def _line_up(self, entry: _OpenRun, work: Work, bound: Mapping[str, Any]) -> None:
+    def _line_up(self, entry: OpenRun, work: Work, bound: Mapping[str, Any]) -> None:
         id = entry.record.id
         entry.runner = self._runners[work.pool]
         entry.locate, entry.timeout = work.locate, work.header.timeout
@@ -587,7 +440,7 @@ class Dispatcher:
             else:
                 self._execute(entry)
 
-    def _execute(self, entry: _OpenRun) -> None:
+    def _execute(self, entry: OpenRun) -> None:
         assert entry.job is not None  # noqa: S101 - it has been in the line since it has one
         entry.runner.start(entry.job)
 
@@ -616,7 +469,7 @@ class Dispatcher:
         for id in asked:
             self._runs.ask_cancel(id)
 
-    def _take(self, entry: _OpenRun) -> None:
+    def _take(self, entry: OpenRun) -> None:
         """It is this process's now: it begins, or has the end that it waited for."""
         entry.record = replace(entry.record, process=self._identity)
         if entry.verdict is not None:
@@ -625,7 +478,7 @@ class Dispatcher:
         else:
             self._execute(entry)
 
-    def _forget(self, entry: _OpenRun) -> None:
+    def _forget(self, entry: OpenRun) -> None:
         """It waits, and not here any more."""
         id = entry.record.id
         del self._open[id]
@@ -682,7 +535,7 @@ class Dispatcher:
         with self._changed:
             entry = self._open.get(id)
             if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
-                self._stop_run(entry, _Asked(RunState.CANCELLED, "cancelled"))
+                self._stop_run(entry, Asked(RunState.CANCELLED, "cancelled"))
 
     def _begin(self, id: str) -> bool:
         """Whether a job may execute; called on the thread that will."""
@@ -695,7 +548,7 @@ class Dispatcher:
             self._move(entry, RunState.RUNNING, started_at=self._clock.now())
             record = entry.record
             self._recorder.started(record, entry.output)
-            if entry.runner is not self._runners.get(_PROCESS):
+            if entry.runner is not self._runners.get(PROCESS):
                 entry.place = self._marker.running(record.script, record.key, record.revision, id)
             if entry.timeout is not None:
                 self._alarms.set(entry.timeout.total_seconds(), id, _TIMEOUT)
@@ -713,7 +566,7 @@ class Dispatcher:
             entry = self._open.get(id)
             if entry is not None and entry.record.state in OPEN_STATES and entry.asked is None:
                 settled = entry.ending.is_written if entry.is_shared else None
-                self._stop_run(entry, _Asked(RunState.CANCELLED, reason))
+                self._stop_run(entry, Asked(RunState.CANCELLED, reason))
                 has_asked = True
             else:
                 settled, has_asked = None, False
@@ -730,7 +583,7 @@ class Dispatcher:
         found = "was asked to stop already" if record.state in OPEN_STATES else f"is {record.state}"
         raise ConflictError(f"expected run {id} to be open, it {found}")
 
-    def _stop_run(self, entry: _OpenRun, asked: _Asked, wait: float | None = None) -> None:
+    def _stop_run(self, entry: OpenRun, asked: Asked, wait: float | None = None) -> None:
         """Cancel a run that waits, or ask one that goes on to stop; it is interrupted after ``wait`` seconds."""
         if entry.record.state is RunState.QUEUED:
             self._end_waiting(entry, asked.state, RunFailure(_kind(asked.state), asked.reason))
@@ -740,7 +593,7 @@ class Dispatcher:
             entry.runner.ask(entry.job)
             self._alarms.set(self._grace_seconds if wait is None else wait, entry.record.id, _INTERRUPT)
 
-    def _end_waiting(self, entry: _OpenRun, state: RunState, failure: RunFailure) -> None:
+    def _end_waiting(self, entry: OpenRun, state: RunState, failure: RunFailure) -> None:
         """One that waits for any process is claimed first, so that no other begins it."""
         if not entry.is_shared:
             self._finish(entry, state, None, failure)
@@ -756,20 +609,20 @@ class Dispatcher:
                 if name == _DUE:
                     self._renew(entry)
                 elif name == _OVERDUE:
-                    self._stop_run(entry, _Asked(RunState.TIMED_OUT, "waited longer than its queue-timeout"))
+                    self._stop_run(entry, Asked(RunState.TIMED_OUT, "waited longer than its queue-timeout"))
                 return
             if entry is None or entry.job is None or entry.record.state is not RunState.RUNNING:
                 return
             if name == _TIMEOUT and entry.timeout is not None:
                 seconds = entry.timeout.total_seconds()
-                self._stop_run(entry, _Asked(RunState.TIMED_OUT, f"took longer than its timeout of {seconds:g} s"))
+                self._stop_run(entry, Asked(RunState.TIMED_OUT, f"took longer than its timeout of {seconds:g} s"))
             elif name == _INTERRUPT:
                 entry.runner.interrupt(entry.job)
                 self._alarms.set(self._stuck_seconds if self._started else _STOP_SECONDS[1], id, _STUCK)
             elif name == _STUCK:
                 self._give_up(entry, entry.job)
 
-    def _give_up(self, entry: _OpenRun, job: Job) -> None:
+    def _give_up(self, entry: OpenRun, job: Job) -> None:
         thread = job.window.thread
         place = where(thread, entry.locate) if thread is not None else ""
         asked = entry.asked.reason if entry.asked else ""
@@ -797,7 +650,7 @@ class Dispatcher:
             else:
                 self._finish(entry, RunState.SUCCEEDED, outcome, None)
 
-    def _finish(self, entry: _OpenRun, state: RunState, outcome: Outcome | None, failure: RunFailure | None) -> None:
+    def _finish(self, entry: OpenRun, state: RunState, outcome: Outcome | None, failure: RunFailure | None) -> None:
         if state is not RunState.STUCK:
             if entry.job is not None:
                 entry.job.take()  # it may wait long in a queue, and must not keep the version there
@@ -818,7 +671,7 @@ class Dispatcher:
             self._line.leave(record.id)
             self._start_next()
 
-    def _written(self, entry: _OpenRun, record: RunRecord) -> None:
+    def _written(self, entry: OpenRun, record: RunRecord) -> None:
         """The end of a run is in the store; called by the recorder."""
         try:
             self._ended(record)
@@ -837,12 +690,12 @@ class Dispatcher:
         self._tell(record)
 
     @staticmethod
-    def _is_to_be_tried_again(entry: _OpenRun, record: RunRecord) -> bool:
+    def _is_to_be_tried_again(entry: OpenRun, record: RunRecord) -> bool:
         was_stuck = entry.ending.is_written.is_set()
         has_failed = record.state in _TRIED_AGAIN and record.started_at is not None and not was_stuck
         return has_failed and record.attempt <= entry.retries.times
 
-    def _retry(self, entry: _OpenRun, record: RunRecord) -> None:
+    def _retry(self, entry: OpenRun, record: RunRecord) -> None:
         """Write a run that repeats one which failed; it is made when it is due."""
         wait = entry.retries.wait_before(record.attempt + 1)
         # Scripts that failed together, because something they all need is away, must not all come back together.
@@ -878,7 +731,7 @@ class Dispatcher:
                 return
         self._runs.end(again.id, RunState.CANCELLED, now, failure=RunFailure("cancelled", _STOPPING))
 
-    def _renew(self, entry: _OpenRun) -> None:
+    def _renew(self, entry: OpenRun) -> None:
         """A retry is due, or a run of another process is looked at: make it, of the version that is live now."""
         try:
             work = self._live_work(entry.record.script)
@@ -890,7 +743,7 @@ class Dispatcher:
         entry.retries = work.header.retries
         self._line_up(entry, work, bound)
 
-    def _move(self, entry: _OpenRun, state: RunState, **changes: Any) -> None:
+    def _move(self, entry: OpenRun, state: RunState, **changes: Any) -> None:
         """The one place where runs change their state."""
         before = entry.record.state
         if state not in TRANSITIONS[before]:
@@ -1009,13 +862,13 @@ class Dispatcher:
                 self._clock.wait(threading.Event(), _LOOK_SECONDS)
                 quiet_seconds += _LOOK_SECONDS
 
-    def _opened(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> _OpenRun:
+    def _opened(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> OpenRun:
         file = None if self._output_folder is None else self._output_folder / record.id
-        return _OpenRun(record, given, retries, file, self._artifacts)
+        return OpenRun(record, given, retries, file, self._artifacts)
 
     # -- all under the lock ----------------------------------------------------------------
 
-    def _in_state(self, *states: RunState) -> list[_OpenRun]:
+    def _in_state(self, *states: RunState) -> list[OpenRun]:
         return [entry for entry in self._open.values() if entry.record.state in states]
 
     def _is_quiet(self) -> bool:
@@ -1026,18 +879,11 @@ class Dispatcher:
         return id in self._open
 
 
-def _waits(entry: _OpenRun) -> bool:
+def _waits(entry: OpenRun) -> bool:
     return entry.record.state is RunState.QUEUED
 
 
-def _plain(run: PreparedRun) -> RunRecord:
-    return RunRecord(*_plain_fields(run))
-
-
-_plain_fields: Final = attrgetter(*(field.name for field in fields(RunRecord)))
-
-
-def _failure_when_asked(asked: _Asked, outcome: Outcome) -> RunFailure:
+def _failure_when_asked(asked: Asked, outcome: Outcome) -> RunFailure:
     """Why it ended, and where it was then."""
     kind = _kind(asked.state)
     if outcome.failure is None:

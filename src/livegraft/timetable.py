@@ -11,7 +11,7 @@ from typing import Final
 
 from livegraft.clock import Clock
 from livegraft.decisions import LIVEGRAFT, Decisions
-from livegraft.dispatcher import Dispatcher, PreparedRun
+from livegraft.dispatcher import Dispatcher
 from livegraft.due import CatchUp
 from livegraft.errors import ConfigurationError, ConflictError, LivegraftError, NotFoundError
 from livegraft.events import Events
@@ -21,6 +21,7 @@ from livegraft.run import RunRecord, Trigger
 from livegraft.store import SlotCause, SlotRecord, Store
 from livegraft.ticker import Entry, Suspension, Ticker
 from livegraft.usher import Usher
+from livegraft.work import PreparedRun
 from livegraft.works import Works
 
 logger = logging.getLogger(__name__)

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from livegraft.clock import Clock
-from livegraft.dispatcher import Dispatcher, Work
+from livegraft.dispatcher import Dispatcher
 from livegraft.due import GRACE, CatchUp
 from livegraft.errors import BusyError, LivegraftError, StoreError
 from livegraft.header import Header, Missed, Overlap
 from livegraft.run import RunFailure, RunRecord, RunState
 from livegraft.store import Runs
+from livegraft.work import Work
 
 logger = logging.getLogger(__name__)
 

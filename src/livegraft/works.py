@@ -8,7 +8,6 @@ from difflib import get_close_matches
 
 from livegraft.catalog import ScriptStatus
 from livegraft.decisions import Decisions
-from livegraft.dispatcher import Work
 from livegraft.errors import NotFoundError, NotRunnableError
 from livegraft.graph import PlannedModule, Planner
 from livegraft.header import ProcessLimits
@@ -16,6 +15,7 @@ from livegraft.loader import Loader
 from livegraft.release import LiveScript, Release, ReleaseBuilder
 from livegraft.run import RunRecord
 from livegraft.runner import Isolated
+from livegraft.work import Work
 
 
 class Works:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from livegraft.clock import SystemClock
-from livegraft.dispatcher import Dispatcher, Run, Work
+from livegraft.dispatcher import Dispatcher, Run
 from livegraft.events import Events
 from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
 from livegraft.runner import leftovers
 from livegraft.store.sql import SqlStore
+from livegraft.work import Work
 from tests.support.history import a_history
 from tests.support.waiting import PATIENCE_SECONDS
 
