@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from livegraft import process
 from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, NotRunnableError
 from livegraft.run import RunState, new_run_id
@@ -79,8 +80,9 @@ def test_runs_that_were_lost_with_their_process_do_not_count(tmp_path: Path) -> 
     with a_host(tmp_path, files={"a.py": FAILS}, breaker_failures=3) as host:
         run = host.supervisor.run("a", ok=True)
         run.wait(60)
+        dead = f"1:2:{process.identity().rpartition(':')[2]}"
         for _ in range(4):
-            lost = replace(run.record, id=new_run_id(), state=RunState.RUNNING, process="1:2:nowhere", ended_at=None)
+            lost = replace(run.record, id=new_run_id(), state=RunState.RUNNING, process=dead, ended_at=None)
             host.supervisor.store.runs.add(lost)
 
     with a_host(tmp_path, files={"a.py": FAILS}, breaker_failures=3) as host:
