@@ -7,6 +7,7 @@ ended the process. It is removed when the process stops; one that is left tells 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import itertools
 import logging
 import mmap
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from livegraft import process
 
@@ -65,6 +66,7 @@ class CrashMarker:
     def __init__(self) -> None:
         self._map: mmap.mmap | None = None
         self._file: Path | None = None
+        self._opened: BinaryIO | None = None
         self._pid = 0
         self._free: deque[int] = deque()
         self._numbers = itertools.count()
@@ -76,8 +78,10 @@ class CrashMarker:
             file = folder / f"{process.identity()}:{id(self):x}"
             # Zeros and not a hole: writing to a mapped page without a block, on a full disk, ends the process.
             file.write_bytes(bytes((_PLACES + 1) * _PLACE_BYTES))
-            with file.open("r+b") as opened:
-                self._map = mmap.mmap(opened.fileno(), 0)
+            # It is locked while this process lives: that shows in other containers too, where its pid means nothing.
+            self._opened = file.open("r+b")
+            fcntl.lockf(self._opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._map = mmap.mmap(self._opened.fileno(), 0)
         except OSError as error:
             logger.warning("should this process die, the next one will not know of what: %s", error)
             return
@@ -92,6 +96,8 @@ class CrashMarker:
             self._map = None  # not closed: a thread may be about to write
             self._file.unlink(missing_ok=True)
             self._file = None
+            if self._opened is not None:
+                self._opened.close()
 
     def switched(self, revision: str) -> None:
         """The process is about to switch, or has switched, to a revision; "" when that has proved itself."""
@@ -143,11 +149,13 @@ def take_crashes(folder: Path) -> list[Crash]:
         if process.is_alive(identity):
             continue
         try:
-            data = file.read_bytes()
-            file.unlink()
-        except FileNotFoundError:  # another process took it
+            with file.open("r+b") as opened:
+                fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                data = opened.read()
+                file.unlink()
+        except OSError:  # it lives in another container, or another process took it
             continue
-        if process.is_of_this_machine(identity):
+        if process.is_of_this_boot(identity):
             crashes.append(_crash(identity, data))
     return crashes
 

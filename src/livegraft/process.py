@@ -55,6 +55,11 @@ def is_of_this_machine(identity: str) -> bool:
     return _without_number(identity).rpartition(":")[2] == _machine()
 
 
+def is_of_this_boot(identity: str) -> bool:
+    """Whether its process was started on this machine, or in a container of it, since that was."""
+    return _without_number(identity).rpartition(":")[2].partition(".")[0] == _machine().partition(".")[0]
+
+
 def pid_of(identity: str) -> int:
     """The process's number; 0 for what is no identity."""
     pid = identity.partition(":")[0]

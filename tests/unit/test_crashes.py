@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -495,6 +497,20 @@ class TestStrikes:
             eventually(lambda: host.supervisor.store.audit.find(action="forgive strikes"), what="they are forgiven")
 
 
+MARKS = """
+import sys, time
+from pathlib import Path
+from livegraft import process
+from livegraft.crash_marker import CrashMarker
+process.identity = lambda: sys.argv[2]
+marker = CrashMarker()
+marker.open(Path(sys.argv[1]))
+marker.running("pricing", "k", "abc", "run1")
+print("marked", flush=True)
+time.sleep(600)
+"""
+
+
 class TestTheMarker:
     def test_tells_the_innermost_import_of_each_thread_and_the_runs_in_order(self, tmp_path: Path) -> None:
         marker = CrashMarker()
@@ -520,6 +536,18 @@ class TestTheMarker:
             ("script 3", "run3"),
         ]
         assert take_crashes(tmp_path) == [], "it is told once"
+
+    def test_of_a_container_that_died_is_told_in_the_next_one(self, tmp_path: Path) -> None:
+        boot = process.identity().rpartition(":")[2].partition(".")[0]
+        in_a_container = [sys.executable, "-c", MARKS, str(tmp_path), f"1:2:{boot}.f00d"]
+        with subprocess.Popen(in_a_container, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "marked\n"
+            assert take_crashes(tmp_path) == [], "it lives, though its pid means nothing here"
+            other.kill()
+
+        [crash] = take_crashes(tmp_path)
+        assert [each.name for each in crash.running] == ["pricing"]
 
     def test_of_a_living_process_tells_nothing(self, tmp_path: Path) -> None:
         marker = CrashMarker()
