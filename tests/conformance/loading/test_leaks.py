@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from livegraft import holders
 from livegraft.catalog import VersionStatus
 from livegraft.version import VersionState
 from tests.support import eventually
@@ -548,6 +549,12 @@ def release(app: Any) -> None:
     sys.set_asyncgen_hooks(None, None)
     app.variable.set(None)
     sys.modules.pop("leaky_alias", None)
+
+
+@pytest.fixture(autouse=True)
+def small_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is named on one; how much other tests of this process left must not count."""
+    monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 1 << 62)
 
 
 @pytest.fixture(scope="module")
