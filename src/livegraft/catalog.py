@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -132,7 +132,7 @@ class ScriptEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class ScriptStatus:
-    """A script as lists and pages show it. ``parameters`` is the JSON Schema of its arguments.
+    """A script as lists and pages show it. ``describe`` makes ``parameters`` when they are asked for.
 
     ``newer`` is set while the version that serves is of an older commit than the newest.
 
@@ -151,7 +151,7 @@ class ScriptStatus:
     quarantine: Restraint | None
     pin: Restraint | None
     pause: Restraint | None
-    parameters: Mapping[str, Any]
+    describe: Callable[[], Mapping[str, Any]]
     header: Mapping[str, object]
     is_async: bool
     newer: NewerVersion | None = None
@@ -162,6 +162,11 @@ class ScriptStatus:
     """Where its runs execute and why, in words; "" while it takes none."""
     environment: ScriptEnvironment | None = None
     """Its own, when it does not have the host's."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON Schema of its arguments."""
+        return self.describe()
 
     @property
     def has_failed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -28,7 +29,10 @@ from livegraft.schedule import Schedule
 from livegraft.version import Version, VersionState
 
 _YEAR: Final = timedelta(days=365)
-_NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def _takes_nothing() -> Mapping[str, Any]:
+    return {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,15 @@ class Overview:
         """Every script of the release, by name; those that never loaded too."""
         now = self._now()
         return [self._script(name, now) for name in sorted({*now.scripts, *now.failures})]
+
+    def names(self) -> Sequence[str]:
+        """Of every script, in order."""
+        now = self._now()
+        return sorted({*now.scripts, *now.failures})
+
+    def failure_count(self) -> int:
+        """Of how many scripts the newest version did not load."""
+        return sum(not failure.is_pending for failure in self._now().failures.values())
 
     def script(self, name: str) -> ScriptStatus | None:
         now = self._now()
@@ -127,7 +140,7 @@ class Overview:
             quarantine=quarantine,
             pin=self._decisions.pins.get(name),
             pause=self._decisions.pauses.get(name),
-            parameters=script.parameters.schema if script else _NOTHING,
+            describe=partial(getattr, script.parameters, "schema") if script else _takes_nothing,
             header=script.header.given if script else {},
             is_async=script.is_async if script else False,
             newer=now.newer.get(name),

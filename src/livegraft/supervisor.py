@@ -559,6 +559,16 @@ class Supervisor:
         """Every script, by name."""
         return self._overview.scripts()
 
+    @property
+    def script_names(self) -> Sequence[str]:
+        """Of every script, in order."""
+        return self._overview.names()
+
+    @property
+    def failure_count(self) -> int:
+        """Of how many scripts the newest version did not load."""
+        return self._overview.failure_count()
+
     def script(self, name: str) -> ScriptStatus:
         """One script. Raises NotFoundError."""
         found = self._overview.script(name)

@@ -30,7 +30,7 @@ class Visit:
             "crash": refusal if refusal and refusal.crash else None,
             "now": self.supervisor.clock.now(),
             "sync": self.supervisor.sync_status,
-            "failure_count": 0 if safe_mode else sum(script.has_failed for script in self.supervisor.scripts),
+            "failure_count": 0 if safe_mode else self.supervisor.failure_count,
             "actor": self.actor,
         }
         return HTMLResponse(render(self.request, template, frame | values), status)

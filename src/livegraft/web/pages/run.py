@@ -31,7 +31,7 @@ def run(visit: SignedIn, id: str, sort: str = "") -> Response:
         progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else (),
         result=shown_result(visit.supervisor, record, sort),
         artifacts=visit.supervisor.artifacts.find(record.id),
-        knows_script=any(status.name == record.script for status in visit.supervisor.scripts),
+        knows_script=record.script in visit.supervisor.script_names,
         repeats=visit.supervisor.repeats(id),
         is_live=(serving := visit.supervisor.serving(record.script)) is not None and serving.key == record.key,
     )

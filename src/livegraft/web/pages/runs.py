@@ -33,7 +33,6 @@ def runs(visit: SignedIn, script: str = "", state: str = "", before: str = "") -
     )
     shown = found[:PAGE_COUNT]
     older = shown[-1].id if len(found) > PAGE_COUNT else ""
-    names = [status.name for status in visit.supervisor.scripts]
     return visit.page(
         "runs.html",
         runs=shown,
@@ -41,6 +40,6 @@ def runs(visit: SignedIn, script: str = "", state: str = "", before: str = "") -
         state=state,
         before=before,
         older=older,
-        names=names,
+        names=visit.supervisor.script_names,
         states=tuple(FILTERS),
     )
