@@ -25,6 +25,8 @@ _QUIET_SECONDS: Final = 0.7
 """From here on it is late, and the processor time of its threads is looked at."""
 
 _LOOK_SECONDS: Final = 0.3
+_LOOKS: Final = 6
+_LOOK_PAUSE: Final = 0.005
 _SPY_SECONDS: Final = 2.0
 _SAID_SECONDS: Final = 10.0
 """A stall as long as this is told on the standard error too: until it ends nothing else in the host can tell it."""
@@ -71,11 +73,13 @@ class Onlooker:
         self._held_seconds = held_seconds
         self._spy = spy
         self._files: list[Path] = []
+        self._beating = host
         self._unread = b""
         self._beat_at = time.monotonic()
         self._first: _Look | None = None
         self._sight: Sight | None = None
         self._is_said = False
+        self._was_starved = False
 
     def watch(self) -> None:
         """Until the host ends, or closes its end of the pipe."""
@@ -110,24 +114,24 @@ class Onlooker:
         # A process that the host forked may keep the pipe open.
         return os.getppid() != self._host
 
-    def _answer(self, files: list[str] | None) -> None:
-        """The host goes on. It names the files for what is seen when they change."""
+    def _answer(self, told: dict[str, Any] | None) -> None:
+        """The host goes on. It names the thread that gives the lines, and the files for what is seen."""
         seconds = time.monotonic() - self._beat_at
         sight = self._sight
-        if sight is None and self._first is not None and seconds >= self._held_seconds:
+        if sight is None and self._first is not None and seconds >= self._held_seconds and not self._was_starved:
             sight = self._seen_by_times(self._first, "it was over before anybody could look")
         self._clear()
-        if files is not None:
-            self._files = [Path(file) for file in files]
-        told = json.dumps(asdict(replace(sight, seconds=seconds)) if sight else None)
-        os.write(sys.stdout.fileno(), told.encode() + b"\n")
+        if told is not None:
+            self._files, self._beating = [Path(file) for file in told["files"]], told["thread"]
+        answer = json.dumps(asdict(replace(sight, seconds=seconds)) if sight else None)
+        os.write(sys.stdout.fileno(), answer.encode() + b"\n")
         self._beat_at = time.monotonic()
 
     def _clear(self) -> None:
         if self._sight is not None:
             for file in self._files:
                 file.unlink(missing_ok=True)
-        self._first, self._sight, self._is_said = None, None, False
+        self._first, self._sight, self._is_said, self._was_starved = None, None, False, False
 
     # -- a host that is silent -------------------------------------------------------------
 
@@ -146,6 +150,9 @@ class Onlooker:
         """Who holds the interpreter, and where; None when nobody does."""
         if _state(self._host, self._host) in "Tt":
             return None  # somebody stopped it
+        if self._is_starved():
+            self._was_starved = True
+            return None
         threads, problem = self._threads()
         owner = next((thread for thread in threads if thread["owns_gil"]), None)
         if owner is None:
@@ -158,6 +165,17 @@ class Onlooker:
             return None
         frames = [(frame["filename"], frame["line"], frame["name"]) for frame in owner["frames"]]
         return self._sight_of(thread, name=owner["thread_name"] or "", frames=frames)
+
+    def _is_starved(self) -> bool:
+        """Whether the thread that gives the lines could go on, and the machine has no time for it.
+
+        One that waits for the interpreter sleeps, and looks for it each few milliseconds.
+        """
+        for _ in range(_LOOKS):
+            if _state(self._host, self._beating) != "R":
+                return False
+            time.sleep(_LOOK_PAUSE)
+        return True
 
     def _seen_by_times(self, first: _Look, problem: str) -> Sight | None:
         """The thread that computed nearly all the time, or as much as the machine let it; None without one."""

@@ -30,15 +30,16 @@ class OnlookerProcess:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd="/", start_new_session=True
         )
-        self._named: Sequence[str] | None = None
+        self._told: dict[str, Any] = {}
         _let_read(self._process.pid)
 
-    def beat(self, files: Sequence[str]) -> dict[str, Any] | None:
+    def beat(self, thread: int, files: Sequence[str]) -> dict[str, Any] | None:
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         assert self._process.stdout is not None  # noqa: S101 - so is this
-        line = json.dumps(None if files == self._named else files)
+        told = {"thread": thread, "files": files}
+        line = json.dumps(None if told == self._told else told)
         self._process.stdin.write(line.encode() + b"\n")
-        self._named = files
+        self._told = told
         if not select.select([self._process.stdout], [], [], _ANSWER_SECONDS)[0]:
             raise TimeoutError(f"it did not answer within {_ANSWER_SECONDS:g} s")
         answer = self._process.stdout.readline()

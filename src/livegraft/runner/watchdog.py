@@ -65,8 +65,8 @@ class Stall:
 class Onlooker(Protocol):
     """Port: the process that looks on from outside. Methods raise OSError or ValueError when it does not work."""
 
-    def beat(self, files: Sequence[str]) -> dict[str, Any] | None:
-        """A sign of life; the stall that was over with it, if there was one.
+    def beat(self, thread: int, files: Sequence[str]) -> dict[str, Any] | None:
+        """A sign of life of a thread, by the system's id; the stall that was over with it, if there was one.
 
         It has the fields ``at``, ``seconds``, ``thread``, ``name``, ``frames`` (file, line, function, innermost first)
         and ``problem``. One that is not over stands in the files.
@@ -167,7 +167,8 @@ class Watchdog:
             if self._onlooker is None and self._begin is not None and time.monotonic() >= self._retry_at:
                 self._retry_at = time.monotonic() + self._retry_seconds
                 self._onlooker = self._begin(HELD_SECONDS)
-            return self._onlooker.beat(files) if self._onlooker is not None else None
+            beating = self._thread.native_id if self._thread is not None else None
+            return self._onlooker.beat(beating or 0, files) if self._onlooker is not None else None
         except (OSError, ValueError) as error:
             logger.warning("until the next try nobody sees who stalls the interpreter: %s", error)
             self._end_onlooker()

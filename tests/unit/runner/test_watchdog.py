@@ -22,7 +22,6 @@ from tests.support import eventually
 
 WATCHED = """
 import ctypes, pathlib, sys, time
-from livegraft.onlooker import child
 from livegraft.onlooker.process import OnlookerProcess
 from livegraft.runner.watchdog import Watchdog
 told = []
@@ -69,14 +68,15 @@ def told(dog: Watchdog, tmp_path: Path) -> Iterator[list[Stall]]:
 
 
 def hold_the_interpreter() -> None:
-    """Calls into C that let no other thread go on, until one of them took nearly two seconds."""
-    size = 2_000_000
-    took = 0.0
-    while took < 1.8:
+    """A call into C of about two seconds, which lets no other thread go on."""
+    size, began = 2_000_000, time.monotonic()
+    sum(range(size))
+    took = time.monotonic() - began
+    while took < 1.5:  # what was measured may have been slower than what follows
+        size = int(size * 1.9 / took)
         began = time.monotonic()
         sum(range(size))
         took = time.monotonic() - began
-        size *= 2
 
 
 def test_tells_who_held_the_interpreter_and_where(told: list[Stall], tmp_path: Path) -> None:
@@ -211,6 +211,25 @@ def watched(code: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     assert running.stdout is not None
     assert running.stdout.readline() == "watching\n"
     return running
+
+
+@pytest.mark.parametrize("could_go_on", [False, True])
+def test_a_host_whose_threads_only_lack_processor_time_does_not_stall(could_go_on: bool) -> None:
+    ended = threading.Event()
+    sleeper = threading.Thread(target=ended.wait)
+    sleeper.start()
+    looking = OnlookerProcess(1.0)
+    # One that computes is in the state of one that could: then it is the machine that keeps it from going on.
+    beating = threading.get_native_id() if could_go_on else sleeper.native_id
+    assert looking.beat(beating or 0, []) is None
+
+    hold_the_interpreter()
+    seen = looking.beat(beating or 0, [])
+
+    looking.close()
+    ended.set()
+    sleeper.join()
+    assert (seen is None) is could_go_on
 
 
 def test_a_host_that_is_killed_before_it_has_its_answer_leaves_no_traceback() -> None:
