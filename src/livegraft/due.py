@@ -39,7 +39,7 @@ class CatchUp:
             case Missed.LATEST:
                 return max(0, too_old, len(ages) - 1)
             case Missed.ALL:
-                return max(0, too_old, len(ages) - self.limit)
+                return max(too_old, late - self.limit)
 
     def reason(self, age: timedelta) -> str:
         """Why a slot of this age is not caught up."""

@@ -97,6 +97,7 @@ def test_hooks_and_settings_of_a_local_repository_run_nothing(
     id = repository.commit_files({".gitattributes": "* filter=evil diff=evil\n", "a.py": "1\n"})
     for setting in ("core.fsmonitor", "uploadpack.packObjectsHook", "filter.evil.smudge", "diff.evil.textconv"):
         repository.git("config", setting, str(program))
+    (repository.path / ".git" / "hooks").mkdir()
     for hook in ("reference-transaction", "post-update", "pre-receive"):
         plant_program(repository.path / ".git" / "hooks" / hook, witness)
 

@@ -151,7 +151,8 @@ class World:
 
     def end_runs(self, script: str) -> None:
         self.going.discard(script)
-        self.started += [run for run in self.waiting_runs if run.script == script]
+        mine = [run for run in self.waiting_runs if run.script == script]
+        self.started += [run for run in mine if self.store.runs.take(run.id, "host:1")]
         self.waiting_runs = [run for run in self.waiting_runs if run.script != script]
 
 
