@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Final
 
 from livegraft.errors import StoreError
+from livegraft.rounds import Rounds
 from livegraft.store import Store
 
 logger = logging.getLogger(__name__)
@@ -21,29 +21,22 @@ class HistoryWatch:
     def __init__(self, *, store: Store, told: Callable[[], object]) -> None:
         self._store = store
         self._told = told
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(self._round, name="livegraft-history", pause=LOOK_SECONDS)
         self.fault = ""
         """Why the history cannot be written at present, or ""."""
 
     def start(self) -> None:
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._work, name="livegraft-history", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Idempotent."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._rounds.stop()
 
-    def _work(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS):
-            try:
-                self.look()
-            except Exception:
-                logger.exception("the history could not be looked at")
+    def _round(self) -> None:
+        try:
+            self.look()
+        except Exception:
+            logger.exception("the history could not be looked at")
 
     def look(self) -> None:
         fault = ""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
 from livegraft.errors import LivegraftError
+from livegraft.rounds import Rounds
 
 logger = logging.getLogger(__name__)
 
@@ -42,28 +42,21 @@ class Pruner:
         self._folder = folder
         self._loaded = loaded
         self._more = more
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(self._round, name="livegraft-pruner", pause=_PAUSE_SECONDS)
 
     def start(self) -> None:
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._work, name="livegraft-pruner", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Idempotent."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._rounds.stop()
 
-    def _work(self) -> None:
-        while not self._stopped.wait(_PAUSE_SECONDS):
-            try:
-                self.prune()
-                self._more()
-            except (OSError, LivegraftError):
-                logger.exception("what is old could not be removed; tried again in an hour")
+    def _round(self) -> None:
+        try:
+            self.prune()
+            self._more()
+        except (OSError, LivegraftError):
+            logger.exception("what is old could not be removed; tried again in an hour")
 
     def prune(self) -> int:
         """Remove what is too old or too much; how many keys' sources went."""

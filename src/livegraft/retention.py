@@ -20,6 +20,7 @@ from livegraft.clock import Clock
 from livegraft.errors import ConfigurationError, StoreError
 from livegraft.header import Keep, read_keep
 from livegraft.header_values import read_age, read_number
+from livegraft.rounds import Rounds
 from livegraft.store import Retention
 
 logger = logging.getLogger(__name__)
@@ -97,41 +98,32 @@ class Trimmer:
         self._clock = clock
         self._policy = policy
         self._keep_of = keep_of
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(self._round, name="livegraft-trimmer", pause=PAUSE_SECONDS, first_pause=FIRST_SECONDS)
 
     def start(self) -> None:
-        self._stopped.clear()
-        self._thread = threading.Thread(target=self._work, name="livegraft-trimmer", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Waits for the step under way. Idempotent."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._rounds.stop()
 
-    def _work(self) -> None:
-        pause = FIRST_SECONDS
-        while not self._stopped.wait(pause):
-            pause = PAUSE_SECONDS
-            try:
-                done = self.trim()
-            except StoreError as error:
-                logger.warning("what is old of the history stays for now, tried again in an hour: %s", error)
-            except Exception:
-                logger.exception("what is old of the history stays for now; tried again in an hour")
-            else:
-                if done != Trimmed():
-                    logger.info("deleted of the history: %s", done)
+    def _round(self) -> None:
+        try:
+            done = self.trim()
+        except StoreError as error:
+            logger.warning("what is old of the history stays for now, tried again in an hour: %s", error)
+        except Exception:
+            logger.exception("what is old of the history stays for now; tried again in an hour")
+        else:
+            if done != Trimmed():
+                logger.info("deleted of the history: %s", done)
 
     def trim(self) -> Trimmed:
         """Delete all that is to go; what it was. Ends early when it is stopped."""
         runs = slots = versions = 0
         left = self._artifacts.sizes()
         name = ""
-        while (script := self._ledger.next_script(name)) is not None and not self._stopped.is_set():
+        while (script := self._ledger.next_script(name)) is not None and not self._rounds.stopped.is_set():
             name = script
             keep = self._keep_of(name).within(self._policy.script)
             runs += self._trim_runs(name, keep, left)
@@ -146,8 +138,8 @@ class Trimmer:
     def _trim_runs(self, script: str, keep: Keep, left: Mapping[str, int]) -> int:
         before = self._ledger.first_kept(script, keep.runs, keep.size, left)
         oldest = self._clock.now() - keep.age if keep.age is not None else None
-        count, after, pace = 0, "", _Pace(self._stopped)
-        while not self._stopped.is_set():
+        count, after, pace = 0, "", _Pace(self._rounds.stopped)
+        while not self._rounds.stopped.is_set():
             gone, at = pace.step(
                 lambda limit, after=after: self._ledger.trim_runs(  # type: ignore[misc]
                     script, before=before, older_than=oldest, after=after, limit=limit
@@ -168,8 +160,8 @@ class Trimmer:
 
     def _all(self, trim: Callable[[int], int]) -> int:
         """Repeat a step until it finds nothing more; how many rows went."""
-        total, pace = 0, _Pace(self._stopped)
-        while not self._stopped.is_set() and (count := pace.step(trim)):
+        total, pace = 0, _Pace(self._rounds.stopped)
+        while not self._rounds.stopped.is_set() and (count := pace.step(trim)):
             total += count
         return total
 
