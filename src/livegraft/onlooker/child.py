@@ -25,7 +25,7 @@ _QUIET_SECONDS: Final = 0.7
 """From here on it is late, and the processor time of its threads is looked at."""
 
 _LOOK_SECONDS: Final = 0.3
-_LOOKS: Final = 6
+_LOOKS: Final = 20
 _LOOK_PAUSE: Final = 0.005
 _SPY_SECONDS: Final = 2.0
 _SAID_SECONDS: Final = 10.0

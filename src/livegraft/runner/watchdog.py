@@ -92,6 +92,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._begin: Callable[[float], Onlooker] | None = None
         self._onlooker: Onlooker | None = None
+        self._is_answered = False
         self._retry_at = 0.0
         self._beat_at = 0.0
         self._stalls: deque[tuple[float, Stall]] = deque(maxlen=MOST_STALLS)
@@ -125,8 +126,8 @@ class Watchdog:
 
     @property
     def is_watching(self) -> bool:
-        """Whether a process looks on by now."""
-        return self._onlooker is not None
+        """Whether a process looks on by now: it has answered, so what stalls from here on is seen."""
+        return self._is_answered
 
     def stalls_since(self, began: float, thread: int) -> list[Stall]:
         """Those that a thread caused after a time on the monotonic clock, one that is not told yet too."""
@@ -168,14 +169,18 @@ class Watchdog:
                 self._retry_at = time.monotonic() + self._retry_seconds
                 self._onlooker = self._begin(HELD_SECONDS)
             beating = self._thread.native_id if self._thread is not None else None
-            return self._onlooker.beat(beating or 0, files) if self._onlooker is not None else None
+            if self._onlooker is None:
+                return None
+            seen = self._onlooker.beat(beating or 0, files)
+            self._is_answered = True
+            return seen
         except (OSError, ValueError) as error:
             logger.warning("until the next try nobody sees who stalls the interpreter: %s", error)
             self._end_onlooker()
             return None
 
     def _end_onlooker(self) -> None:
-        ended, self._onlooker = self._onlooker, None
+        ended, self._onlooker, self._is_answered = self._onlooker, None, False
         if ended is not None:
             ended.close()
 

@@ -171,8 +171,8 @@ def test_case_38_after_hundreds_of_versions_everything_is_on_a_plateau(host: Hos
     assert abs(after["lines"] - before["lines"]) <= 5
     # The pool of runs starts a thread when none is idle; one a version would be hundreds.
     assert after["threads"] <= before["threads"] + 3
-    # A reader of git may come or go, with three pipes.
-    assert (after["descriptors"] - before["descriptors"]).total() <= 3
+    # Git may be at work at this moment, with pipes of its own; what leaked would stay.
+    eventually(lambda: (measure()["descriptors"] - before["descriptors"]).total() <= 3)
     # 300 versions of several hundred objects each would be about a hundred thousand blocks.
     assert after["blocks"] - before["blocks"] < 20_000
 
