@@ -26,7 +26,6 @@ from typing import Any, Final
 from livegraft import process
 from livegraft.alarms import Alarms
 from livegraft.artifact_files import Artifacts
-from livegraft.bars import Progress
 from livegraft.claims import Claims
 from livegraft.clock import Clock
 from livegraft.crash_marker import CrashMarker
@@ -38,23 +37,20 @@ from livegraft.line import Line
 from livegraft.open_run import Asked, Ending, OpenRun
 from livegraft.recorder import Recorder
 from livegraft.run import (
-    BODY_KINDS,
     OPEN_STATES,
     TRANSITIONS,
     RunFailure,
     RunRecord,
-    RunResult,
     RunState,
     Trigger,
     new_run_id,
 )
+from livegraft.run_handle import Run
+from livegraft.run_view import RunView
 from livegraft.runner import Call, Job, Runner
 from livegraft.runner.capture import capture
 from livegraft.runner.failure import where
-from livegraft.runner.marks import Mark, Marks
 from livegraft.runner.outcome import Outcome
-from livegraft.runner.output import KEEP_ALIVE_SECONDS, OutputChunk, read_stored
-from livegraft.runner.result import content
 from livegraft.runner.task import TaskRunner
 from livegraft.runner.thread import ThreadRunner
 from livegraft.store import Claimed, Runs
@@ -82,70 +78,8 @@ _STOP_SECONDS: Final = (0.4, 0.4)
 _AHEAD: Final = timedelta(seconds=30)
 """A process that knows the script of a waiting run not yet may be behind another by a commit, for so long."""
 
-_LOOK_SECONDS: Final = 0.2
-"""How often the store is asked for news of a run of another process."""
-
-
-class RunFailedError(LivegraftError):
-    """A run did not succeed; ``record`` is how it ended."""
-
-    code = "run_failed"
-
-    def __init__(self, record: RunRecord) -> None:
-        self.record = record
-        failure = record.failure
-        reason = f"{failure.type}: {failure.message}" if failure else record.state.value
-        super().__init__(f"run {record.id} of {record.script} {record.state.value}: {reason}")
-
-    @property
-    def details(self) -> dict[str, Any]:
-        return {"run": self.record.id, "state": self.record.state.value}
-
-
-class Run:
-    """A run as its starter holds it."""
-
-    def __init__(self, dispatcher: Dispatcher, record: RunRecord, ending: Ending | None) -> None:
-        self._dispatcher = dispatcher
-        self._ending = ending
-        self.id, self.script, self.key, self.revision = record.id, record.script, record.key, record.revision
-
-    def __repr__(self) -> str:
-        return f"<run {self.id} of {self.script}, {self.state.value}>"
-
-    @property
-    def record(self) -> RunRecord:
-        """The run as it is now."""
-        ended = self._ending.record if self._ending is not None else None
-        return self._dispatcher.record(self.id) or ended or self._dispatcher.find(self.id)
-
-    @property
-    def state(self) -> RunState:
-        return self.record.state
-
-    @property
-    def output(self) -> str:
-        """All that is kept of its output so far."""
-        return b"".join(self._dispatcher.read_all(self.id)).decode("utf-8", "replace")
-
-    @property
-    def result(self) -> Any:
-        """What ``run`` returned, as kept: see ``content``. Waits for the end; raises RunFailedError if it failed."""
-        record = self.wait()
-        if record.state is not RunState.SUCCEEDED:
-            raise RunFailedError(record)
-        return content(self._dispatcher.whole_result(record))
-
-    def wait(self, timeout: float | None = None) -> RunRecord:
-        """The run when it ended or is stuck, or as it is after ``timeout`` seconds."""
-        ending = self._ending
-        if ending is None or (ending.is_written.wait(timeout) and ending.record is None):
-            self._dispatcher.wait(self.id, timeout)  # another process has it
-        return self.record
-
-    def cancel(self) -> None:
-        """Ask it to stop. Raises ConflictError when it has ended."""
-        self._dispatcher.cancel(self.id)
+_HURRY_SECONDS: Final = 0.2
+"""How soon somebody who stops notices that he is to hurry."""
 
 
 class Dispatcher:
@@ -208,6 +142,14 @@ class Dispatcher:
         # Guards what follows; also notified whenever a run left.
         self._changed = threading.Condition()
         self._open: dict[str, OpenRun] = {}
+        self.view = RunView(
+            open_runs=self._open,
+            lock=self._changed,
+            runs=runs,
+            clock=clock,
+            identity=self._identity,
+            is_working=lambda: self._started,
+        )
         self._accepting = False
         self._started = False
         self._hurried = False
@@ -260,7 +202,7 @@ class Dispatcher:
     def _wait_until_quiet(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not self._is_quiet() and not self._hurried and (left := until - time.monotonic()) > 0:
-            self._changed.wait(min(left, _LOOK_SECONDS))
+            self._changed.wait(min(left, _HURRY_SECONDS))
 
     def _leave_waiting(self) -> None:
         """Leave the runs that wait to other processes and to the next start."""
@@ -302,7 +244,7 @@ class Dispatcher:
             prepared = replace(prepared, request=request, origin=origin, attempt=attempt)
             written = self._runs.add(prepared)
             entry = self._launch(prepared) if written is prepared else self._open.get(written.id)
-        return Run(self, written, entry.ending if entry is not None else None)
+        return self._handle(written, entry.ending if entry is not None else None)
 
     @contextmanager
     def _arriving(self) -> Iterator[None]:
@@ -385,7 +327,7 @@ class Dispatcher:
         written = self._runs.add(run)
         if written is run:
             self._tell(run)
-        return Run(self, written, None)
+        return self._handle(written, None)
 
     def take(self, waiting: RunRecord, work: Work) -> bool:
         """Have a waiting run begin here, of the version that is live now; False when it is not to be had any more.
@@ -574,7 +516,7 @@ class Dispatcher:
             settled.wait(_CANCEL_SECONDS)
         if has_asked:
             return
-        record = self.find(id)
+        record = self.view.find(id)
         if record.waits and self.drop(record, RunState.CANCELLED, RunFailure("cancelled", reason)):
             return
         if record.state in OPEN_STATES and entry is None:
@@ -755,112 +697,8 @@ class Dispatcher:
     def _tell(self, record: RunRecord) -> None:
         self._events.emit("run", record.id, script=record.script, state=record.state.value)
 
-    # -- looking ---------------------------------------------------------------------------
-
-    def record(self, id: str) -> RunRecord | None:
-        """An open run of this process as it is now; None for one that waits for any."""
-        entry = self._open.get(id)
-        return entry.record if entry is not None and not entry.is_shared else None
-
-    def find(self, id: str) -> RunRecord:
-        """Any run as it is now. Raises NotFoundError."""
-        found = self.record(id) or self._runs.get(id)
-        if found is None:
-            raise NotFoundError("run", id)
-        return found
-
-    def whole_result(self, record: RunRecord) -> RunResult | None:
-        """The result of a run with its body."""
-        result = record.result
-        if result is None or result.body or result.kind not in BODY_KINDS:
-            return result
-        return replace(result, body=self._runs.result_body(record.id))
-
-    def active(self) -> Sequence[RunRecord]:
-        """The runs of this process that are queued, going or stuck, oldest first."""
-        with self._changed:
-            return [entry.record for entry in self._open.values() if entry.job is not None or _waits(entry)]
-
-    def uses(self, key: str) -> list[str]:
-        """The ids of runs that were begun or will begin on this version."""
-        with self._changed:
-            return [id for id, entry in self._open.items() if entry.record.key == key and entry.job is not None]
-
-    def open_run(self, script: str) -> str | None:
-        """A run of this script that is queued, going or stuck, here or in another process; not one that waits."""
-        return next(self.open_runs(script), None)
-
-    def open_runs(self, script: str) -> Iterator[str]:
-        """All of them."""
-        for record in self.active():
-            if record.script == script and record.process:
-                yield record.id
-        for stored in self._runs.find(script=script, states=OPEN_STATES):
-            # One of ours has ended when it is not active; the store is about to hear of it. One that waits for a place
-            # and not for a time may begin at any moment.
-            if stored.process != self._identity and (not stored.waits or stored.due_at is None):
-                yield stored.id
-
-    def progress(self, id: str) -> Sequence[Progress]:
-        """What an open run of this process said last of how far it is: bars, the outermost first."""
-        entry = self._open.get(id)
-        return entry.run.bars.shown if entry is not None else ()
-
-    def wait(self, id: str, timeout: float | None) -> None:
-        """Return when the run has ended or is stuck, or after ``timeout`` seconds."""
-        deadline = None if timeout is None else self._clock.monotonic() + timeout
-        entry = self._open.get(id)
-        if entry is not None and (not entry.ending.is_written.wait(timeout) or not entry.is_shared):
-            return
-        while self._started and (found := self._runs.get(id)) is not None and found.state in OPEN_STATES:
-            if deadline is not None and self._clock.monotonic() >= deadline:
-                return
-            self._clock.wait(threading.Event(), _LOOK_SECONDS)
-
-    # -- output ----------------------------------------------------------------------------
-
-    def output(self, id: str, offset: int, limit: int) -> bytes:
-        """At most ``limit`` bytes of what is kept of a run's output from a byte offset on."""
-        return self.read(id, offset, limit).data
-
-    def read(self, id: str, offset: int, limit: int) -> OutputChunk:
-        """As ``output``, with the offset from which to read on."""
-        entry = self._open.get(id)
-        if entry is not None:
-            return entry.output.read(offset, limit)
-        record = self._runs.get(id)
-        return read_stored(partial(self._runs.output, id), record.output_bytes if record else 0, offset, limit)
-
-    def marks(self, id: str, start: int, stop: int) -> list[Mark]:
-        """When and at which level the bytes between two offsets of a run's output were written."""
-        entry = self._open.get(id)
-        return entry.output.marks(start, stop) if entry else Marks(self._runs.marks(id)).between(start, stop)
-
-    def read_all(self, id: str) -> Iterator[bytes]:
-        """All that is kept so far."""
-        offset = 0
-        while (chunk := self.read(id, offset, 1 << 20)).data:
-            yield chunk.data
-            offset = chunk.next_offset
-
-    def follow(self, id: str, offset: int = 0) -> Iterator[OutputChunk]:
-        """Output as it comes, from a byte offset; an empty chunk each second without news. Ends with the run."""
-        quiet_seconds = 0.0
-        while True:
-            entry = self._open.get(id)
-            if entry is not None and not entry.is_shared:
-                yield from entry.output.follow(offset)
-                return
-            record = self._runs.get(id)  # asked before reading, so that nothing written in between is missed
-            chunk = self.read(id, offset, 1 << 16)
-            if chunk.data or quiet_seconds >= KEEP_ALIVE_SECONDS:
-                yield chunk
-                offset, quiet_seconds = chunk.next_offset, 0.0
-            elif record is None or record.state not in OPEN_STATES:
-                return
-            else:
-                self._clock.wait(threading.Event(), _LOOK_SECONDS)
-                quiet_seconds += _LOOK_SECONDS
+    def _handle(self, record: RunRecord, ending: Ending | None) -> Run:
+        return Run(record, ending, self.view, self.cancel)
 
     def _opened(self, record: RunRecord, given: Mapping[str, Any], retries: Retries) -> OpenRun:
         file = None if self._output_folder is None else self._output_folder / record.id
@@ -877,10 +715,6 @@ class Dispatcher:
 
     def _is_open(self, id: str) -> bool:
         return id in self._open
-
-
-def _waits(entry: OpenRun) -> bool:
-    return entry.record.state is RunState.QUEUED
 
 
 def _failure_when_asked(asked: Asked, outcome: Outcome) -> RunFailure:

@@ -31,7 +31,7 @@ from livegraft.contract import Requirement, Requirements, Shape, of_kind, requir
 from livegraft.crash_points import crash_point
 from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
-from livegraft.dispatcher import Dispatcher, Run
+from livegraft.dispatcher import Dispatcher
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.environment import EnvironmentPolicy, Environments, NoEnvironments
 from livegraft.errors import (
@@ -74,6 +74,7 @@ from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.replicas import Replicas
 from livegraft.retention import Trimmer, read_policy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
+from livegraft.run_handle import Run
 from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
@@ -767,18 +768,18 @@ class Supervisor:
 
     def find_run(self, run_id: str) -> RunRecord:
         """A run as it is now. Raises NotFoundError."""
-        found = self._dispatcher.record(run_id) or self.store.runs.get(run_id)
+        found = self._dispatcher.view.record(run_id) or self.store.runs.get(run_id)
         if found is None:
             raise NotFoundError("run", run_id)
         return found
 
     def result(self, run_id: str) -> RunResult | None:
         """What a run returned, with the bytes that ``find_run`` leaves out. Raises NotFoundError."""
-        return self._dispatcher.whole_result(self.find_run(run_id))
+        return self._dispatcher.view.whole_result(self.find_run(run_id))
 
     def repeats(self, run_id: str) -> Sequence[RunRecord]:
         """The runs that repeat one: retries, recoveries and those that people asked for, oldest first."""
-        return [self._dispatcher.record(each.id) or each for each in self.store.runs.repeats(run_id)]
+        return [self._dispatcher.view.record(each.id) or each for each in self.store.runs.repeats(run_id)]
 
     def given(self, script: str, limit: int = 50) -> Sequence[GivenArguments]:
         """What the newest runs of a script were given, newest first; secrets are masked."""
@@ -797,17 +798,17 @@ class Supervisor:
 
     def wait(self, run_id: str, timeout: float) -> RunRecord:
         """The run when it ended, or as it is after ``timeout`` seconds. Raises NotFoundError."""
-        self._dispatcher.wait(run_id, timeout)
+        self._dispatcher.view.wait(run_id, timeout)
         return self.find_run(run_id)
 
     def progress(self, run_id: str) -> Sequence[Progress]:
         """What an open run said last of how far it is: bars, the outermost first; none when it said nothing."""
-        return self._dispatcher.progress(run_id)
+        return self._dispatcher.view.progress(run_id)
 
     def output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         """Output of a run from a byte offset, UTF-8. Raises NotFoundError."""
         self.find_run(run_id)
-        return self._dispatcher.output(run_id, offset, limit)
+        return self._dispatcher.view.output(run_id, offset, limit)
 
     def whole_output(self, run_id: str, offset: int = 0) -> bytes:
         """All output of a run that is kept, from a byte offset. Raises NotFoundError."""
@@ -819,16 +820,16 @@ class Supervisor:
 
     def output_marks(self, run_id: str, start: int, stop: int) -> list[Mark]:
         """When and at which level the bytes between two offsets of a run's output were written."""
-        return self._dispatcher.marks(run_id, start, stop)
+        return self._dispatcher.view.marks(run_id, start, stop)
 
     def read_output(self, run_id: str, offset: int = 0, limit: int = 1 << 20) -> OutputChunk:
         """The next piece of output and where to read on; an empty one when there is none (yet)."""
-        return self._dispatcher.read(run_id, offset, limit)
+        return self._dispatcher.view.read(run_id, offset, limit)
 
     def follow(self, run_id: str, offset: int = 0) -> Iterator[OutputChunk]:
         """Output of a run as it comes; ends with the run. Raises NotFoundError."""
         self.find_run(run_id)
-        return self._dispatcher.follow(run_id, offset)
+        return self._dispatcher.view.follow(run_id, offset)
 
     # -- people's decisions ----------------------------------------------------------------
 
@@ -999,7 +1000,7 @@ class Supervisor:
             "scripts": len(release.scripts) if release else 0,
             "failed_scripts": len(failures) - preparing,
             "preparing_scripts": preparing,
-            "open_runs": len(self._dispatcher.active()),
+            "open_runs": len(self._dispatcher.view.active()),
             "versions": len(self._loader.versions),
             "restart_needed": [str(change) for change in self.restart_needed],
             "probe": self._probe.state,
@@ -1131,7 +1132,7 @@ class Supervisor:
         self.store.audit.add(self.clock.now(), LIVEGRAFT, action, decision.version.label, detail)
 
     def _runs_of(self, version: Version) -> Sequence[str]:
-        return self._dispatcher.uses(version.key)
+        return self._dispatcher.view.uses(version.key)
 
     def _unload_all(self) -> None:
         self._switch(None)

@@ -185,7 +185,7 @@ class _Starter:
 
     def open_run(self, script: str) -> str | None:
         slots = self._slots(script)
-        return self._dispatcher.open_run(script) or (slots[0].id if slots else None)
+        return self._dispatcher.view.open_run(script) or (slots[0].id if slots else None)
 
     def waiting(self, script: str) -> int:
         return len(self._slots(script))
@@ -204,7 +204,7 @@ class _Starter:
 
     def replace(self, run: RunRecord) -> None:
         waiting = [each.id for each in self._slots(run.script) if each.id != run.id]
-        for id in [*waiting, *self._dispatcher.open_runs(run.script)]:
+        for id in [*waiting, *self._dispatcher.view.open_runs(run.script)]:
             with contextlib.suppress(ConflictError, NotFoundError):  # it ended, is asked, or is another process's
                 self._dispatcher.cancel(id, reason=f"replaced by run {run.id}")
 

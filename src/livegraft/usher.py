@@ -127,7 +127,7 @@ class Usher:
                 return True
             if run.slot_at is not None and work.header.overlap is not Overlap.PARALLEL:
                 self._blocked |= {run.script}  # before the look, so that the end of its run is heard from here on
-                if self._dispatcher.open_run(run.script) is not None:
+                if self._dispatcher.view.open_run(run.script) is not None:
                     return False
             return self._dispatcher.take(run, work)
         except (StoreError, BusyError):

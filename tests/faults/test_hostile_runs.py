@@ -34,7 +34,7 @@ def hasty(tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path, threads=4, stuck_seconds=0.3) as host:
         yield host
         assert_serves(host)
-        eventually(lambda: not host.dispatcher.active(), what="stuck runs that the test let go have ended")
+        eventually(lambda: not host.dispatcher.view.active(), what="stuck runs that the test let go have ended")
 
 
 def assert_serves(host: Running) -> None:
@@ -178,11 +178,11 @@ class TestNeverEnding:
         assert record.failure is not None
         assert record.failure.message.startswith("took longer than its timeout of 0.05 s, and did not stop")
         assert 'File "reports/daily.py"' in record.failure.traceback
-        assert hasty.dispatcher.uses("9f2c1a") == [handle.id]
+        assert hasty.dispatcher.view.uses("9f2c1a") == [handle.id]
 
         go_on.set()
         eventually(lambda: handle.record.state is RunState.TIMED_OUT)
-        assert eventually(lambda: hasty.dispatcher.uses("9f2c1a") == [])
+        assert eventually(lambda: hasty.dispatcher.view.uses("9f2c1a") == [])
 
     def test_loop_that_swallows_every_exception_is_stuck(self, hasty: Running) -> None:
         end = threading.Event()

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from livegraft.clock import SystemClock
-from livegraft.dispatcher import Dispatcher, Run
+from livegraft.dispatcher import Dispatcher
 from livegraft.events import Events
 from livegraft.header import Header
 from livegraft.parameters import Parameters, Resources
 from livegraft.run import Trigger
+from livegraft.run_handle import Run
 from livegraft.runner import leftovers
 from livegraft.store.sql import SqlStore
 from livegraft.work import Work

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from livegraft import process
-from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, NotRunnableError
 from livegraft.run import RunState, new_run_id
+from livegraft.run_handle import Run
 from tests.support.host import Host, a_host
 from tests.support.waiting import eventually
 

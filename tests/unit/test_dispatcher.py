@@ -18,9 +18,9 @@ import pytest
 
 from livegraft.bars import Progress
 from livegraft.context import cancelled, progress
-from livegraft.dispatcher import RunFailedError
 from livegraft.errors import ArgumentsError, BusyError, ConflictError, NotFoundError, NotRunnableError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
+from livegraft.run_handle import RunFailedError
 from tests.support import eventually
 from tests.support.running import Running, running
 
@@ -166,7 +166,7 @@ class TestARun:
 
         assert outer.result
         assert outer.output == "outer\n"
-        assert host.dispatcher.output(outer.result, 0, 100) == b"inner\n"
+        assert host.dispatcher.view.output(outer.result, 0, 100) == b"inner\n"
 
     def test_tells_each_change_of_its_state(self, host: Running) -> None:
         def run() -> None: ...
@@ -188,28 +188,28 @@ class TestARun:
 
         handle = host.run(run)
         gate.reached.wait(60)
-        assert host.dispatcher.progress(handle.id) == (Progress(0.0, "orders"),)
+        assert host.dispatcher.view.progress(handle.id) == (Progress(0.0, "orders"),)
         gate.open.set()
         handle.wait()
 
-        assert host.dispatcher.progress(handle.id) == ()
+        assert host.dispatcher.view.progress(handle.id) == ()
 
     def test_is_found_while_it_goes_and_afterwards(self, host: Running, gate: Gate) -> None:
         handle = host.run(gate.wait)
         gate.reached.wait(60)
-        assert host.dispatcher.find(handle.id).state is RunState.RUNNING
-        assert [record.id for record in host.dispatcher.active()] == [handle.id]
-        assert host.dispatcher.uses("9f2c1a") == [handle.id]
-        assert host.dispatcher.open_run("reports/daily") == handle.id
+        assert host.dispatcher.view.find(handle.id).state is RunState.RUNNING
+        assert [record.id for record in host.dispatcher.view.active()] == [handle.id]
+        assert host.dispatcher.view.uses("9f2c1a") == [handle.id]
+        assert host.dispatcher.view.open_run("reports/daily") == handle.id
         gate.open.set()
         handle.wait()
 
-        assert host.dispatcher.find(handle.id).state is RunState.SUCCEEDED
-        assert host.dispatcher.active() == []
-        assert host.dispatcher.uses("9f2c1a") == []
-        assert host.dispatcher.open_run("reports/daily") is None
+        assert host.dispatcher.view.find(handle.id).state is RunState.SUCCEEDED
+        assert host.dispatcher.view.active() == []
+        assert host.dispatcher.view.uses("9f2c1a") == []
+        assert host.dispatcher.view.open_run("reports/daily") is None
         with pytest.raises(NotFoundError):
-            host.dispatcher.find("nowhere")
+            host.dispatcher.view.find("nowhere")
 
 
 class TestOutput:
@@ -262,14 +262,14 @@ class TestOutput:
             print("late")
 
         handle = host.run(run)
-        chunks = host.dispatcher.follow(handle.id)
+        chunks = host.dispatcher.view.follow(handle.id)
         assert next(chunks).data == b"early\n"
         gate.open.set()
         assert b"".join(chunk.data for chunk in chunks) == b"late\n"
         handle.wait()
 
-        assert [chunk.data for chunk in host.dispatcher.follow(handle.id, 2)] == [b"rly\nlate\n"]
-        assert host.dispatcher.output(handle.id, 6, 3) == b"lat"
+        assert [chunk.data for chunk in host.dispatcher.view.follow(handle.id, 2)] == [b"rly\nlate\n"]
+        assert host.dispatcher.view.output(handle.id, 6, 3) == b"lat"
         assert handle.output == "early\nlate\n"
 
     def test_that_is_huge_is_the_same_live_and_stored(self, host: Running, gate: Gate) -> None:
@@ -436,7 +436,7 @@ class TestCancelling:
 
         assert host.store.runs.asked_to_cancel("1:2:3") == [row.id]
         assert host.store.runs.asked_to_cancel("1:2:3") == [], "each is told once"
-        assert host.dispatcher.open_run("reports/daily") == row.id
+        assert host.dispatcher.view.open_run("reports/daily") == row.id
 
 
 def a_row_of_another_process() -> RunRecord:
@@ -501,13 +501,13 @@ class TestPreparing:
 
         prepared = host.dispatcher.prepare(host.work(run), trigger=Trigger.CRON, actor="cron", arguments={})
         assert host.store.runs.find() == []
-        assert host.dispatcher.active() == []
+        assert host.dispatcher.view.active() == []
 
         host.store.runs.add(prepared)
         host.dispatcher.launch(prepared)
-        host.dispatcher.wait(prepared.id, 60)
+        host.dispatcher.view.wait(prepared.id, 60)
 
-        assert host.dispatcher.find(prepared.id).state is RunState.SUCCEEDED
+        assert host.dispatcher.view.find(prepared.id).state is RunState.SUCCEEDED
 
     def test_something_that_is_dropped_keeps_nothing(self, host: Running) -> None:
         function = a_function()
@@ -571,7 +571,7 @@ class TestStopping:
             gate.reached.wait(60)
             stopper = threading.Thread(target=host.dispatcher.stop, args=(60,))
             stopper.start()
-            eventually(lambda: len(host.dispatcher.active()) == 1)
+            eventually(lambda: len(host.dispatcher.view.active()) == 1)
             with pytest.raises(NotRunnableError, match="livegraft is stopping"):
                 host.run(gate.wait)
             gate.open.set()

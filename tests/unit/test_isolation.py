@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError
 from livegraft.isolation.runner import _bars, _outcome
 from livegraft.run import RunState
+from livegraft.run_handle import Run
 from livegraft.store import Outcome
 from tests.support import eventually
 from tests.support.host import Host, a_host

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from livegraft.context import cancelled
-from livegraft.dispatcher import Run
 from livegraft.header import Concurrency, Retries
 from livegraft.run import RunRecord, RunState, Trigger
+from livegraft.run_handle import Run
 from tests.support import eventually
 from tests.support.running import Running, running
 
@@ -125,7 +125,7 @@ def test_it_is_tried_no_more_often_than_it_asks_for(host: Running) -> None:
     first = host.submit(work)
 
     assert [each.attempt for each in repeats_of(host, first, 2)] == [2, 3]
-    eventually(lambda: not host.dispatcher.active(), what="nothing waits any more")
+    eventually(lambda: not host.dispatcher.view.active(), what="nothing waits any more")
 
 
 def test_a_retry_executes_the_version_that_is_live_when_it_is_due(host: Running) -> None:
@@ -167,10 +167,10 @@ def test_a_retry_that_waits_can_be_cancelled_and_is_seen(host: Running) -> None:
     host.live["reports/daily"] = work = host.work(run, retries=retries(1, seconds=600))
     first = host.submit(work)
     first.wait(60)
-    eventually(lambda: bool(host.dispatcher.active()), what="the retry waits")
-    [waiting] = host.dispatcher.active()
+    eventually(lambda: bool(host.dispatcher.view.active()), what="the retry waits")
+    [waiting] = host.dispatcher.view.active()
 
-    assert host.dispatcher.open_run("reports/daily") == waiting.id
+    assert host.dispatcher.view.open_run("reports/daily") == waiting.id
     host.dispatcher.cancel(waiting.id)
 
     [second] = repeats_of(host, first, 1)

@@ -19,9 +19,9 @@ from livegraft.cli.printing import print_json
 from livegraft.cli.resources import resources
 from livegraft.cli.results import copy_artifacts, plain_result, print_result, print_result_of
 from livegraft.cli.status_line import StatusLine
-from livegraft.dispatcher import Run
 from livegraft.errors import ConfigurationError, ConflictError, LoadError
 from livegraft.run import OPEN_STATES, RunRecord, RunResult, RunState, Trigger
+from livegraft.run_handle import Run
 from livegraft.supervisor import Supervisor
 
 
