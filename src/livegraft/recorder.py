@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -33,7 +33,7 @@ FLUSH_BYTES: Final = 1 << 18
 """Bytes of one run's output that are written at once, so that many that write much need little memory."""
 
 GATHER_SECONDS: Final = 0.001
-"""How long the first entry waits for others: a short run is then written once and not twice."""
+"""How long a start waits for its end: a short run is then written once and not twice."""
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 """Seconds before each further try when the store fails. As long as it is away it is tried at the last of them."""
@@ -101,9 +101,10 @@ class Recorder:
         entries: list[_Started | _Ended | None] = []
         with contextlib.suppress(Empty):
             entries.append(self._entries.get(timeout=FLUSH_SECONDS if self._outputs else None))
-            time.sleep(GATHER_SECONDS)
+            until = time.monotonic() + GATHER_SECONDS
             while len(entries) < BATCH and entries[-1] is not None:
-                entries.append(self._entries.get_nowait())
+                left = until - time.monotonic() if _waits_for_an_end(entries) else 0.0
+                entries.append(self._entries.get(timeout=left) if left > 0 else self._entries.get_nowait())
         return entries
 
     def _write(self, entries: list[_Started | _Ended]) -> None:
@@ -194,3 +195,8 @@ class Recorder:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stopping.wait(FLUSH_SECONDS):
             self._keep_outputs()
+
+
+def _waits_for_an_end(entries: Sequence[_Started | _Ended | None]) -> bool:
+    begun = {entry.record.id for entry in entries if isinstance(entry, _Started)}
+    return not begun.issubset(entry.record.id for entry in entries if isinstance(entry, _Ended))

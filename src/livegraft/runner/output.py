@@ -99,11 +99,11 @@ class _File:
 
     def __init__(self, limits: Limits, path: Path) -> None:
         self._limits = limits
-        self._path = path
+        self.path = path
 
     def write(self, offset: int, data: bytes) -> None:
         end = offset + len(data)
-        with _opened(self._path, os.O_RDWR | os.O_CREAT) as file:
+        with _opened(self.path, os.O_RDWR | os.O_CREAT) as file:
             for start, length in _runs(self._limits, offset, len(data)):
                 _write_all(file, data[:length], _HEADER.size + start)
                 data = data[length:]
@@ -111,7 +111,7 @@ class _File:
             _write_all(file, _HEADER.pack(end), 0)
 
     def read(self, offset: int, count: int) -> bytes:
-        with _opened(self._path, os.O_RDONLY) as file:
+        with _opened(self.path, os.O_RDONLY) as file:
             runs = _runs(self._limits, offset, count)
             return b"".join(os.pread(file, length, _HEADER.size + start) for start, length in runs)
 
@@ -165,10 +165,6 @@ class RunOutput:
         self._lock = threading.RLock()
         self._recent: tuple[int, bytearray] = (0, bytearray())
         self._kept: _Memory | _File = _Memory(limits) if file is None else _File(limits, file)
-        if file is not None:
-            # Followers may read when the run has ended, so it goes with this object. Not when the process exits:
-            # what is not in the store by then is taken from it at the next start.
-            weakref.finalize(self, _remove, file).atexit = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._marks = Marks()
         self._closed = threading.Event()
@@ -282,6 +278,10 @@ class RunOutput:
         """Move what is recent to where the older bytes are; to memory, when the file takes no more."""
         offset, recent = self._recent
         data = bytes(recent)
+        if isinstance(self._kept, _File) and not offset:
+            # Followers may read when the run has ended, so it goes with this object. Not when the process exits:
+            # what is not in the store by then is taken from it at the next start.
+            weakref.finalize(self, _remove, self._kept.path).atexit = False
         try:
             self._kept.write(offset, data)
         except OSError as error:
