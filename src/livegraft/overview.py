@@ -78,6 +78,16 @@ class Overview:
         now = self._now()
         return sorted({*now.scripts, *now.failures})
 
+    def tagged(self, tag: str) -> Iterable[str]:
+        """The live scripts that have a tag."""
+        release = self._release()
+        return [name for name, script in release.scripts.items() if tag in script.header.tags] if release else ()
+
+    def tags(self) -> Sequence[str]:
+        """Every tag of a live script, in order."""
+        release = self._release()
+        return sorted({tag for script in release.scripts.values() for tag in script.header.tags}) if release else ()
+
     def failure_count(self) -> int:
         """Of how many scripts the newest version did not load."""
         return sum(not failure.is_pending for failure in self._now().failures.values())

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -154,9 +154,28 @@ class RunRecord:
 
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_LAST_MILLISECOND: Final = (1 << 45) - 1
 
 
 def new_run_id() -> str:
     """A short id that sorts by time: nine characters of milliseconds, seven random ones (Crockford's base 32)."""
     value = (int(time.time() * 1000) << 35) | (int.from_bytes(os.urandom(5), "big") >> 5)
+    return _text(value)
+
+
+def _text(value: int) -> str:
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(75, -1, -5))
+
+
+def first_id_of(at: datetime) -> str:
+    """The lowest id that a run may get at an instant or later."""
+    milliseconds = min(max(0, int(at.timestamp() * 1000)), _LAST_MILLISECOND)
+    return _text(milliseconds << 35)
+
+
+def time_of_id(id: str) -> datetime:
+    """When an id was made."""
+    value = 0
+    for character in id[:9]:
+        value = value << 5 | max(0, _ALPHABET.find(character))
+    return datetime.fromtimestamp(value / 1000, UTC)

@@ -75,6 +75,7 @@ from livegraft.replicas import Replicas
 from livegraft.retention import Trimmer, read_policy
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.run_handle import Run
+from livegraft.run_history import RunHistory
 from livegraft.runner import leftovers
 from livegraft.runner.marks import Mark
 from livegraft.runner.output import OutputChunk
@@ -82,6 +83,8 @@ from livegraft.runner.watchdog import MOST_STALLS, Stall, left, watchdog
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
+    AuditFilter,
+    AuditFound,
     AuditRecord,
     GivenArguments,
     ReleaseRecord,
@@ -398,6 +401,7 @@ class Supervisor:
             decisions=self._decisions,
             next_at=self._timetable.next_at,
         )
+        self.runs = RunHistory(runs=self.store.runs, overview=self._overview, cancel=self.cancel, rerun=self.rerun)
         self._state_lock = threading.Lock()
         self._started = False
 
@@ -943,6 +947,10 @@ class Supervisor:
     def audit(self, *, before: int | None = None, limit: int = 50) -> Sequence[AuditRecord]:
         """Who changed what, newest first."""
         return self.store.audit.find(before=before, limit=limit)
+
+    def search_audit(self, which: AuditFilter, *, before: int | None = None, limit: int = 50) -> AuditFound:
+        """Those rows of the audit that somebody wants to see, newest first."""
+        return self.store.audit.search(which, before=before, limit=limit)
 
     @property
     def restart_needed(self) -> Sequence[PackageChange | LockChange]:

@@ -15,10 +15,11 @@ from livegraft.api import shapes
 from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
 from livegraft.api.errors import ErrorAnswer, add_handlers
 from livegraft.api.files import artifact_file, result_csv, result_file
+from livegraft.api.filters import AskedAudit, AskedRuns, ManyBody
 from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
-from livegraft.run import RunState, Trigger
+from livegraft.run import Trigger
 from livegraft.store import SlotState
 from livegraft.supervisor import Supervisor
 
@@ -184,17 +185,36 @@ def script(name: str, core: Core) -> Json:
 @router.get("/runs")
 def runs(
     core: Core,
-    script: str | None = None,
-    state: RunState | None = None,
+    asked: AskedRuns,
     before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
 ) -> Json:
-    """Runs, newest first."""
-    found = core.find_runs(script=script, states=[state] if state else [], before=before, limit=limit)
+    """Runs, newest first. A page may have fewer than ``limit``, or none: there are no more when ``next`` is null."""
+    found = core.runs.search(asked.filter, tag=asked.tag, before=before, limit=limit)
     return {
-        "runs": [shapes.run(each, core.progress(each.id)) for each in found],
-        "next": found[-1].id if len(found) == limit else None,
+        "runs": [shapes.run(each, core.progress(each.id)) for each in found.runs],
+        "next": found.next,
+        "looked_back_to": shapes.time(found.looked_back_to),
     }
+
+
+@router.post("/runs/cancel")
+def cancel_many(core: Core, actor: Caller, body: ManyBody) -> Json:
+    """Ask many runs to stop: chosen ones, or the newest 500 that match and have not ended."""
+    if body.runs is not None:
+        return shapes.many_done(core.runs.cancel(body.runs, actor=actor))
+    asked = body.asked
+    return shapes.many_done(core.runs.cancel_all(asked.filter, tag=asked.tag, before=body.before, actor=actor))
+
+
+@router.post("/runs/rerun")
+def rerun_many(core: Core, actor: Caller, body: ManyBody) -> Json:
+    """Start runs that repeat many, on the live versions: chosen ones, or the newest 500 that match."""
+    if body.runs is not None:
+        return shapes.many_done(core.runs.rerun(body.runs, trigger=Trigger.API, actor=actor))
+    asked = body.asked
+    done = core.runs.rerun_all(asked.filter, tag=asked.tag, before=body.before, trigger=Trigger.API, actor=actor)
+    return shapes.many_done(done)
 
 
 @router.get("/runs/{id}/result", response_class=Response, responses=_ANYTHING)
@@ -385,9 +405,10 @@ def delete_shared(
 
 
 @router.get("/audit")
-def audit(core: Core, before: Before = None, limit: Limit = 50) -> Json:
-    """Who changed what, newest first."""
-    return {"audit": [shapes.audit(each) for each in core.audit(before=before, limit=limit)]}
+def audit(core: Core, asked: AskedAudit, before: Before = None, limit: Limit = 50) -> Json:
+    """Who changed what, newest first. There are no more when ``next`` is null."""
+    found = core.search_audit(asked, before=before, limit=limit)
+    return {"audit": [shapes.audit(each) for each in found.rows], "next": found.next}
 
 
 @router.get("/events", response_class=Response, responses=_STREAM)

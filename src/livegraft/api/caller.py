@@ -49,7 +49,8 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = {parameter.alias for parameter in self.dependant.query_params}
+        asking = (self.dependant, *self.dependant.dependencies)
+        known = {parameter.alias for each in asking for parameter in each.query_params}
 
         async def guarded(request: Request) -> Response:
             caller(request)

@@ -16,6 +16,7 @@ from livegraft.bars import Progress
 from livegraft.catalog import Forecast, LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.offers import Offer
 from livegraft.run import RunFailure, RunRecord
+from livegraft.run_history import ManyDone
 from livegraft.runner.watchdog import Stall
 from livegraft.store import (
     AuditRecord,
@@ -184,6 +185,20 @@ def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
         "attempt": record.attempt,
         "due_at": time(record.due_at),
         "slot_at": time(record.slot_at),
+    }
+
+
+def many_done(many: ManyDone) -> Json:
+    return {
+        "done": [
+            {
+                "run": each.run,
+                "again": each.again or None,
+                "refused": each.refused and {"code": each.refused.code, "message": str(each.refused)},
+            }
+            for each in many.done
+        ],
+        "next": many.next,
     }
 
 

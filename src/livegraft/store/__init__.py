@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from livegraft.run import RunFailure, RunRecord, RunResult, RunState
+from livegraft.run_filter import RunFilter, RunsFound, RunSpan
 
 
 class ReleaseState(StrEnum):
@@ -177,6 +178,28 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """All of it must hold; what is left empty holds for every row. ``until`` is not included."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFound:
+    """Newest first. ``next`` is the ``before`` of the page behind, None when there is nothing more.
+
+    A page may end before it is full, because one question looks through a bounded part of the history.
+    """
+
+    rows: Sequence[AuditRecord]
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SharedValue:
     """One key of shared data: ``text`` is its value as JSON; after ``expires_at`` it is gone."""
 
@@ -314,6 +337,12 @@ class Runs(Protocol):
     ) -> Sequence[RunRecord]:
         """Newest first; ``before`` is the id of the last row of the page before."""
 
+    def search(self, which: RunFilter, *, before: str | None = None, limit: int = 50) -> RunsFound:
+        """Newest first, behind ``before``; costs the same however long the history is, see ``RunsFound``."""
+
+    def spans(self, which: RunFilter, limit: int) -> Sequence[RunSpan]:
+        """The newest runs that ``search`` finds on its first page, in short."""
+
     def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
         """What the newest runs of a script were given, newest first."""
 
@@ -450,6 +479,9 @@ class Audit(Protocol):
         self, *, action: str | None = None, subject: str | None = None, before: int | None = None, limit: int = 50
     ) -> Sequence[AuditRecord]:
         """Newest first; only of an action and a subject, if they are given."""
+
+    def search(self, which: AuditFilter, *, before: int | None = None, limit: int = 50) -> AuditFound:
+        """Newest first, behind ``before``; costs the same however long the history is, see ``AuditFound``."""
 
 
 class SharedRows(Protocol):

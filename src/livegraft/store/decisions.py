@@ -7,10 +7,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from livegraft.store import AuditRecord, Restraint, RestraintKind, schema
+from livegraft.store import AuditFilter, AuditFound, AuditRecord, Restraint, RestraintKind, schema
 from livegraft.store.database import Database, Upsert
+from livegraft.store.search import OneOf, find_rows
 
 _restraints = schema.restraints.c
 _audit = schema.audit.c
@@ -63,3 +64,22 @@ class SqlAudit:
             wanted = wanted.where(_audit.id < before)
         with self._database.reading() as connection:
             return [AuditRecord(**row._mapping) for row in connection.execute(wanted)]
+
+    def search(self, which: AuditFilter, *, before: int | None = None, limit: int = 50) -> AuditFound:
+        asked = ((_audit.actor, which.actor), (_audit.action, which.action), (_audit.subject, which.subject))
+        leads = [OneOf(column, [value]) for column, value in asked if value]
+        with self._database.reading() as connection:
+            span = [_audit.id < before] if before is not None else []
+            if which.until:
+                span.append(_audit.id <= (_last_id(connection, which.until) or 0))
+            if which.since and (earlier := _last_id(connection, which.since)) is not None:
+                span.append(_audit.id > earlier)
+            page = find_rows(connection, select(schema.audit), _audit.id, 0, leads=leads, span=span, limit=limit)
+        return AuditFound([AuditRecord(**row._mapping) for row in page.rows], page.behind)
+
+
+def _last_id(connection: Connection, until: datetime) -> int | None:
+    """Of the rows before an instant. Ids grow with the time."""
+    last = select(_audit.id).where(_audit.at < until).order_by(_audit.at.desc(), _audit.id.desc()).limit(1)
+    found: int | None = connection.execute(last).scalar()
+    return found

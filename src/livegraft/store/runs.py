@@ -24,9 +24,11 @@ from sqlalchemy import (
     update,
 )
 
-from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger
+from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger, time_of_id
+from livegraft.run_filter import RunFilter, RunsFound, RunSpan
 from livegraft.store import Claimed, GivenArguments, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
+from livegraft.store.run_search import RUN, SPAN, find_runs
 
 _MAY_END: Final = sorted({*OPEN_STATES, RunState.STUCK})
 """States from which a run can still get another end."""
@@ -270,6 +272,20 @@ class SqlRuns:
         with self._database.reading() as connection:
             found = [_run(row) for question in questions for row in connection.execute(question)]
         return sorted(found, key=lambda run: run.id, reverse=True)[:limit] if len(questions) > 1 else found
+
+    def search(self, which: RunFilter, *, before: str | None = None, limit: int = 50) -> RunsFound:
+        with self._database.reading() as connection:
+            page = find_runs(connection, RUN, which, before, limit)
+        runs = [_run(row) for row in page.rows]
+        return RunsFound(runs, page.behind, time_of_id(page.behind) if page.is_cut else None)
+
+    def spans(self, which: RunFilter, limit: int) -> Sequence[RunSpan]:
+        with self._database.reading() as connection:
+            page = find_runs(connection, SPAN, which, None, limit)
+        return [
+            RunSpan(row.id, row.script, RunState(row.state), row.queued_at, row.started_at, row.ended_at)
+            for row in page.rows
+        ]
 
     def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
         columns = schema.runs.c

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0009"
+NEWEST: Final = "0010"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,10 +106,12 @@ runs = Table(
     Column("slot_at", Instant),
     Column("turn_group", Words, nullable=False, server_default=""),
     Column("priority", Integer, nullable=False, server_default="0"),
+    Index("runs_by_actor", "actor", "id"),
     Index("runs_by_origin", "origin", "id"),
     Index("runs_by_request", "script", "request", unique=True),
     Index("runs_by_script", "script", "id"),
     Index("runs_by_state", "state", "id"),
+    Index("runs_by_trigger", "trigger", "id"),
     Index("runs_waiting", "due_at", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
 )
 
@@ -251,6 +253,9 @@ audit = Table(
     Column("subject", Words, nullable=False),
     Column("detail", Json, nullable=False),
     Index("audit_by_action", "action", "id"),
+    Index("audit_by_actor", "actor", "id"),
+    Index("audit_by_subject", "subject", "id"),
+    Index("audit_by_time", "at", "id"),
 )
 
 shared_names = Table(

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from livegraft.web import pictures, wording
+from livegraft.web.scatter import scatter
 from livegraft.web.static_files import content_hash
 
 
@@ -56,6 +57,7 @@ def _environment() -> Environment:
         query=query,
         run_bars=pictures.run_bars,
         step_bars=pictures.step_bars,
+        scatter=scatter,
         tab_icon=pictures.tab_icon,
     )
     environment.filters.update(
@@ -65,6 +67,7 @@ def _environment() -> Environment:
         relative=_relative,
         duration=wording.duration,
         size=wording.size,
+        span=wording.span,
         pretty=wording.pretty,
         plain=wording.plain,
         argument=wording.argument,

@@ -55,6 +55,11 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
 
 
+def span(seconds: float) -> str:
+    """A round duration, short: ``10 ms``, ``1 s``, ``10 min``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else _span(seconds)
+
+
 def size(count: int) -> str:
     """Bytes: ``512 B``, ``1.4 KB``, ``3.0 MB``."""
     if count < 1000:

@@ -45,6 +45,19 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         given = dict(zip(("script", "state", "before"), asked, strict=True))
         query = "&".join(f"{word}={value}" for word, value in given.items() if value)
         yield "GET", f"{PREFIX}/runs?{query}", None
+    texts = ("script=dir/", "trigger=cron", "actor=dana", f"version={key[:7]}", "tag=none", "text=you")
+    always = "since=2026-01-01T00:00:00Z&until=2036-01-01T00:00:00Z"
+    for query in (
+        *texts,
+        always,
+        *(f"{each}&state=failed&{always}" for each in texts),
+        "trigger=api&actor=token&before=z",
+    ):
+        yield "GET", f"/runs?{query}", None
+        yield "GET", f"{PREFIX}/runs?{query}", None
+    for query in ("actor=dana", "action=pin", f"subject={script}", always, f"actor=token&subject={script}&{always}"):
+        yield "GET", f"/audit?{query}", None
+        yield "GET", f"{PREFIX}/audit?{query}", None
     for one in (run, failed):
         yield "GET", f"/runs/{one}", None
     for path in (f"/runs/{run}/output", "/releases", "/releases?before=9", "/failures", "/system", "/audit"):
@@ -81,6 +94,11 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "POST", f"{prefix}/scripts/{script}/unpause", {} if not prefix else None
     span = {"first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z"}
     yield "POST", f"{PREFIX}/scripts/{script}/backfill", span
+    for action in ("cancel", "rerun"):
+        yield "POST", f"/runs/{action}-many", {"run": [run]}
+        yield "POST", f"/runs/{action}-many", {"with": "all", "script": script}
+        yield "POST", f"{PREFIX}/runs/{action}", {"runs": [run]}
+        yield "POST", f"{PREFIX}/runs/{action}", {"matching": {"actor": "nobody", "state": ["running", "failed"]}}
     yield "POST", f"/runs/{run}/again", {}
     yield "POST", f"/runs/{run}/again?original=1", {}
     yield "POST", f"/runs/{run}/cancel", {}
@@ -121,6 +139,7 @@ def test_nothing_that_a_page_or_the_api_asks_reads_a_table_that_grows(api: Api) 
             sent = {"data": body} if as_form else {"json": body}
             answer = client.request(method, api.origin + path, headers=headers, **(sent if body is not None else {}))
             assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+            assert method != "GET" or answer.status_code != 422, f"{path}: {answer.text}"
             bare = path.partition("?")[0]
             missed = {(known, pattern) for known, pattern in missed if known != method or not pattern.match(bare)}
 

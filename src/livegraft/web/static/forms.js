@@ -24,6 +24,8 @@ export function startForms() {
   addEventListener("pageshow", () => document.querySelectorAll("button:disabled").forEach((b) => (b.disabled = false)));
 
   document.addEventListener("change", (event) => {
+    const chooses = event.target.dataset.chooses;
+    if (chooses) for (const box of document.getElementsByName(chooses)) box.checked = event.target.checked;
     event.target.closest("form[data-auto-submit]")?.requestSubmit();
   });
 
