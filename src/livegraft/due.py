@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -64,25 +64,35 @@ class DueSlot:
     missed_reason: str = ""
 
 
-def due_slots(schedule: Schedule, after: datetime, now: datetime, catch_up: CatchUp) -> Iterator[DueSlot]:
-    """The slots with ``after < slot <= now``, oldest first, so that who dies among them can go on after them."""
+Decided = Callable[[datetime, datetime], Collection[datetime]]
+"""Which slots of a schedule are decided already, from one instant to another, both included."""
+
+
+def due_slots(
+    schedule: Schedule, after: datetime, now: datetime, catch_up: CatchUp, decided: Decided
+) -> Iterator[DueSlot]:
+    """The slots with ``after < slot <= now``, oldest first, so that who dies among them can go on after them.
+
+    Of several those that are ``decided`` are left out: the clock was set back, or another process was faster. One alone
+    is not asked for, who claims it learns it.
+    """
     most = MAX_MISSED_ROWS + catch_up.limit
-    slots = _newest(schedule, after, now, most)
+    slots = _newest(schedule, after, now, most, decided)
     first_to_run = catch_up.first_to_run([now - slot_at for slot_at in slots])
     lost = slots[:first_to_run][-MAX_MISSED_ROWS:]
     for slot_at in lost:
         age = now - slot_at
         reason = f"noticed {_shown(age)} late; {catch_up.reason(age)}"
         if slot_at == lost[0] and (len(slots) == most or len(lost) < first_to_run):
-            reason += _without_row(schedule, after, slot_at)
+            reason += _without_row(schedule, after, slot_at, decided)
         yield DueSlot(slot_at, late=True, missed_reason=reason)
     for slot_at in slots[first_to_run:]:
         yield DueSlot(slot_at, late=now - slot_at >= GRACE)
 
 
-def _without_row(schedule: Schedule, after: datetime, before: datetime) -> str:
+def _without_row(schedule: Schedule, after: datetime, before: datetime, decided: Decided) -> str:
     """What the row of one missed slot says of the earlier ones, which have none."""
-    earlier = list(islice(schedule.between(after, before), MAX_COUNTED + 1))[:-1]
+    earlier = _open(list(islice(schedule.between(after, before), MAX_COUNTED + 1))[:-1], decided)
     if not earlier:
         return ""
     count = f"more than {MAX_COUNTED - 1}" if len(earlier) == MAX_COUNTED else str(len(earlier))
@@ -93,12 +103,18 @@ def _shown(lateness: timedelta) -> str:
     return str(timedelta(seconds=int(lateness.total_seconds())))
 
 
-def _newest(schedule: Schedule, after: datetime, until: datetime, limit: int) -> list[datetime]:
-    """The newest slots in ``after < slot <= until``, oldest first; the work does not grow with the outage."""
+def _open(slots: list[datetime], decided: Decided) -> list[datetime]:
+    """Those of some slots, oldest first, that are to be decided."""
+    known = decided(slots[0], slots[-1]) if len(slots) > 1 else ()
+    return [slot_at for slot_at in slots if slot_at not in known] if known else slots
+
+
+def _newest(schedule: Schedule, after: datetime, until: datetime, limit: int, decided: Decided) -> list[datetime]:
+    """The newest slots to decide in ``after < slot <= until``, oldest first; the work does not grow with the outage."""
     window = timedelta(hours=1)
     while True:
         begin = max(after, until - window) if until - after > window else after
-        slots = list(schedule.between(begin, until))
+        slots = _open(list(schedule.between(begin, until)), decided)
         if len(slots) >= limit or begin == after:
             return slots[-limit:]
         window *= 4

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Final, Protocol
 from zlib import crc32
@@ -291,16 +292,26 @@ class Ticker:
         if entry is None or timer.gone or timer.position is None:
             return
         position = timer.position
-        now = self._clock.now()
+        until = self._clock.now() - timer.delay
         try:
-            for slot in due_slots(timer.schedule, position, now - timer.delay, entry.catch_up):
+            decided = partial(self._decided, timer)
+            for slot in due_slots(timer.schedule, position, until, entry.catch_up, decided):
                 if not self._carry_out(timer, entry, self._decide(timer, entry, slot)):
                     break
                 position = slot.slot_at
                 if slot.late and self._agenda.is_due(self._clock.now()):
                     break
+            else:
+                if timer.schedule.next_after(position) <= until:  # those were decided before
+                    position = until
         finally:
             self._agenda.put(timer, timer.place(position))
+
+    def _decided(self, timer: Timer, first: datetime, last: datetime) -> Collection[datetime]:
+        """Slots that have a row which stays as it is; missed ones that a clock told which was ahead come anew."""
+        now = self._clock.now()
+        rows = self._slots.between(timer.script, timer.schedule.id, first, last)
+        return {row.slot_at for row in rows if row.state is not SlotState.MISSED or row.decided_at <= now}
 
     def _decide(self, timer: Timer, entry: Entry, slot: DueSlot) -> _Decision:
         """What becomes of the slot."""

@@ -7,9 +7,6 @@ opens anew. The world beside it keeps account by itself of what must be true:
 * none is silent: each slot from when its schedule was first seen until the ticker last looked has one row, unless it
   lies among the oldest of an outage, for which the oldest row stands (of more than 20 missed ones here);
 * a slot that is missed or skipped says why.
-
-Known and left out: when the clock was set back and the process dies before it is again where it was, slots of that time
-which nobody had decided before may stay without a row.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +28,7 @@ from livegraft import due
 from livegraft.due import CatchUp
 from livegraft.errors import StoreError
 from livegraft.header import Missed, Overlap
-from livegraft.run import RunRecord, RunState, Trigger, new_run_id
+from livegraft.run import RunRecord
 from livegraft.schedule import Schedule
 from livegraft.store import SlotCause, SlotRecord, SlotState
 from livegraft.store.schema import instant
@@ -38,6 +36,7 @@ from livegraft.store.sqlite import open_store
 from livegraft.testing import FakeClock
 from livegraft.ticker import Entry, Suspension, Ticker
 from tests.support.history import put_history
+from tests.support.slots import ME, NotingStarter
 
 START = datetime(2026, 3, 27, 12, 0, 30, tzinfo=UTC)
 """Two days before clocks go forward in Europe."""
@@ -80,18 +79,16 @@ class CrashError(BaseException):
     """The process ended here: nothing behind it was done."""
 
 
-class World:
+class World(NotingStarter):
     """What the ticker asks for runs, and what is away or dies: the ``Starter`` and the ``Slots`` of the ticker.
 
     ``crash_in`` counts claims until the process dies: at an even one before it is written, at an odd one behind that.
     """
 
     def __init__(self, file: Path) -> None:
+        super().__init__()
         self.file = file
         self.store = open_store(file)
-        self.going: set[str] = set()
-        self.waiting_runs: list[RunRecord] = []
-        self.started: list[RunRecord] = []
         self.is_away = False
         self.crash_in = -1
 
@@ -115,45 +112,36 @@ class World:
 
     # -- the starter -----------------------------------------------------------------------
 
-    def open_run(self, script: str) -> str | None:
-        waiting = [run.id for run in self.waiting_runs if run.script == script]
-        return "going" if script in self.going else next(iter(waiting), None)
-
-    def waiting(self, script: str) -> int:
-        return sum(run.script == script for run in self.waiting_runs)
-
-    def prepare(self, script: str, slot_at: datetime, *, waits: bool) -> RunRecord:
-        return RunRecord(
-            id=new_run_id(),
-            script=script,
-            key="9f2c1a",
-            revision="1a2b3c4d",
-            trigger=Trigger.CRON,
-            actor="cron",
-            arguments={},
-            state=RunState.QUEUED,
-            process="" if waits else "host:1",
-            queued_at=slot_at,
-            due_at=slot_at,
-            slot_at=slot_at,
-        )
+    @property
+    def started(self) -> list[str]:
+        return [run.id for run in self.launched if not run.waits]
 
     def launch(self, run: RunRecord) -> None:
-        if run.waits:
-            self.waiting_runs.append(run)
-        else:
-            self.started.append(run)
-            self.going.add(run.script)
+        super().launch(run)
+        if not run.waits:
+            self.going[run.script] = run.id
 
     def replace(self, run: RunRecord) -> None:
-        self.waiting_runs = [each for each in self.waiting_runs if each.script != run.script]
-        self.going.discard(run.script)
+        self._take_waiting(run.script)
+        self.going.pop(run.script, None)
 
     def end_runs(self, script: str) -> None:
-        self.going.discard(script)
-        mine = [run for run in self.waiting_runs if run.script == script]
-        self.started += [run for run in mine if self.store.runs.take(run.id, "host:1")]
-        self.waiting_runs = [run for run in self.waiting_runs if run.script != script]
+        self.going.pop(script, None)
+        waited = self._take_waiting(script)
+        self.launched += [replace(run, process=ME) for run in waited if self.store.runs.take(run.id, ME)]
+
+    def come_back(self) -> None:
+        """The process died; another one begins on the same file. What waits in the store is still there."""
+        self.store.close()
+        self.crash_in = -1
+        self.going.clear()
+        self.store = open_store(self.file)
+        self.launched = [run for run in self.launched if not run.waits] + list(self.store.runs.waiting())
+
+    def _take_waiting(self, script: str) -> list[RunRecord]:
+        waited = self._waiting(script)
+        self.launched = [run for run in self.launched if run not in waited]
+        return waited
 
 
 class SlotMachine(RuleBasedStateMachine):
@@ -171,7 +159,6 @@ class SlotMachine(RuleBasedStateMachine):
         self.bounds.start()
         self.entries: dict[str, Entry] = {}
         self.began: dict[tuple[str, str], tuple[Schedule, datetime]] = {}
-        self.was_set_back = False
         self.ticker = self._ticker()
 
     def teardown(self) -> None:
@@ -200,25 +187,11 @@ class SlotMachine(RuleBasedStateMachine):
         self.world.is_away = False
 
     def _come_back(self) -> None:
-        """The process died; another one begins on the same file. What waits in the store is still there."""
-        self.world.store.close()
-        self.world.crash_in = -1
-        self.world.going.clear()
-        self.world.store = open_store(self.world.file)
-        self.world.waiting_runs = list(self.world.store.runs.waiting())
-        self._leave_out_what_is_known()
+        self.world.come_back()
         self.ticker = self._ticker()
         self.ticker.replan(self.entries)
         self._note_schedules()
         self._settle()
-
-    def _leave_out_what_is_known(self) -> None:
-        if self.was_set_back:
-            now = self.clock.now()
-            for row in self._rows():
-                key, slot_at = (row.script, row.schedule), instant(row.slot_at)
-                if key in self.began and self.began[key][1] < slot_at <= now:
-                    self.began[key] = (self.began[key][0], slot_at)
 
     def _note_schedules(self) -> None:
         """What is new counts from now; what left is silent from now on."""
@@ -276,7 +249,6 @@ class SlotMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.entries)
     @rule(by=JUMPS)
     def set_the_clock(self, by: timedelta) -> None:
-        self.was_set_back |= by < timedelta(0)
         self.clock.jump(self.clock.now() + by)
         now = self.clock.now()
         # Before the clock was set back other slots were accounted for than those that are to come now.
@@ -294,7 +266,7 @@ class SlotMachine(RuleBasedStateMachine):
 
     def _no_slot_twice(self, rows: list[Row]) -> None:
         runs = [row.run_id for row in rows if row.state == SlotState.RAN]
-        started = [run.id for run in self.world.started]
+        started = self.world.started
         assert len(set(runs)) == len(runs)
         assert len(set(started)) == len(started)
         assert set(started) <= set(runs)
@@ -308,7 +280,7 @@ class SlotMachine(RuleBasedStateMachine):
             stand_for_others = [instant(row.slot_at) for row in ours if "it stands for" in row.reason]
             first = max([since, *(at for at in stand_for_others if at <= now)])
             # Older ones were looked at a step ago.
-            newest = due._newest(schedule, min(first, now - jitter), now - jitter, 60)
+            newest = due._newest(schedule, min(first, now - jitter), now - jitter, 60, lambda first, last: ())
             silent = [at for at in newest if at not in told]
             assert not silent, f"{key}: {silent[:3]} of {len(silent)} have no row at {now}"
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
 from livegraft.store import SlotPlace, SlotRecord, SlotState
+
+ME: Final = "host:1"
+"""The process that runs which are begun at once belong to."""
 
 
 class MemorySlots:
@@ -18,8 +21,7 @@ class MemorySlots:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, datetime], SlotRecord] = {}
-        self.seen: dict[tuple[str, str], datetime] = {}
-        self.refused: Counter[tuple[str, str, datetime]] = Counter()
+        self.counted: dict[tuple[str, str], datetime] = {}
         self.broken = False
         self._lock = threading.Lock()
 
@@ -37,9 +39,9 @@ class MemorySlots:
             self._fail_when_broken()
             known = self.rows.get(key)
             if known and (known.state is not SlotState.MISSED or known.decided_at <= slot.decided_at):
-                self.refused[key] += 1
                 return False
             self.rows[key] = slot
+            self.counted[slot.script, slot.schedule] = slot.slot_at
             if catches_up and run is not None:
                 self._catch_up(slot, run.id)
             return True
@@ -63,7 +65,7 @@ class MemorySlots:
     def forget(self, script: str, schedule: str) -> None:
         with self._lock:
             self._fail_when_broken()
-            self.seen.pop((script, schedule), None)
+            self.counted.pop((script, schedule), None)
 
     def find(
         self,
@@ -78,9 +80,10 @@ class MemorySlots:
         return [row for row in rows if script in (None, row.script)][:limit]
 
     def _anchor(self, key: tuple[str, str], now: datetime) -> datetime:
-        seen_at = self.seen[key] = min(self.seen.get(key, now), now)
-        told = [slot_at for script, schedule, slot_at in self.rows if (script, schedule) == key and slot_at <= now]
-        return max(seen_at, *told) if told else seen_at
+        if self.counted.setdefault(key, now) > now:
+            told = [slot_at for script, schedule, slot_at in self.rows if (script, schedule) == key and slot_at <= now]
+            self.counted[key] = max(told, default=now)
+        return self.counted[key]
 
     def _fail_when_broken(self) -> None:
         if self.broken:
@@ -115,8 +118,9 @@ class NotingStarter:
             actor="cron",
             arguments={},
             state=RunState.QUEUED,
-            process="" if waits else "host:1",
+            process="" if waits else ME,
             queued_at=slot_at,
+            due_at=slot_at,
             slot_at=slot_at,
         )
 

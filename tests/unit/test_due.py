@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -17,8 +18,10 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def due(after: datetime, now: datetime, catch_up: CatchUp, schedule: Schedule = HOURLY) -> list[DueSlot]:
-    return list(due_slots(schedule, after, now, catch_up))
+def due(
+    after: datetime, now: datetime, catch_up: CatchUp, schedule: Schedule = HOURLY, decided: Collection[datetime] = ()
+) -> list[DueSlot]:
+    return list(due_slots(schedule, after, now, catch_up, lambda first, last: decided))
 
 
 def runs(slots: list[DueSlot]) -> list[str]:
@@ -45,6 +48,17 @@ def test_latest_runs_the_newest_slot_for_all_that_were_missed() -> None:
     assert runs(slots) == ["12:00"]
     assert slots[-1].late
     assert [slot.slot_at for slot in slots] == [NOON - 2 * HOUR, NOON - HOUR, NOON]
+
+
+def test_what_is_decided_already_is_left_out_and_nothing_stands_for_it() -> None:
+    decided = [NOON - HOUR, NOON]
+
+    assert runs(due(NOON - 4 * HOUR, NOON + 20 * GRACE, CatchUp(Missed.LATEST), decided=decided)) == ["10:00"]
+
+    minutes = [NOON - timedelta(minutes=minute) for minute in range(60)]
+    first, *_ = due(NOON - 40 * HOUR, NOON, CatchUp(Missed.SKIP), MINUTELY, decided=minutes)
+    assert first.slot_at == NOON - timedelta(minutes=60 + MAX_MISSED_ROWS - 1)
+    assert "it stands for 1340 earlier slots too" in first.missed_reason
 
 
 def test_all_runs_each_up_to_the_bound() -> None:

@@ -422,10 +422,10 @@ class Slots(Protocol):
     """The ledger of due times."""
 
     def anchor(self, script: str, schedule: str, now: datetime) -> datetime:
-        """The instant after which slots of this schedule count: its last slot, else when it was first seen.
+        """The instant after which slots of this schedule count: the slot claimed last, else when it was first seen.
 
-        What is later than ``now`` was told by a clock that was ahead, and does not count. The first call for a
-        schedule stores ``now`` as first seen.
+        If that is later than ``now``, a clock that was ahead told it: they count from the newest slot that is not
+        later, and do so from then on. The first call for a schedule stores ``now`` as first seen.
         """
 
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0010"
+NEWEST: Final = "0011"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -212,6 +212,7 @@ schedules = Table(
     Column("schedule", Words, primary_key=True),
     Column("since_at", Instant, nullable=False),
     Column("trimmed_to", Instant),
+    Column("counted_to", Instant),
 )
 
 slots = Table(

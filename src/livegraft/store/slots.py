@@ -6,7 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from livegraft.crash_points import crash_point
 from livegraft.run import RunRecord
@@ -20,13 +33,20 @@ _schedules = schema.schedules.c
 _SEE: Final = Upsert(schema.schedules, "script", "schedule")
 _CLAIM: Final = Upsert(schema.slots, "script", "schedule", "slot_at")
 
-
-_DELETED: Final = select(_schedules.script).where(
-    _schedules.script == bindparam("script"),
-    _schedules.schedule == bindparam("schedule"),
-    _schedules.trimmed_to >= bindparam("slot_at"),
-)
+_PLACE: Final = and_(_schedules.script == bindparam("of_script"), _schedules.schedule == bindparam("of_schedule"))
+_DELETED: Final = select(_schedules.script).where(_PLACE, _schedules.trimmed_to >= bindparam("at"))
 """Whether a slot had a row once that was deleted for its age: should the clock ever be set back that far."""
+
+_COUNT: Final = (
+    update(schema.schedules)
+    .where(_PLACE, or_(_schedules.trimmed_to.is_(None), _schedules.trimmed_to < bindparam("at")))
+    .values(counted_to=bindparam("at"))
+)
+"""Note that all slots up to one are decided, unless that had a row once."""
+
+_STAND: Final = (
+    update(schema.schedules).where(_PLACE).values(since_at=bindparam("since"), counted_to=bindparam("counted"))
+)
 
 
 class _Taken(Exception):
@@ -44,38 +64,47 @@ class SqlSlots:
         return self.anchors([(script, schedule)], now)[script, schedule]
 
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
-        wanted = list(schedules)
         # Processes that load one commit write the same rows: in one order, or they wait for each other.
-        rows = [{"script": script, "schedule": schedule, "since_at": now} for script, schedule in sorted(wanted)]
-        since: dict[tuple[str, str], datetime] = {}
-        last: dict[tuple[str, str], datetime] = {}
-        if not rows:
+        wanted = sorted(schedules)
+        new = [
+            {"script": script, "schedule": schedule, "since_at": now, "counted_to": now} for script, schedule in wanted
+        ]
+        if not new:
             return {}
         with self._database.writing() as connection:
-            connection.execute(_SEE.on(connection), rows)
-            scripts = {script for script, _ in wanted}
-            # Kept, so that what counts from here on does so after a crash too.
-            ahead = update(schema.schedules).where(_schedules.script.in_(scripts), _schedules.since_at > now)
-            connection.execute(ahead.values(since_at=now))
-            for row in connection.execute(select(schema.schedules).where(_schedules.script.in_(scripts))):
-                since[row.script, row.schedule] = row.since_at
-            newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
-            newest = newest.where(_slots.script.in_(scripts), _slots.slot_at <= now)
-            for row in connection.execute(newest.group_by(_slots.script, _slots.schedule)):
-                last[row.script, row.schedule] = row.slot_at
-        return {key: max(since[key], last.get(key, since[key])) for key in wanted}
+            connection.execute(_SEE.on(connection), new)
+            known = select(schema.schedules).where(_schedules.script.in_({script for script, _ in wanted}))
+            rows = {(row.script, row.schedule): row for row in connection.execute(known)}
+            found = {key: rows[key].counted_to for key in wanted}
+            if behind := [key for key, counted_to in found.items() if counted_to is None or counted_to > now]:
+                last = _newest(connection, {script for script, _ in behind}, now)
+                since = {key: min(rows[key].since_at, now) for key in behind}
+                found |= {key: max(since[key], last.get(key, since[key])) for key in behind}
+                # Kept, so that what counts from here on does so after a crash too.
+                connection.execute(
+                    _STAND, [_place(*key) | {"since": since[key], "counted": found[key]} for key in behind]
+                )
+        return found
 
     def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
         was_ahead = and_(_slots.state == SlotState.MISSED.value, _slots.decided_at > slot.decided_at)
-        return self._write(slot, run, unless=was_ahead, catches_up=catches_up)
+        return self._write(slot, run, unless=was_ahead, counts=True, catches_up=catches_up)
 
     def backfill(self, slot: SlotRecord, run: RunRecord) -> bool:
         return self._write(slot, run, unless=_slots.state != SlotState.RAN.value)
 
     def _write(
-        self, slot: SlotRecord, run: RunRecord | None, *, unless: ColumnElement[bool], catches_up: bool = False
+        self,
+        slot: SlotRecord,
+        run: RunRecord | None,
+        *,
+        unless: ColumnElement[bool],
+        counts: bool = False,
+        catches_up: bool = False,
     ) -> bool:
         """Write a slot and its run; False, and nothing is written, when it has a row, ``unless`` that is so.
+
+        With one that ``counts`` the schedule stands there.
 
         A row that this process wrote without learning that it did is no other's: it gets the run that is given now.
         """
@@ -84,7 +113,7 @@ class SqlSlots:
         if run is not None:
             unless = or_(unless, _slots.run_id.in_([run.id, unknown or run.id]))
         try:
-            won = certainly(lambda: self._try_to_write(slot, run, unless, catches_up, unknown))
+            won = certainly(lambda: self._try_to_write(slot, run, unless, counts, catches_up, unknown))
         except InDoubtError:
             if run is not None and run.process:  # one that waits for any process will be begun
                 self._doubtful[key] = run.id
@@ -97,10 +126,12 @@ class SqlSlots:
         slot: SlotRecord,
         run: RunRecord | None,
         unless: ColumnElement[bool],
+        counts: bool,
         catches_up: bool,
         unknown: str | None,
     ) -> bool:
-        place = {"script": slot.script, "schedule": slot.schedule, "slot_at": slot.slot_at}
+        slot_key = {"script": slot.script, "schedule": slot.schedule, "slot_at": slot.slot_at}
+        place = _place(slot.script, slot.schedule) | {"at": slot.slot_at}
         outcome = {
             "state": slot.state.value,
             "decided_at": slot.decided_at,
@@ -110,12 +141,13 @@ class SqlSlots:
         }
         try:
             with self._database.writing() as connection:
-                if connection.execute(_DELETED, place).first() is not None:
+                is_noted = counts and connection.execute(_COUNT, place).rowcount
+                if not is_noted and connection.execute(_DELETED, place).first() is not None:
                     return False
                 if run is not None:
                     connection.execute(ADD_RUN.on(connection), run_row(run))
                     crash_point("slot written half")
-                if not connection.execute(_CLAIM.on(connection), place | outcome).rowcount:
+                if not connection.execute(_CLAIM.on(connection), slot_key | outcome).rowcount:
                     anew = update(schema.slots).where(_is(slot), unless).values(**outcome)
                     if not connection.execute(anew).rowcount:
                         raise _Taken
@@ -163,6 +195,18 @@ class SqlSlots:
             wanted = wanted.where(_slots.slot_at <= at, behind)
         with self._database.reading() as connection:
             return [_slot(row) for row in connection.execute(wanted)]
+
+
+def _place(script: str, schedule: str) -> dict[str, Any]:
+    return {"of_script": script, "of_schedule": schedule}
+
+
+def _newest(connection: Connection, scripts: set[str], now: datetime) -> dict[tuple[str, str], datetime]:
+    """The newest slots of the schedules of some scripts that are not later than ``now``."""
+    newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
+    newest = newest.where(_slots.script.in_(scripts), _slots.slot_at <= now)
+    found = connection.execute(newest.group_by(_slots.script, _slots.schedule))
+    return {(row.script, row.schedule): row.slot_at for row in found}
 
 
 def _is(slot: SlotRecord) -> ColumnElement[bool]:

@@ -378,6 +378,16 @@ def test_an_anchor_leaves_out_what_a_clock_which_was_ahead_told(store: Store) ->
     assert store.slots.anchor("daily", schedule, NOW) == NOW - MINUTE
 
 
+def test_what_came_to_be_before_the_clock_was_set_back_is_not_taken_for_where_a_schedule_stands(store: Store) -> None:
+    schedule = a_slot(NOW).schedule
+    store.slots.anchor("daily", schedule, NOW)
+    store.slots.claim(a_slot(NOW + 5 * MINUTE))
+    assert store.slots.anchor("daily", schedule, NOW - 60 * MINUTE) == NOW - 60 * MINUTE
+    store.slots.claim(a_slot(NOW - 59 * MINUTE))
+
+    assert store.slots.anchor("daily", schedule, NOW + 9 * MINUTE) == NOW - 59 * MINUTE
+
+
 def test_a_slot_that_a_clock_which_was_ahead_saw_missed_is_decided_anew(store: Store) -> None:
     missed, again = a_slot(NOW, state=SlotState.MISSED, decided_at=NOW + 9 * MINUTE), a_run()
 
