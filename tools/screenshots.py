@@ -18,7 +18,7 @@ from livegraft import Supervisor
 from livegraft.access import Access
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SCREENS = {"scripts": "/", "script": "/scripts/stock/low_stock"}
+SCREENS = {"home": "/", "scripts": "/scripts", "script": "/scripts/stock/low_stock"}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -70,7 +70,7 @@ def take(url: str, access: Access, supervisor: Supervisor) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         run = supervisor.run("search/reindex", pause_ms=5)
-        picture(browser, url, access, "scripts-dark", "/", "dark")
+        picture(browser, url, access, "scripts-dark", "/scripts", "dark")
         for name, path in SCREENS.items():
             picture(browser, url, access, name, path, "light")
         picture(browser, url, access, "run", f"/runs/{run.id}", "light")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -57,6 +58,16 @@ class Agenda:
                 return due_at
             heapq.heappop(self._heap)
         return None
+
+    def first(self, count: int, until: datetime, is_wanted: Callable[[Timer], bool]) -> list[Timer]:
+        """The first timers that are due until an instant. For any thread: the heap is copied in one step."""
+        heap = list(self._heap)
+        found: list[Timer] = []
+        while heap and len(found) < count and heap[0][0] <= until:
+            _, ticket, timer = heapq.heappop(heap)
+            if timer.ticket == ticket and not timer.gone and is_wanted(timer):
+                found.append(timer)
+        return found
 
     def is_due(self, now: datetime) -> bool:
         next_at = self.next_at()

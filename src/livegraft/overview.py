@@ -92,6 +92,12 @@ class Overview:
         """Of how many scripts the newest version did not load."""
         return sum(not failure.is_pending for failure in self._now().failures.values())
 
+    def failing(self) -> Sequence[ScriptStatus]:
+        """The scripts whose newest version did not load, the last one first."""
+        now = self._now()
+        failures = sorted(now.failures.items(), key=lambda each: each[1].at, reverse=True)
+        return [self._script(name, now) for name, failure in failures if not failure.is_pending]
+
     def script(self, name: str) -> ScriptStatus | None:
         now = self._now()
         return self._script(name, now) if name in now.scripts or name in now.failures else None

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from inspect import Signature, iscoroutinefunction
@@ -102,6 +102,7 @@ from livegraft.store import (
 )
 from livegraft.store.opening import open_store
 from livegraft.syncer import Syncer
+from livegraft.ticker import ComingSlot
 from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
 from livegraft.version import Version
@@ -574,6 +575,16 @@ class Supervisor:
         """Of how many scripts the newest version did not load."""
         return self._overview.failure_count()
 
+    @property
+    def failing(self) -> Sequence[ScriptStatus]:
+        """The scripts whose newest version did not load, the last one first."""
+        return self._overview.failing()
+
+    @property
+    def quarantines(self) -> Mapping[str, Restraint]:
+        """The decisions that keep scripts out of service, by script; of some that left the repository too."""
+        return self._decisions.quarantines
+
     def script(self, name: str) -> ScriptStatus:
         """One script. Raises NotFoundError."""
         found = self._overview.script(name)
@@ -660,6 +671,10 @@ class Supervisor:
     def forecast(self, name: str, count: int = 10) -> Sequence[Forecast]:
         """The next due times of each cron line of a live script, and where changes of the clocks touch them."""
         return self._overview.forecast(name, self.clock.now(), count)
+
+    def coming(self, count: int, within: timedelta) -> Sequence[ComingSlot]:
+        """The next slots within some time, one of each schedule, the first ones."""
+        return self._timetable.coming(count, self.clock.now() + within)
 
     def outlasting(self, name: str) -> str:
         """That runs of a script outlast their interval, in words, as its last slots tell; "" when they do not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -92,6 +92,15 @@ class Starter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ComingSlot:
+    """The next slot of one schedule."""
+
+    at: datetime
+    script: str
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True)
 class _Decision:
     """What becomes of a slot: its row, with its run when it runs, which may replace others."""
 
@@ -135,6 +144,7 @@ class Ticker:
         # Of the thread alone:
         self._agenda = Agenda()
         self._behind: deque[Timer] = deque()
+        self._settling: Timer | None = None
         self._latest = clock.now()
         self._latest_monotonic = clock.monotonic()
 
@@ -203,6 +213,22 @@ class Ticker:
             timers = [self._timers[script, schedule] for schedule in entry.schedules] if entry else []
         return tuple((timer.schedule, timer.next_slot(now)) for timer in timers)
 
+    def coming(self, count: int, until: datetime) -> Sequence[ComingSlot]:
+        """The next slots until an instant, one of each schedule, the first ones; those of suspended scripts are none.
+
+        Costs as much as it finds, however many schedules there are.
+        """
+        now = self._clock.now()
+        # Timers that the thread has in hand are in the agenda again in a moment.
+        in_hand = [timer for timer in (self._settling, *self._behind) if timer is not None and self._ticks(timer)]
+        timers = {id(timer): timer for timer in (*in_hand, *self._agenda.first(count, until, self._ticks))}
+        slots = [ComingSlot(timer.next_slot(now), timer.script, timer.schedule) for timer in timers.values()]
+        return sorted((slot for slot in slots if slot.at <= until), key=lambda slot: (slot.at, slot.script))[:count]
+
+    def _ticks(self, timer: Timer) -> bool:
+        entry = self._entries.get(timer.script)
+        return entry is not None and entry.suspended is None and not timer.gone
+
     def _work(self) -> None:
         failures = 0
         while True:
@@ -230,7 +256,7 @@ class Ticker:
         self._place_newcomers()
         now = self._clock.now()
         self._follow_clock(now)
-        timer = self._next_timer(now)
+        timer = self._settling = self._next_timer(now)
         if timer:
             self._settle(timer)
             return 0.0

@@ -101,7 +101,7 @@ class Timetable:
             told=self._tell,
             jumped=self._tell_jump,
         )
-        self.next_at = self._ticker.next_at
+        self.next_at, self.coming = self._ticker.next_at, self._ticker.coming
 
     def start(self) -> None:
         """Begin to tick and to look after waiting runs. Idempotent."""

@@ -57,7 +57,7 @@ class Site:
     page: Page
     complaints: list[str]
 
-    def open(self, path: str = "/") -> Page:
+    def open(self, path: str = "/scripts") -> Page:
         self.page.goto(self.server.url + path)
         return self.page
 
@@ -80,7 +80,7 @@ def site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
 
 def test_the_link_signs_in_once_and_leaves_no_secret_in_the_address(site: Site, browser: Browser) -> None:
     assert "token" not in site.page.url
-    expect(row(site.page, "slow")).to_be_visible()
+    expect(row(site.open(), "slow")).to_be_visible()
 
     stranger = browser.new_context()
     page = stranger.new_page()
@@ -142,7 +142,7 @@ def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
 
 def test_output_looks_as_in_a_terminal_and_is_never_markup(site: Site) -> None:
     site.repository.commit_files({"bars.py": BARS})
-    page = site.page
+    page = site.open()
     expect(row(page, "bars")).to_be_visible()
     site.open("/scripts/bars")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -257,7 +257,7 @@ def test_shared_data_is_shown_as_it_is_and_deleted_key_by_key_and_as_a_whole(sit
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/runs", "/releases", "/failures", "/system", "/shared", "/audit", "/scripts/slow"]
+    "path", ["/", "/scripts", "/runs", "/releases", "/failures", "/system", "/shared", "/audit", "/scripts/slow"]
 )
 def test_every_page_needs_a_session_and_allows_no_inline_script(site: Site, path: str) -> None:
     answer = httpx.get(site.server.url + path)

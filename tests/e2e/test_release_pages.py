@@ -45,7 +45,7 @@ def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path:
 
         page.goto(f"{server.url}/failures")
         expect(page.locator("[id='failure-two']")).to_contain_text(f"{live[:8]} still serves")
-        page.goto(server.url)
+        page.goto(f"{server.url}/scripts")
         expect(page.locator("[id='script-one']")).to_contain_text("live (older commit)")
         assert "live (older commit)" in server.cli("list")
         newest = server.get("/releases")["releases"][0]
@@ -68,6 +68,7 @@ def test_packages_that_change_under_the_server_are_shown_without_a_reload(
     repository = Repository.create(tmp_path / "scripts")
     repository.commit_files({"one.py": "import grape\ndef run(): return grape.VERSION"})
     with a_server(repository.path, tmp_path, "--poll", "0.3") as server, a_page(browser, server) as page:
+        page.goto(f"{server.url}/scripts")
         expect(page.locator("[id='script-one']")).to_be_visible()
 
         packages.install("grape", "14.0")

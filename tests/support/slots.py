@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -99,6 +99,7 @@ class NotingStarter:
         self.launched: list[RunRecord] = []
         self.replaced: list[str] = []
         self.launch_fails = False
+        self.on_launch: Callable[[], None] = lambda: None
 
     def open_run(self, script: str) -> str | None:
         return self.going.get(script) or next((run.id for run in self._waiting(script)), None)
@@ -126,6 +127,7 @@ class NotingStarter:
 
     def launch(self, run: RunRecord) -> None:
         self.launched.append(run)
+        self.on_launch()
         if self.launch_fails:
             raise RuntimeError("no thread left")
 

@@ -270,3 +270,35 @@ def test_two_tickers_on_one_store_run_no_slot_twice(desk: Desk) -> None:
 
     assert desk.states == {"ran": 5}
     assert len(desk.starter.launched) == 5
+
+
+def test_the_next_slots_are_told_of_all_scripts_that_tick(desk: Desk) -> None:
+    paused = Suspension(SlotCause.PAUSED, "paused")
+    desk.ticker.replan(
+        {
+            "daily": Entry((Schedule("0 0 * * *"),)),
+            "hourly": Entry((HOURLY,)),
+            "minutely": Entry((MINUTELY, HOURLY)),
+            "paused": Entry((MINUTELY,), suspended=paused),
+        }
+    )
+    desk.ticker.start()
+    desk.clock.until_waiting()
+
+    def coming(count: int, within: timedelta) -> list[str]:
+        return [f"{slot.at:%H:%M} {slot.script}" for slot in desk.ticker.coming(count, desk.clock.now() + within)]
+
+    assert coming(9, DAY) == ["12:01 minutely", "13:00 hourly", "13:00 minutely", "00:00 daily"]
+    assert coming(2, DAY) == ["12:01 minutely", "13:00 hourly"]
+    assert coming(9, HOUR) == ["12:01 minutely", "13:00 hourly", "13:00 minutely"]
+    desk.ticker.replan({"hourly": Entry((HOURLY,))})
+    assert coming(9, HOUR) == ["13:00 hourly"]
+
+
+def test_a_schedule_whose_slot_is_being_started_is_told_with_its_next(desk: Desk) -> None:
+    seen: list[datetime] = []
+    desk.starter.on_launch = lambda: seen.extend(slot.at for slot in desk.ticker.coming(9, desk.clock.now() + HOUR))
+    desk.tick()
+    desk.pass_time(MINUTE)
+
+    assert seen == [START.replace(minute=2, second=0)]

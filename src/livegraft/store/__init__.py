@@ -625,4 +625,7 @@ class Store(Protocol):
     def check(self) -> None:
         """Raise StoreError when the history could not be written now. For one that looks every second."""
 
+    def size(self) -> int:
+        """The bytes that the history takes on its disk."""
+
     def close(self) -> None: ...

@@ -47,6 +47,9 @@ class Database(Protocol):
     def check(self) -> None:
         """Raise StoreError when it could not be written now. Writes nothing as long as all is well."""
 
+    def size(self) -> int:
+        """The bytes that it takes on its disk."""
+
     def close(self) -> None: ...
 
 

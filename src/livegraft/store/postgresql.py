@@ -172,6 +172,10 @@ class PostgresqlDatabase:
         with self.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
 
+    def size(self) -> int:
+        with self.reading() as connection:
+            return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+
     def close(self) -> None:
         self._closed = True
         self._engine.dispose()

@@ -29,5 +29,8 @@ class SqlStore:
     def check(self) -> None:
         self.database.check()
 
+    def size(self) -> int:
+        return self.database.size()
+
     def close(self) -> None:
         self.database.close()

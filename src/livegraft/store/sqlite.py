@@ -119,6 +119,13 @@ class SqliteDatabase:
             self._failed = False
             self._opened.see_journals()
 
+    def size(self) -> int:
+        files = (self.file, *(self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")))
+        try:
+            return sum(file.stat().st_size for file in files if file.exists())
+        except OSError as error:
+            raise StoreError(self._explain(error)) from error
+
     def close(self) -> None:
         with self._turn, self._glance_turn:
             self._closed = True

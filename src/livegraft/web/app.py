@@ -30,6 +30,7 @@ from livegraft.web.pages import (
     audit,
     changes,
     failures,
+    home,
     jump,
     releases,
     run,
@@ -43,7 +44,7 @@ from livegraft.web.pages import (
 from livegraft.web.rendering import link, query, render
 from livegraft.web.static_files import StaticFilesByContent
 
-_SCREENS: Final = (scripts, changes, script, runs, run, slots, releases, failures, system, shared, audit, jump)
+_SCREENS: Final = (home, scripts, changes, script, runs, run, slots, releases, failures, system, shared, audit, jump)
 
 _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,

@@ -46,7 +46,7 @@ def login(request: Request, token: str = "") -> Response:
     session = access.redeem(token)
     if session is None:
         return HTMLResponse(render(request, "signed_out.html", {"used": True}), HTTPStatus.UNAUTHORIZED)
-    answer = RedirectResponse(link(request, "scripts"), HTTPStatus.SEE_OTHER)
+    answer = RedirectResponse(link(request, "home"), HTTPStatus.SEE_OTHER)
     answer.set_cookie(
         COOKIE,
         session,
@@ -65,6 +65,6 @@ def logout(request: Request, _: SignedIn) -> Response:
     """Sign out."""
     access: Access = request.app.state.access
     access.end_session(request.cookies.get(COOKIE, ""))
-    answer = RedirectResponse(link(request, "scripts"), HTTPStatus.SEE_OTHER)
+    answer = RedirectResponse(link(request, "home"), HTTPStatus.SEE_OTHER)
     answer.delete_cookie(COOKIE, path=request.scope.get("root_path", "") or "/")
     return answer

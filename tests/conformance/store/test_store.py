@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -463,3 +464,12 @@ def test_a_waiting_run_that_has_ended_is_not_to_be_had(store: Store) -> None:
     assert not store.runs.take(run.id, "host:1")
     assert store.runs.waiting() == []
     assert store.runs.next_due() is None
+
+
+def test_its_size_is_told_and_grows_with_what_is_kept(store: Store) -> None:
+    empty = store.size()
+    run = a_run()
+    store.runs.add(run)
+    store.runs.append_output([(run.id, 0, os.urandom(1_000_000))])
+
+    assert 0 < empty < store.size()

@@ -36,8 +36,9 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     api.host.supervisor.shared("counters")["seen"] = 1
     key = api.host.key(script)
     yield "GET", "/", None
+    yield "GET", "/scripts", None
     for query in ("q=greet", "state=failing", "state=quarantined"):
-        yield "GET", f"/?{query}", None
+        yield "GET", f"/scripts?{query}", None
     states = ("", "open", "succeeded", "failed", "timed out", "stuck", "cancelled", "lost")
     for name, state, before in product(("", script), states, ("", run)):
         yield "GET", f"/runs?script={name}&state={state}&before={before}", None

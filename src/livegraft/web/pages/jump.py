@@ -19,7 +19,7 @@ from livegraft.web.visit import Visit
 
 router = APIRouter()
 
-SCREENS: Final = ("scripts", "runs", "releases", "failures", "system", "shared", "audit")
+SCREENS: Final = ("home", "scripts", "runs", "schedule", "releases", "failures", "system", "shared", "audit")
 MOST: Final = 10
 """Scripts that are offered."""
 

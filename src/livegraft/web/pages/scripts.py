@@ -1,4 +1,4 @@
-"""Home: every script with its state, schedule, last runs and version."""
+"""The scripts: every one with its state, schedule, last runs and version."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Folder:
     rows: tuple[Row, ...]
 
 
-@router.get("/", name="scripts")
+@router.get("/scripts", name="scripts")
 def scripts(visit: SignedIn, q: str = "", state: str = "") -> Response:
     supervisor = visit.supervisor
     everything = supervisor.scripts

@@ -3,7 +3,7 @@
 import { writeTimes } from "./times.js";
 
 const PAUSE = 400; // ms between two fetches: a burst of events is one refresh
-const NAMES = ["release", "script", "run", "sync", "version", "packages"];
+const NAMES = ["release", "script", "run", "slot", "sync", "version", "packages", "stall"];
 
 const page = () => document.getElementById("page");
 
