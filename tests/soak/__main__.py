@@ -132,12 +132,13 @@ class Soak:
             first, last = history.execute("SELECT min(slot_at), max(slot_at) FROM slots").fetchone()
             whole = history.execute("PRAGMA integrity_check").fetchone()[0]
         due = (last - first) // 60_000_000 + 1 if last else 0
-        grown = {name: _slope(samples, name) for name in ("memory", "history")}
+        owners = ("memory", "malloc", "malloc_free", "sqlite", "history")
         return {
             "hours": round(hours, 3),
-            "memory_mib_an_hour": round(grown["memory"] / 2**20, 2),
+            **{f"{name}_mib_an_hour": round(_slope(samples, name) / 2**20, 2) for name in owners},
+            "blocks_an_hour": round(_slope(samples, "blocks")),
             "memory_mib": [round(self.samples[k]["memory"] / 2**20, 1) for k in (0, len(self.samples) // 3, -1)],
-            "history_mib_an_hour": round(grown["history"] / 2**20, 2),
+            "last_third_mib_an_hour": round(_slope(self.samples[-len(self.samples) // 3 :], "memory") / 2**20, 2),
             **{name: _range(samples, name) for name in ("descriptors", "threads", "tasks", "children", "versions")},
             "commits": self.commits,
             "faults": dict(self.faults),
@@ -184,6 +185,7 @@ def main() -> None:
             soak.end()
         told.report.parent.mkdir(parents=True, exist_ok=True)
         told.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        told.report.with_suffix(".samples.json").write_text(json.dumps(soak.samples), encoding="utf-8")
         print(json.dumps(report, indent=1))
 
 

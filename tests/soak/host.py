@@ -20,6 +20,7 @@ import psutil
 
 from livegraft import LivegraftError, Supervisor
 from livegraft.run import Trigger
+from tests.soak.memory import memory_by_owner
 
 SCRIPTS = ("greet", "naps", "greet", "fails", "alone")
 _TELL_SECONDS = 5.0
@@ -57,6 +58,7 @@ def _size(me: psutil.Process, supervisor: Supervisor, data: Path) -> dict[str, f
     return {
         "at": time.time(),
         "memory": me.memory_info().rss,
+        **memory_by_owner(),
         "descriptors": me.num_fds(),
         "threads": threading.active_count(),
         "tasks": tasks,

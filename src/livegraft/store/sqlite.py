@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 _LOCKED_PAUSE: Final = 0.02
 
+_CACHE_KIB: Final = 512
+"""Pages of the file that each connection keeps. What is not there is in the system's cache, a few us away; SQLite's own
+2 MiB would be taken by every thread that looks, and look like a leak for hours."""
+
 _ADVICE: Final = {
     "database is locked": "another process has been writing for longer than "
     f"{BUSY_SECONDS:g} s: end it, or give each process a data folder of its own",
@@ -98,7 +102,7 @@ class SqliteDatabase:
             if question not in self._glances:
                 self._glances[question] = str(question.compile(dialect=sqlite.dialect(paramstyle="named")))
             if self._glancer is None:
-                self._glancer = connect(self.file, timeout=BUSY_SECONDS)
+                self._glancer = _connect(self.file)
             row: tuple[Any, ...] | None = self._glancer.execute(self._glances[question], values).fetchone()
             return row
 
@@ -165,10 +169,16 @@ class SqliteDatabase:
         return f"the history {self.file} cannot be used: {cause}; {advice}"
 
 
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = connect(file, timeout=BUSY_SECONDS)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
 def _engine(file: Path, opened: OpenedFile) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: connect(file, timeout=BUSY_SECONDS),
+        creator=lambda: _connect(file),
         poolclass=QueuePool,
         hide_parameters=True,  # what runs were given is for no log
     )
