@@ -203,8 +203,10 @@ class Generation:
         self._count()
 
     def _check_stopped(self, host: Host) -> None:
-        left = self._rows(f"SELECT id, state FROM runs WHERE state IN {_OPEN} AND process LIKE '{host.pid}:%'")
-        assert left == [], "runs are open after an orderly stop"
+        left = self._rows(
+            f"SELECT id, script, attempt, state FROM runs WHERE state IN {_OPEN} AND process LIKE '{host.pid}:%'"
+        )
+        assert left == [], f"runs are open after an orderly stop: {left}"
 
     def _waiting(self) -> set[str]:
         return {run for (run,) in self._rows("SELECT id FROM runs WHERE state = 'queued' AND process = ''")}

@@ -10,10 +10,8 @@ from typing import Any
 
 
 class _Mallinfo(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    )
+    # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
+    _fields_ = tuple((f"n{number}", ctypes.c_size_t) for number in range(10))
 
 
 def _found(library: str | None, name: str, result: Any) -> Callable[[], Any] | None:
@@ -37,7 +35,7 @@ def memory_by_owner() -> dict[str, int]:
     found = _mallinfo() if _mallinfo else None
     return {
         "blocks": sys.getallocatedblocks(),
-        "malloc": found.uordblks + found.hblkhd if found else 0,
-        "malloc_free": found.fordblks if found else 0,
+        "malloc": found.n7 + found.n4 if found else 0,
+        "malloc_free": found.n8 if found else 0,
         "sqlite": _sqlite() if _sqlite else 0,
     }

@@ -84,7 +84,8 @@ _OFFER: Final = (
     update(schema.runs)
     .where(
         schema.runs.c.id == bindparam("run"),
-        schema.runs.c.state.in_([RunState.QUEUED.value, RunState.STARTING.value]),
+        # Not IN: SQLAlchemy takes no list in a statement that is executed for many rows at once.
+        or_(schema.runs.c.state == RunState.QUEUED.value, schema.runs.c.state == RunState.STARTING.value),
         schema.runs.c.process == bindparam("owner"),
     )
     .values(process="", state=RunState.QUEUED.value)
