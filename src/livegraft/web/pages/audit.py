@@ -1,22 +1,29 @@
-"""Who changed what, when."""
+"""The audit: who changed what, when."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from livegraft.web.filters import AUDIT_FIELDS, Asked
 from livegraft.web.session import SignedIn
 
 router = APIRouter()
 
 PAGE_COUNT: Final = 100
 
+ACTIONS: Final = (
+    "accept rewritten", "backfill", "cancel", "crash", "delete shared data", "hold", "lift hold", "lift pause",
+    "lift pin", "lift quarantine", "pause", "pin", "quarantine", "rerun", "run", "run at", "scrub",
+)  # fmt: skip
+"""What the filter offers of what can be done; any other may be written."""
+
 
 @router.get("/audit", name="audit")
-def audit(visit: SignedIn, before: int | None = None) -> Response:
-    found = visit.supervisor.audit(before=before, limit=PAGE_COUNT + 1)
-    shown = found[:PAGE_COUNT]
-    older = str(shown[-1].id) if len(found) > PAGE_COUNT else ""
-    return visit.page("audit.html", entries=shown, before=before, older=older)
+def audit(visit: SignedIn, before: Annotated[int | None, Query(ge=0, lt=1 << 63)] = None) -> Response:
+    asked = Asked.of(visit.request.query_params, AUDIT_FIELDS)
+    found = visit.supervisor.search_audit(asked.audit, before=before, limit=PAGE_COUNT)
+    older = "" if found.next is None else str(found.next)
+    return visit.page("audit.html", entries=found.rows, asked=asked, before=before, older=older, actions=ACTIONS)

@@ -23,15 +23,19 @@ CHUNK_BYTES: Final = 1 << 20
 def run(visit: SignedIn, id: str, sort: str = "") -> Response:
     """``sort`` is the place of a column by which a table in the result is sorted, ``-1`` for the reverse."""
     record = visit.supervisor.find_run(id)
+    knows_script = record.script in visit.supervisor.script_names
+    schedules = visit.supervisor.script(record.script).schedules if knows_script else ()
     return visit.page(
         "run.html",
         run=record,
+        zone=schedules[0].timezone if schedules else "",
+        usual=visit.supervisor.runs.usual_seconds(record.script, before=id),
         is_open=record.state in OPEN_STATES,
         can_cancel=record.state in OPEN_STATES | {RunState.STUCK},
         progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else (),
         result=shown_result(visit.supervisor, record, sort),
         artifacts=visit.supervisor.artifacts.find(record.id),
-        knows_script=record.script in visit.supervisor.script_names,
+        knows_script=knows_script,
         repeats=visit.supervisor.repeats(id),
         is_live=(serving := visit.supervisor.serving(record.script)) is not None and serving.key == record.key,
     )

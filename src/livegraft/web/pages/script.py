@@ -17,6 +17,7 @@ from livegraft.catalog import ScriptStatus
 from livegraft.errors import ArgumentsError, NotFoundError
 from livegraft.parameters import SECRET_MASK
 from livegraft.run import Trigger
+from livegraft.run_filter import RunFilter
 from livegraft.store import GivenArguments
 from livegraft.supervisor import Supervisor
 from livegraft.uploads import SIZE_LIMIT
@@ -29,6 +30,9 @@ router = APIRouter()
 
 AT_FIELD: Final = ":at"
 """The field of the form that says when to run; no parameter has such a name."""
+
+SPAN_COUNT: Final = 100
+"""Runs in the picture of how long they took."""
 
 RECENT_COUNT: Final = 5
 """Arguments that are offered again."""
@@ -172,6 +176,7 @@ def _page(
         code=_code(supervisor, status, key, line),
         recent=_recent(supervisor, status.name),
         runs=supervisor.find_runs(script=status.name, limit=10),
+        spans=supervisor.runs.spans(RunFilter(scripts=(status.name,)), limit=SPAN_COUNT),
         slots=supervisor.slots(script=status.name, limit=8),
         versions=supervisor.script_versions(status.name),
         warnings=[*status.warnings, *([outlasting] if outlasting else [])],

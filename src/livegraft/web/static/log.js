@@ -1,5 +1,6 @@
 // Shows many lines: blocks of them, of which only those near the view have elements.
 import { textOf } from "./ansi.js";
+import { clock } from "./times.js";
 
 const BLOCK = 200; // lines
 const MOST = 200_000; // lines that a page holds
@@ -129,7 +130,7 @@ export class Log {
   #draw(line, block) {
     const element = document.createElement("div");
     element.className = `line l-${line.level in RANKS ? line.level : ""}`;
-    if (line.at !== null) element.dataset.at = new Date(line.at).toISOString().slice(11, 23);
+    if (line.at !== null) element.dataset.at = clock(line.at);
     for (const [text, style] of line.parts) element.append(this.#part(text, style));
     if (!line.length) element.append("\n");
     const old = this.#elements.get(line);

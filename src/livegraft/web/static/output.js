@@ -95,6 +95,7 @@ export function startOutput(refresh) {
   wrap.addEventListener("change", () => pre.classList.toggle("wrap", wrap.checked));
   times.addEventListener("change", () => pre.classList.toggle("times", times.checked));
   level.addEventListener("change", select);
+  document.addEventListener("zone", select);
   search.addEventListener("input", () => {
     clearTimeout(searching);
     searching = setTimeout(select, PAUSE);
