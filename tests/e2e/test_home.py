@@ -122,3 +122,19 @@ def test_without_scripts_it_tells_what_to_write_and_where_to_commit_it(browser: 
         expect(page.locator("#coming li")).to_contain_text("hello")
         expect(first_steps).to_have_count(0)
         assert api.run("hello", name="you")["result"] == "you"
+
+
+def test_what_did_not_load_and_what_is_out_of_service_are_dealt_with_on_one_page(browser: Browser, api: Api) -> None:
+    with home(browser, api) as page:
+        page.goto(f"{api.origin}/failures")
+        broken = page.locator("#failure-broken")
+        broken.get_by_text("Quarantine", exact=True).click()
+        broken.get_by_label("Reason").fill("until it is fixed")
+        broken.get_by_role("button", name="Take broken out of service").click()
+        expect(page.get_by_text("until it is fixed").first).to_be_visible()
+
+        page.goto(f"{api.origin}/failures")
+        expect(page.locator("#quarantines")).to_contain_text("until it is fixed")
+        page.get_by_role("button", name="Release broken").click()
+        expect(page.get_by_text("until it is fixed")).to_have_count(0)
+        assert api.host.supervisor.quarantines == {}

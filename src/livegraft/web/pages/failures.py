@@ -1,6 +1,8 @@
-"""Scripts whose newest version failed, and what still serves."""
+"""Scripts whose newest version failed, and what still serves; scripts that are out of service."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -9,9 +11,18 @@ from livegraft.web.session import SignedIn
 
 router = APIRouter()
 
+SHOWN_COUNT: Final = 200
+
 
 @router.get("/failures", name="failures")
 def failures(visit: SignedIn) -> Response:
-    failing = [(script, script.error) for script in visit.supervisor.scripts if script.error and script.has_failed]
-    failing.sort(key=lambda pair: pair[1].at, reverse=True)
-    return visit.page("failures.html", failing=failing, refusal=visit.supervisor.refusal)
+    supervisor = visit.supervisor
+    failing = [(script, script.error) for script in supervisor.failing if script.error]
+    quarantines = sorted(supervisor.quarantines.values(), key=lambda each: each.at, reverse=True)
+    return visit.page(
+        "failures.html",
+        failing=failing[:SHOWN_COUNT],
+        failing_count=len(failing),
+        quarantines=quarantines,
+        refusal=supervisor.refusal,
+    )
