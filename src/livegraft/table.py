@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,6 +14,11 @@ Cell = str | int | float | bool | None
 
 _CSV_ROWS: Final = 500
 """Rows of CSV that are made at once."""
+
+_BEGIN_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With the wide forms, which some spreadsheets read as the narrow ones."""
+
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,10 @@ class Table:
         return replace(self, rows=[*full, *empty])
 
     def csv(self) -> Iterator[str]:
-        """The table as CSV (RFC 4180), in pieces: a line of names, then the rows; an empty cell is an empty field."""
+        """The table as CSV (RFC 4180), in pieces: a line of names, then the rows; an empty cell is an empty field.
+
+        Text that a spreadsheet would take for a formula gets an apostrophe in front.
+        """
         yield _csv_lines([self.columns])
         for start in range(0, len(self.rows), _CSV_ROWS):
             yield _csv_lines(self.rows[start : start + _CSV_ROWS])
@@ -74,8 +83,15 @@ class Table:
 
 def _csv_lines(rows: Sequence[Sequence[Cell]]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows([[_no_formula(cell) for cell in row] for row in rows])
     return text.getvalue()
+
+
+def _no_formula(cell: Cell) -> Cell:
+    """People open the file in a program that runs what begins with one of these; a text that is a number may stay."""
+    if not isinstance(cell, str) or len(cell) < 2 or not cell.startswith(_BEGIN_FORMULA):
+        return cell
+    return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
 
 
 def _is_flat(record: object) -> bool:

@@ -21,12 +21,12 @@ FLAGS = [
 
 
 @contextmanager
-def a_browser() -> Iterator[Browser]:
+def a_browser(*flags: str) -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
         pytest.skip("NOT TESTED: the pages, because no Chromium is on this machine")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         yield browser
         browser.close()

@@ -60,3 +60,12 @@ def test_what_was_dumped_is_parsed() -> None:
 def test_what_is_none_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"expected a table|decode|Expecting|invalid"):
         Table.parse(body)
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\uff1d1+1"])
+def test_csv_has_no_formula_that_a_spreadsheet_would_run(formula: str) -> None:
+    table = Table([formula], [[formula], ["-1.5"], [-2], ["-"], ["a=b"]], 5)
+
+    read = list(csv.reader(io.StringIO("".join(table.csv()), newline="")))
+
+    assert read == [[f"'{formula}"], [f"'{formula}"], ["-1.5"], ["-2"], ["-"], ["a=b"]]

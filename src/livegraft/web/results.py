@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from livegraft.api.files import table_of
@@ -20,8 +23,25 @@ SHOWN_ROWS: Final = 500
 MARKDOWN_LIMIT: Final = 200_000
 """Longer Markdown is shown as its text: a page must not take seconds."""
 
-_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
-"""Without raw HTML, which becomes text; links to ``javascript:`` and the like are left as text by the library."""
+
+def _picture(renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    """A picture that stands in the text itself; one from an address becomes a link: a page asks no other host."""
+    token = tokens[place]
+    address = str(token.attrs.get("src", ""))
+    if address.startswith("data:"):
+        return renderer.image(tokens, place, options, env)
+    words = renderer.renderInlineAsText(token.children, options, env) or address
+    return Markup('<a href="{}">{}</a>').format(address, words)
+
+
+def _reader() -> MarkdownIt:
+    """Without raw HTML, which becomes text; links to ``javascript:`` and the like are left as text by the library."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.add_render_rule("image", _picture)
+    return reader
+
+
+_MARKDOWN: Final = _reader()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""What sees that a text became more than text: in a page of Chromium, on the way out of the machine, in plain HTML."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+
+from playwright.sync_api import Browser, Request
+
+from tests.support import eventually
+from tests.support.browser import a_browser
+
+WATCH = """
+globalThis.ran = [];
+globalThis.pwned = (...what) => ran.push(String(what));
+addEventListener("securitypolicyviolation", (event) => ran.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+STRANGE = r"""() => {
+  const strange = [...document.querySelectorAll("[pwned], base, object, embed, applet, frameset, math, style")];
+  const ours = (url) => /^(https?:|$)/.test(url.protocol) && url.origin === location.origin;
+  for (const each of document.querySelectorAll("*")) {
+    if (each.getAttributeNames().some((name) => name.startsWith("on"))) strange.push(each);
+    for (const name of ["href", "src", "action", "formaction", "data", "poster", "xlink:href", "srcset", "background"]) {
+      const value = each.getAttribute(name);
+      if (value === null || each.closest(".prose") && each.tagName === "A") continue;
+      if (!ours(new URL(value, location.href))) strange.push(each);
+    }
+  }
+  for (const each of document.querySelectorAll(".prose a")) if (!/^(https?|mailto):$/.test(each.protocol)) strange.push(each);
+  for (const each of document.querySelectorAll("script")) if (!each.src || each.text) strange.push(each);
+  for (const each of document.querySelectorAll("iframe")) if (each.getAttribute("sandbox") !== "") strange.push(each);
+  for (const each of document.querySelectorAll("meta[http-equiv]")) strange.push(each);
+  return [...ran, ...strange.map((each) => each.outerHTML.slice(0, 300))];
+}"""
+"""Links in Markdown may lead anywhere; nothing else may."""
+
+
+class Trap:
+    """Listens where every host but ours is said to be; counts who comes."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self.caught: list[bytes] = []
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(1)
+                try:
+                    self.caught.append(connection.recv(200))
+                except OSError:
+                    self.caught.append(b"")
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join()
+
+
+class Watched:
+    """A page of a browser for which every other host is the trap, with all that it noticed."""
+
+    def __init__(self, browser: Browser, origin: str, trap: Trap) -> None:
+        self.trap = trap
+        self._origin = origin
+        self.noticed: list[str] = []
+        self.opened = 0
+        context = browser.new_context(accept_downloads=True)
+        context.add_init_script(WATCH)
+        context.on("request", self._asked)
+        self.page = context.new_page()
+        self.page.on("dialog", lambda dialog: (self.noticed.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("popup", lambda popup: self.noticed.append(f"popup: {popup.url}"))
+        self.page.on("pageerror", lambda error: self.noticed.append(f"error: {error}"))
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self._origin + "/", "data:", "about:")):
+            self.noticed.append(f"request: {request.url} of {request.frame.url}")
+
+    def look(self, path: str, *, is_ours: bool = True) -> None:
+        """Open a page, let its scripts do what they do, and look whether anything in it is strange."""
+        self.opened += 1
+        before = len(self.noticed)
+        self.page.goto(self._origin + path, wait_until="load")
+        if is_ours:
+            log = self.page.locator("#log-state")
+            if log.count():
+                eventually(lambda: log.is_hidden() or "Reading" not in log.inner_text(), what="the output is there")
+            self.noticed += self.page.evaluate(STRANGE)
+        self.noticed[before:] = [f"{path[:100]}: {each}" for each in self.noticed[before:]]
+
+
+@contextmanager
+def watched(origin: str) -> Iterator[Watched]:
+    trap = Trap()
+    try:
+        with a_browser(f"--host-resolver-rules=MAP * 127.0.0.1:{trap.port}, EXCLUDE 127.0.0.1") as browser:
+            yield Watched(browser, origin, trap)
+    finally:
+        trap.close()
+
+
+class Tags(HTMLParser):
+    """Finds in HTML what no page of ours has: what payloads mark, handlers, scripts and frames without our address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strange: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if "pwned" in given or any(name.startswith("on") for name in given) or tag in ("base", "object", "embed") or (tag == "script" and not (given.get("src") or "").startswith("/static/")):
+            self.strange.append(self.get_starttag_text() or tag)
+
+
+def strange_tags(html: str) -> list[str]:
+    tags = Tags()
+    tags.feed(html)
+    tags.close()
+    return tags.strange
