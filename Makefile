@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 CYCLES ?= 10000
 HOURS  ?= 1
+TEXTS  ?= 500
 # Tests of one file share a process, because their hosts may be set up once for the file; long files
 # come first, and there is one process more than processors (`tests/conftest.py`).
 AT_ONCE := -n logical --dist loadfile --no-loadscope-reorder
@@ -79,6 +80,10 @@ soak: setup  ## an hour of commits, runs and faults, and what grows meanwhile (H
 .PHONY: full-disk
 full-disk: setup  ## fill the disk under a running server and free it, 100 times (takes root)
 	LIVEGRAFT_FULL_DISK=100 $(BIN)/pytest -q -s tests/faults/test_history_faults.py -k again_and_again
+
+.PHONY: hostile
+hostile: setup chromium  ## 500 hostile texts in every field of every page, in Chromium (TEXTS=500)
+	LIVEGRAFT_HOSTILE=$(TEXTS) $(BIN)/pytest -q --timeout 0 tests/hostile
 
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json

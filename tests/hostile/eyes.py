@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 
-from playwright.sync_api import Browser, Request
+from playwright.sync_api import Browser, Dialog, Request
 
 from tests.support import eventually
 from tests.support.browser import a_browser
@@ -80,9 +80,13 @@ class Watched:
         context.add_init_script(WATCH)
         context.on("request", self._asked)
         self.page = context.new_page()
-        self.page.on("dialog", lambda dialog: (self.noticed.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._dialog)
         self.page.on("popup", lambda popup: self.noticed.append(f"popup: {popup.url}"))
         self.page.on("pageerror", lambda error: self.noticed.append(f"error: {error}"))
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.noticed.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self._origin + "/", "data:", "about:")):
@@ -120,7 +124,12 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if "pwned" in given or any(name.startswith("on") for name in given) or tag in ("base", "object", "embed") or (tag == "script" and not (given.get("src") or "").startswith("/static/")):
+        if (
+            "pwned" in given
+            or any(name.startswith("on") for name in given)
+            or tag in ("base", "object", "embed")
+            or (tag == "script" and not (given.get("src") or "").startswith("/static/"))
+        ):
             self.strange.append(self.get_starttag_text() or tag)
 
 

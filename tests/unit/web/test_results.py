@@ -14,6 +14,13 @@ def rendered(text: str) -> str:
     return str(_shown_markdown(RunResult("markdown", None, body=text.encode())).markup)
 
 
+def test_the_corpus_is_what_its_module_makes() -> None:
+    payloads = corpus.read()
+
+    assert payloads == corpus.make(), "python -m tests.hostile.corpus writes it anew"
+    assert len(set(payloads)) == corpus.COUNT
+
+
 def test_a_picture_of_another_host_is_a_link() -> None:
     assert rendered('![a "chart"](http://elsewhere.example/x)') == (
         '<p><a href="http://elsewhere.example/x">a &#34;chart&#34;</a></p>\n'
