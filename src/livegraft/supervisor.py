@@ -410,14 +410,14 @@ class Supervisor:
 
     def start(self) -> None:
         """Start following the repository, running and ticking. Idempotent."""
+        if self._is_forked:
+            raise ConfigurationError(
+                f"expected a supervisor to be started in the process that made it ({self._pid}), this one "
+                f"({os.getpid()}) was forked from it: make it after the fork, in each worker"
+            )
         with self._state_lock:
             if self._started:
                 return
-            if self._pid != os.getpid():
-                raise ConfigurationError(
-                    f"expected a supervisor to be started in the process that made it ({self._pid}), this one "
-                    f"({os.getpid()}) was forked from it: make it after the fork, in each worker"
-                )
             self._started = True
             self._crashes.start(safe=self._begins_safe)
             self._probe.start()  # it gets ready while the first commit is fetched and planned
@@ -444,6 +444,8 @@ class Supervisor:
         The deadline is ``stop_seconds`` from now unless another is given; it returns at most 2 s later. Runs that wait
         stay queued, for other processes on the store and for the next start.
         """
+        if self._is_forked:
+            return
         until = time.monotonic() + (self._stop_seconds if deadline_seconds is None else deadline_seconds)
         with self._state_lock:
             if not self._started:
@@ -468,6 +470,11 @@ class Supervisor:
             self._replicas.stop()
             process.give_up_identity(self.identity)
             self.store.close()
+
+    @property
+    def _is_forked(self) -> bool:
+        """Whether this is a fork of the process that made it: then no thread of it is here, and nothing is its own."""
+        return self._pid != os.getpid()
 
     def hurry(self) -> None:
         """Have a ``stop`` under way not wait for its deadline. May be called by the handler of a signal."""
@@ -1013,7 +1020,7 @@ class Supervisor:
         failures = {**(release.failures if release else {}), **(refusal.failures if refusal else {})}
         preparing = sum(failure.is_pending for failure in failures.values())
         return {
-            "status": "stopped" if not self._started else "ok" if is_well else "degraded",
+            "status": "stopped" if self._is_forked or not self._started else "ok" if is_well else "degraded",
             "sync": status.state.value,
             "revision": status.revision,
             "refused": refusal.revision if refusal else None,

@@ -6,6 +6,7 @@ The ledgers are written once, over this port. It has two adapters: ``sqlite`` an
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -51,6 +52,21 @@ class Database(Protocol):
         """The bytes that it takes on its disk."""
 
     def close(self) -> None: ...
+
+
+class Owner:
+    """The process that opened a database. Its forks have the same connections, which two cannot use."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    def check(self, name: str) -> None:
+        """Raise StoreError in a fork."""
+        if self._pid != os.getpid():
+            raise StoreError(
+                f"the history {name} was opened by process {self._pid}, of which this one ({os.getpid()}) is a fork: "
+                "make and start the supervisor after the fork, in each worker"
+            )
 
 
 class InDoubtError(StoreError):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, create_engine, event, func
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 
 from livegraft.errors import ConfigurationError, StoreError
-from livegraft.store.database import BUSY_SECONDS, InDoubtError, passes
+from livegraft.store.database import BUSY_SECONDS, InDoubtError, Owner, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
 
@@ -120,6 +120,7 @@ class PostgresqlDatabase:
         self._psycopg = _driver()
         self._address = _known(self._psycopg, address)
         self.name = _name(self._address)
+        self._owner = Owner()
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
@@ -189,6 +190,7 @@ class PostgresqlDatabase:
 
     @contextmanager
     def _telling_failures(self) -> Iterator[None]:
+        self._owner.check(self.name)
         if self._closed:
             raise StoreError(f"expected the history {self.name} to be open, it is closed")
         try:

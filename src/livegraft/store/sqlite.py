@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from livegraft.errors import StoreError
-from livegraft.store.database import BUSY_SECONDS, passes
+from livegraft.store.database import BUSY_SECONDS, Owner, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
 from livegraft.store.sqlite_file import OpenedFile, check_before_opening, check_identity, connect
@@ -70,6 +70,7 @@ class SqliteDatabase:
         self.file = file
         self.name = str(file)
         file.touch()
+        self._owner = Owner()
         self._opened = OpenedFile(file)
         self._engine = _engine(file, self._opened)
         self._reader = self._engine.execution_options(writes=False)
@@ -89,6 +90,7 @@ class SqliteDatabase:
     @contextmanager
     def writing(self, alone: str = "") -> Iterator[Connection]:
         """A transaction that no other writer is in, whatever its word."""
+        self._owner.check(self.name)  # first: who held the turn at a fork never gives it back there
         with self._its_turn(), self._telling_failures():
             if self._writer is None:
                 self._writer = self._engine.connect()
@@ -98,6 +100,7 @@ class SqliteDatabase:
 
     def glance(self, question: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """By the driver itself: a tenth of what ``reading`` costs."""
+        self._owner.check(self.name)
         with self._glance_turn, self._telling_failures():
             if question not in self._glances:
                 self._glances[question] = str(question.compile(dialect=sqlite.dialect(paramstyle="named")))
@@ -155,6 +158,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _telling_failures(self) -> Iterator[None]:
+        self._owner.check(self.name)
         if self._closed:
             raise StoreError(f"expected the history {self.file.name} to be open, it is closed")
         try:
