@@ -57,7 +57,8 @@ class Backfill:
         more than 1,000 slots, and as ``live_work`` does.
         """
         if first > last:
-            raise ArgumentsError(script, {"last": f"expected it to be behind {first.isoformat()}"})
+            expected = f"expected the end of the range not to be before its beginning, {first.isoformat()}"
+            raise ArgumentsError(script, {"last": f"{expected}, got: {last.isoformat()}; are the two swapped?"})
         schedules = self._live_work(script).header.schedules
         if not schedules:
             raise ArgumentsError(script, {"script": "expected it to have a schedule, it has none"})

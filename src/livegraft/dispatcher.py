@@ -329,13 +329,14 @@ class Dispatcher:
             self._tell(run)
         return self._handle(written, None)
 
-    def take(self, waiting: RunRecord, work: Work) -> bool:
+    def take(self, waiting: RunRecord, work: Work, *, alone: bool = False) -> bool:
         """Have a waiting run begin here, of the version that is live now; False when it is not to be had any more.
 
-        Raises as ``submit`` does; then it waits on.
+        With ``alone`` raises BusyError when the script has an open run in another process. Raises as ``submit`` does;
+        then it waits on.
         """
         prepared = self.prepare(work, trigger=waiting.trigger, actor=waiting.actor, arguments=waiting.arguments)
-        if not self._runs.take(waiting.id, self._identity):
+        if not self._runs.take(waiting.id, self._identity, alone_in=waiting.script if alone else ""):
             return False
         ours = {field.name: getattr(waiting, field.name) for field in fields(RunRecord)}
         ours |= {"key": work.key, "revision": work.revision, "process": self._identity}

@@ -20,7 +20,7 @@ from zlib import crc32
 from livegraft.agenda import Agenda, Timer
 from livegraft.clock import Clock
 from livegraft.due import DEFAULT, GRACE, CatchUp, DueSlot, due_slots
-from livegraft.errors import LivegraftError, StoreError
+from livegraft.errors import BusyError, LivegraftError, StoreError
 from livegraft.header import Missed, Overlap
 from livegraft.run import RunRecord
 from livegraft.schedule import Schedule
@@ -386,12 +386,16 @@ class Ticker:
         return SlotRecord(timer.script, timer.schedule.id, slot.slot_at, state, decided_at, run_id, reason, cause)
 
     def _carry_out(self, timer: Timer, entry: Entry, decision: _Decision) -> bool:
-        """Claim the slot and start its run; False when the timer or the ticker ended meanwhile."""
+        """Claim the slot and start its run; False when that is not to be: the timer or the ticker ended meanwhile."""
         row, run = decision.row, decision.run
         with self._claiming:
             if timer.gone or self._stopping.is_set():
                 return False
-            won = self._slots.claim(row, run, catches_up=entry.catch_up.missed is Missed.LATEST)
+            alone = run is not None and run.due_at is None and entry.overlap is not Overlap.PARALLEL
+            try:
+                won = self._slots.claim(row, run, catches_up=entry.catch_up.missed is Missed.LATEST, alone=alone)
+            except BusyError:
+                return False  # another process had one begin since the slot was decided: it is decided anew
         if won:
             self._follow_up(row, run, decision.replaces)
         return True

@@ -125,11 +125,12 @@ class Usher:
             if reason := self._why_not(run, work.header, now):
                 self._dispatcher.drop(run, RunState.CANCELLED, RunFailure("missed", reason))
                 return True
-            if run.slot_at is not None and work.header.overlap is not Overlap.PARALLEL:
+            alone = run.slot_at is not None and work.header.overlap is not Overlap.PARALLEL
+            if alone:
                 self._blocked |= {run.script}  # before the look, so that the end of its run is heard from here on
                 if self._dispatcher.view.open_run(run.script) is not None:
                     return False
-            return self._dispatcher.take(run, work)
+            return self._dispatcher.take(run, work, alone=alone)
         except (StoreError, BusyError):
             return False
         except LivegraftError as error:

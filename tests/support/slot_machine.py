@@ -99,12 +99,14 @@ class World(NotingStarter):
             raise StoreError("the disk is full")
         return getattr(self.store.slots, name)
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+    def claim(
+        self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False, alone: bool = False
+    ) -> bool:
         if self.is_away:
             raise StoreError("the disk is full")
         if self.crash_in == 0:
             raise CrashError
-        won = self.store.slots.claim(slot, run, catches_up=catches_up)
+        won = self.store.slots.claim(slot, run, catches_up=catches_up, alone=alone)
         if self.crash_in == 1:
             raise CrashError
         self.crash_in = max(-1, self.crash_in - 2)

@@ -33,7 +33,9 @@ class MemorySlots:
             self._fail_when_broken()
             return {key: self._anchor(key, now) for key in schedules}
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+    def claim(
+        self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False, alone: bool = False
+    ) -> bool:
         key = (slot.script, slot.schedule, slot.slot_at)
         with self._lock:
             self._fail_when_broken()
@@ -121,7 +123,7 @@ class NotingStarter:
             state=RunState.QUEUED,
             process="" if waits else ME,
             queued_at=slot_at,
-            due_at=slot_at,
+            due_at=slot_at if waits else None,
             slot_at=slot_at,
         )
 

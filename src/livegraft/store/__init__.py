@@ -358,8 +358,11 @@ class Runs(Protocol):
     def next_due(self) -> datetime | None:
         """When the first of the waiting runs is due."""
 
-    def take(self, id: str, process: str) -> bool:
-        """Give a waiting run to a process; False when another one has it, or it has ended."""
+    def take(self, id: str, process: str, *, alone_in: str = "") -> bool:
+        """Give a waiting run to a process; False when another one has it, or it has ended.
+
+        With ``alone_in``, a script, raises BusyError when that has an open run in another process.
+        """
 
     def result_body(self, id: str) -> bytes:
         """The body of a run's result; runs themselves are given without it. Empty when there is none."""
@@ -431,8 +434,12 @@ class Slots(Protocol):
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
         """``anchor`` for many schedules at once."""
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+    def claim(
+        self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False, alone: bool = False
+    ) -> bool:
         """Write the slot, with its run in the same transaction; False when the slot has a row already.
+
+        With ``alone`` raises BusyError, and nothing is written, when the script has an open run in another process.
 
         A slot that a clock which was ahead saw missed, and that comes due again since, gets its row anew.
         With ``catches_up`` the missed slots between the one before that was not missed and this one get its run.

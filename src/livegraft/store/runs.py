@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from livegraft.errors import BusyError
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger, time_of_id
 from livegraft.run_filter import RunFilter, RunsFound, RunSpan
 from livegraft.store import Claimed, GivenArguments, schema
@@ -112,6 +113,32 @@ _BEGUN: Final = (
     )
 )
 """How many runs of a script and group have a place, in any process."""
+
+
+_OTHERS: Final = (
+    select(schema.runs.c.id)
+    .where(
+        schema.runs.c.state.in_(sorted(OPEN_STATES)),
+        schema.runs.c.script == bindparam("name"),
+        # One that waits for a place and not for a time may begin at any moment.
+        or_(schema.runs.c.process != "", schema.runs.c.due_at.is_(None)),
+        # Of its own runs a process knows before the store whether they ended.
+        schema.runs.c.process != bindparam("owner"),
+    )
+    .limit(1)
+)
+
+
+def of_script(script: str) -> str:
+    """The word of a transaction that is alone among those which have runs of a script begin; "" for none."""
+    return f"runs of {script}" if script else ""
+
+
+def refuse_beside_others(connection: Connection, script: str, process: str) -> None:
+    """Raise BusyError when a script has an open run in another process."""
+    other = connection.execute(_OTHERS, {"name": script, "owner": process}).scalar()
+    if other is not None:
+        raise BusyError(f"expected no other run of {script} to be open, run {other} is in another process")
 
 
 class SqlRuns:
@@ -329,9 +356,11 @@ class SqlRuns:
         with self._database.reading() as connection:
             return connection.execute(select(func.min(schema.runs.c.due_at)).where(_WAITING)).scalar()
 
-    def take(self, id: str, process: str) -> bool:
+    def take(self, id: str, process: str, *, alone_in: str = "") -> bool:
         taken = update(schema.runs).where(schema.runs.c.id == id, _WAITING).values(process=process)
-        with self._database.writing() as connection:
+        with self._database.writing(alone=of_script(alone_in)) as connection:
+            if alone_in:
+                refuse_beside_others(connection, alone_in, process)
             return bool(connection.execute(taken).rowcount)
 
     def result_body(self, id: str) -> bytes:

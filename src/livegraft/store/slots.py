@@ -25,7 +25,7 @@ from livegraft.crash_points import crash_point
 from livegraft.run import RunRecord
 from livegraft.store import SlotCause, SlotPlace, SlotRecord, SlotState, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
-from livegraft.store.runs import ADD_RUN, run_row
+from livegraft.store.runs import ADD_RUN, of_script, refuse_beside_others, run_row
 
 _slots = schema.slots.c
 _schedules = schema.schedules.c
@@ -86,9 +86,11 @@ class SqlSlots:
                 )
         return found
 
-    def claim(self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False) -> bool:
+    def claim(
+        self, slot: SlotRecord, run: RunRecord | None = None, *, catches_up: bool = False, alone: bool = False
+    ) -> bool:
         was_ahead = and_(_slots.state == SlotState.MISSED.value, _slots.decided_at > slot.decided_at)
-        return self._write(slot, run, unless=was_ahead, counts=True, catches_up=catches_up)
+        return self._write(slot, run, unless=was_ahead, counts=True, catches_up=catches_up, alone=alone)
 
     def backfill(self, slot: SlotRecord, run: RunRecord) -> bool:
         return self._write(slot, run, unless=_slots.state != SlotState.RAN.value)
@@ -101,6 +103,7 @@ class SqlSlots:
         unless: ColumnElement[bool],
         counts: bool = False,
         catches_up: bool = False,
+        alone: bool = False,
     ) -> bool:
         """Write a slot and its run; False, and nothing is written, when it has a row, ``unless`` that is so.
 
@@ -113,7 +116,7 @@ class SqlSlots:
         if run is not None:
             unless = or_(unless, _slots.run_id.in_([run.id, unknown or run.id]))
         try:
-            won = certainly(lambda: self._try_to_write(slot, run, unless, counts, catches_up, unknown))
+            won = certainly(lambda: self._try_to_write(slot, run, unless, counts, catches_up, alone, unknown))
         except InDoubtError:
             if run is not None and run.process:  # one that waits for any process will be begun
                 self._doubtful[key] = run.id
@@ -128,6 +131,7 @@ class SqlSlots:
         unless: ColumnElement[bool],
         counts: bool,
         catches_up: bool,
+        alone: bool,
         unknown: str | None,
     ) -> bool:
         slot_key = {"script": slot.script, "schedule": slot.schedule, "slot_at": slot.slot_at}
@@ -140,7 +144,9 @@ class SqlSlots:
             "cause": slot.cause.value,
         }
         try:
-            with self._database.writing() as connection:
+            with self._database.writing(alone=of_script(slot.script if alone else "")) as connection:
+                if run is not None and alone:
+                    refuse_beside_others(connection, slot.script, run.process)
                 is_noted = counts and connection.execute(_COUNT, place).rowcount
                 if not is_noted and connection.execute(_DELETED, place).first() is not None:
                     return False

@@ -26,7 +26,7 @@ from livegraft.store import (
     VersionRecord,
 )
 from livegraft.testing import FakeClock
-from tests.support.history import a_history
+from tests.support.places import Place
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -81,9 +81,9 @@ class History:
         return [slot.slot_at for slot in reversed(self.store.slots.find(limit=500))]
 
 
-@pytest.fixture(params=["sqlite"])
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    store = a_history(tmp_path / "history.db")
+@pytest.fixture
+def history(place: Place, tmp_path: Path) -> Iterator[History]:
+    store = place.open()
     yield History(store, tmp_path)
     store.close()
 

@@ -75,7 +75,14 @@ def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def _together(place: Place) -> Iterator[Together]:
     counts = [str(count) for count in (SLOTS, REQUESTS, COUNTED, SWITCHES)]
-    processes = [place.in_another_process(PROGRAM, name, *counts) for name in ("one", "two")]
+    said = [json.loads(words) for words in _told(place, PROGRAM, counts)]
+    with closing(place.open()) as store:
+        yield Together(store, [each["won"] for each in said], [each["asked"] for each in said])
+
+
+def _told(place: Place, program: str, words: list[str]) -> list[str]:
+    """What two processes print that begin at the same moment."""
+    processes = [place.in_another_process(program, name, *words) for name in ("one", "two")]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -83,10 +90,9 @@ def _together(place: Place) -> Iterator[Together]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [json.loads(process.communicate(timeout=100)[0]) for process in processes]
+    said = [process.communicate(timeout=100)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    with closing(place.open()) as store:
-        yield Together(store, [each["won"] for each in said], [each["asked"] for each in said])
+    return said
 
 
 def test_each_slot_is_of_one_of_them(together: Together) -> None:
@@ -117,3 +123,45 @@ def test_one_release_is_live(together: Together) -> None:
 
     assert len(releases) == 2 * SWITCHES
     assert [each.state for each in releases].count(ReleaseState.LIVE) == 1
+
+
+ALONE = """
+from datetime import UTC, datetime, timedelta
+from livegraft.errors import BusyError
+from livegraft.run import RunRecord, RunState, Trigger, new_run_id
+from livegraft.store import SlotRecord, SlotState
+
+me, rounds = sys.argv[3], int(sys.argv[4])
+now = datetime(2026, 3, 1, 7, tzinfo=UTC)
+print("ready", flush=True)
+sys.stdin.readline()
+beside = begun = 0
+for n in range(rounds):
+    at = now + timedelta(minutes=n)
+    due_at = at if n % 2 else None  # each second one waits, and is taken
+    owner = "" if n % 2 else me
+    run = RunRecord(
+        new_run_id(), "daily", "k", "r", Trigger.CRON, me, {}, RunState.QUEUED, owner, now, due_at=due_at, slot_at=at
+    )
+    try:
+        store.slots.claim(SlotRecord("daily", f"{me} * * * * UTC", at, SlotState.RAN, at), run, alone=not n % 2)
+        if n % 2 and not store.runs.take(run.id, me, alone_in="daily"):
+            continue
+    except BusyError:
+        continue
+    begun += 1
+    queued = store.runs.find(script="daily", states=[RunState.QUEUED], limit=200)
+    beside += any(each.process not in ("", me) for each in queued)
+    store.runs.end(run.id, RunState.SUCCEEDED, now)
+print(begun, beside)
+store.close()
+"""
+
+
+def test_slots_of_two_schedules_of_a_script_do_not_begin_beside_each_other(place: Place) -> None:
+    begun, beside = 0, 0
+    for words in _told(place, ALONE, ["40"]):
+        begun, beside = begun + int(words.split()[0]), beside + int(words.split()[1])
+
+    assert begun > 0
+    assert beside == 0
