@@ -41,6 +41,14 @@ class ScheduleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Imports:
+    """Files of the repository, by path: what one imports itself, and what imports it."""
+
+    imports: tuple[str, ...]
+    imported_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """The next due times of one cron line, and the changes of its zone's clocks within a year that touch some."""
 

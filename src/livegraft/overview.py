@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from livegraft.catalog import (
     Forecast,
+    Imports,
     LiveVersion,
     NewerVersion,
     Refusal,
@@ -87,6 +88,16 @@ class Overview:
         """Every tag of a live script, in order."""
         release = self._release()
         return sorted({tag for script in release.scripts.values() for tag in script.header.tags}) if release else ()
+
+    def imports(self, name: str) -> Imports:
+        """What a live script imports from the repository, and what of the repository imports it."""
+        release = self._release()
+        script = release.scripts.get(name) if release else None
+        if release is None or script is None:
+            return Imports((), ())
+        imported = [each.path for each in script.version.planned.imports.values() if each.blob]
+        importing = [each.path for each in release.plan.modules.values() if script.version.name in each.imports]
+        return Imports(tuple(sorted(imported)), tuple(sorted(importing)))
 
     def failure_count(self) -> int:
         """Of how many scripts the newest version did not load."""

@@ -24,7 +24,16 @@ from livegraft.backfill import Backfill, MissingSlot
 from livegraft.bars import Progress
 from livegraft.breaker import Breaker
 from livegraft.calls import Calls
-from livegraft.catalog import Forecast, LiveVersion, Refusal, ScriptStatus, SyncReport, SyncStatus, VersionStatus
+from livegraft.catalog import (
+    Forecast,
+    Imports,
+    LiveVersion,
+    Refusal,
+    ScriptStatus,
+    SyncReport,
+    SyncStatus,
+    VersionStatus,
+)
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
@@ -598,6 +607,10 @@ class Supervisor:
         if found is None:
             raise self._works.missing(name)
         return found
+
+    def imports(self, name: str) -> Imports:
+        """What a live script imports from the repository, and what of the repository imports it."""
+        return self._overview.imports(name)
 
     def code(self, name: str, key: str | None = None) -> str:
         """The source of a script: of its newest version, or of the one with this key. Raises NotFoundError."""

@@ -12,6 +12,8 @@ from tests.support.repository import Repository
 from tests.support.server import Server, a_server
 
 SCRIPTS = {
+    "helpers/money.py": "def total(n):\n    return n\n",
+    "pays.py": "from helpers.money import total\ndef run(name: str = 'x'):\n    return total(3)\n",
     "daily.py": "# cron: 0 7 1 1 * Asia/Tokyo\ndef run(name: str = 'x'):\n    print('hello')\n",
     "fails.py": "def run():\n    raise LookupError('no such order')\n",
 }
@@ -87,3 +89,15 @@ def test_a_run_tells_what_its_script_usually_takes(server: Server, page: Page) -
     page.goto(f"{server.url}/runs/{newest}")
 
     expect(page.locator(".strip")).to_contain_text(re.compile(r"usually \d+ ms"))
+
+
+def test_a_script_tells_what_it_imports_how_long_it_took_and_how_to_call_it(server: Server, page: Page) -> None:
+    for _ in range(2):
+        server.run("pays", name="dana & co")
+    page.goto(f"{server.url}/scripts/pays")
+
+    expect(page.locator("#imports")).to_contain_text("helpers/money.py")
+    expect(page.locator("#runs .scatter circle")).to_have_count(2)
+    page.get_by_text("Run it from elsewhere").click()
+    expect(page.get_by_label("Command")).to_have_text(f"livegraft start --url {server.url} pays '--name=dana & co'")
+    expect(page.get_by_label("curl")).to_contain_text("""-d '{"arguments": {"name": "dana & co"}}'""")

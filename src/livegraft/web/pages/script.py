@@ -21,6 +21,7 @@ from livegraft.run_filter import RunFilter
 from livegraft.store import GivenArguments
 from livegraft.supervisor import Supervisor
 from livegraft.uploads import SIZE_LIMIT
+from livegraft.web.calls import as_command, as_curl
 from livegraft.web.code import highlighted
 from livegraft.web.form import Form, SentFile
 from livegraft.web.session import SignedIn
@@ -53,7 +54,7 @@ def script(visit: SignedIn, name: str, key: str = "", line: int = 0, arguments_o
     status = visit.supervisor.script(name)
     arguments = visit.supervisor.find_run(arguments_of).arguments if arguments_of else None
     form = Form.of(status.parameters, _without_secrets(arguments), visit.supervisor.offers(name))
-    return _page(visit, status, form, key=key, line=line)
+    return _page(visit, status, form, key=key, line=line, given=arguments)
 
 
 @router.post("/scripts/{name:path}/run", name="run_script")
@@ -164,9 +165,13 @@ def _page(
     key: str = "",
     line: int = 0,
     at: str = "",
+    given: Mapping[str, Any] | None = None,
     status_code: int = 200,
 ) -> Response:
     supervisor = visit.supervisor
+    recent = _recent(supervisor, status.name)
+    example = _without_secrets(given) or (recent[0].arguments if recent else {})
+    url = str(visit.request.base_url).rstrip("/")
     outlasting = supervisor.outlasting(status.name)
     return visit.page(
         "script.html",
@@ -174,7 +179,10 @@ def _page(
         script=status,
         form=form,
         code=_code(supervisor, status, key, line),
-        recent=_recent(supervisor, status.name),
+        recent=recent,
+        as_command=as_command(url, status.name, example),
+        as_curl=as_curl(url, status.name, example),
+        imports=supervisor.imports(status.name),
         runs=supervisor.find_runs(script=status.name, limit=10),
         spans=supervisor.runs.spans(RunFilter(scripts=(status.name,)), limit=SPAN_COUNT),
         slots=supervisor.slots(script=status.name, limit=8),

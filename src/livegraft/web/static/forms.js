@@ -14,6 +14,18 @@ export function startForms() {
     if (event.key === "Escape") event.target.closest("details[open]")?.removeAttribute("open");
   });
 
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copies]");
+    if (!button) return;
+    const text = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(text); // no clipboard without https: at least it is selected
+    }
+  });
+
   document.addEventListener("submit", (event) => {
     const buttons = event.target.method === "post" ? event.target.querySelectorAll("button") : [];
     // After the browser has collected the fields.
