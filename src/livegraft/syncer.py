@@ -38,6 +38,9 @@ _LONGEST_BACKOFF_SECONDS: Final = 60.0
 _LONGEST_UNFETCHED_SECONDS: Final = 1.0
 """How long a commit that is live may wait until it is fetched, while there are newer ones to look at."""
 
+_QUIET_SECONDS: Final = 0.1
+"""So long nobody asks for a look before it is fetched: the next commit would have to wait for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
@@ -224,8 +227,12 @@ class Syncer:
         it works again: then all is in the mirror before it is live.
         """
         until = self._fetch_until
-        if until is None or (self._asked > answered and self._clock.monotonic() < until):
+        if until is None:
             return pause
+        with self._turn:
+            self._turn.wait_for(lambda: self._asked > answered or self._stopping, _QUIET_SECONDS)
+            if self._asked > answered and self._clock.monotonic() < until:
+                return pause
         self._fetch_until = None
         try:
             self._fetch()
