@@ -17,6 +17,7 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CodeType
@@ -60,7 +61,7 @@ class CodeCache:
             return None
         found = marshal.loads(content)  # noqa: S302 - the folder is ours, the checksum is right
         entry, imports, docstring, asks_for_files, code = found
-        statements = tuple(Import(*each) for each in imports)
+        statements = tuple(_statement(*each) for each in imports)
         entry = Entry(entry) if entry else None
         return Source(path, data, entry, statements, docstring, code=code, asks_for_files=asks_for_files)
 
@@ -132,6 +133,12 @@ class CodeCache:
         for folder in self._root.iterdir():
             if folder != self._folder and folder.stat().st_mtime < before:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@lru_cache(maxsize=4096)
+def _statement(name: str, items: tuple[str, ...], level: int) -> Import:
+    """One object for all files that have it: each one more is one more for the host's collections to look at."""
+    return Import(name, items, level)
 
 
 def _entries(data: memoryview) -> Iterator[tuple[str, tuple[memoryview, int]]]:

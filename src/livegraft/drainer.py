@@ -37,6 +37,7 @@ from livegraft import hooks, region
 from livegraft.clock import Clock
 from livegraft.events import Events
 from livegraft.frames import frames_of_other_threads, stack
+from livegraft.graph import PlannedModule
 from livegraft.holders import Holders, find_holders
 from livegraft.live import PREFIX
 from livegraft.loader import Loader
@@ -243,13 +244,19 @@ class Drainer:
     def _reached(self, roots: Iterable[Version]) -> set[Version]:
         """The versions that code of these can come to: by its plan, or by what it imported so far."""
         reached: set[Version] = set()
+        met: set[PlannedModule] = set()
         pending = set(roots)
         while pending:
             reached |= pending
-            # Both by sets of whole rounds: there may be ten thousand roots, on each commit.
-            ids = set[tuple[str, str]]().union(*(version.reached_ids for version in pending))
-            pending = {found for id in ids if (found := self._loader.find(*id)) is not None}
-            pending.update(*(version.used for version in reached))
+            # By sets of whole rounds: there may be ten thousand roots, on each commit. What many import is met once.
+            fresh = {module for version in pending for module in version.begin_of_reach} - met
+            used = set[Version]().union(*(version.used for version in pending))
+            pending = set()
+            while fresh:
+                met |= fresh
+                pending.update(found for each in fresh if (found := self._loader.find(each.name, each.key)) is not None)
+                fresh = {imported for module in fresh for imported in module.imports.values()} - met
+            pending |= used
             pending -= reached
         return reached
 

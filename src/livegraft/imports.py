@@ -148,6 +148,9 @@ class Imports:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
+        if not level and name.partition(".")[0] in sys.stdlib_module_names:  # comes before the repository, whoever asks
+            found = _import(name, globals, locals, fromlist or ())
+            return self._stands.get(id(found), found)
         importer = self._importer(globals, sys._getframe(1))
         full = name if importer is None else _absolute(name, level, importer.name, importer.planned.is_package)
         if importer is None or not self._is_ours(importer, full):

@@ -97,9 +97,11 @@ class Parameter:
 class Parameters:
     """The parameters of one version's ``run``: their JSON Schema, and arguments made from what people give."""
 
+    __slots__ = ("_asked_for", "_provided", "_schema", "_script", "_unread")
+
     def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
         self._script = script
-        self._reader: _Reader | None = _Reader(function, script, resources)
+        self._unread: tuple[Callable[..., Any], Resources] | None = (function, resources)
         self._asked_for: Mapping[str, Parameter] = {}
         self._provided: Mapping[str, object] = {}
         self._schema: dict[str, Any] | None = None
@@ -116,10 +118,11 @@ class Parameters:
         return parameters
 
     def _read(self) -> None:
-        reader = self._reader
-        if reader is not None:
-            self._asked_for, self._provided = reader.parameters()
-            self._reader = None
+        unread = self._unread
+        if unread is not None:
+            function, resources = unread
+            self._asked_for, self._provided = _Reader(function, self._script, resources).parameters()
+            self._unread = None
 
     @property
     def _asked(self) -> Mapping[str, Parameter]:

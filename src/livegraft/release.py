@@ -496,7 +496,8 @@ class ReleaseBuilder:
     def _missing(self, module: PlannedModule, header: Header) -> LoadError | None:
         """What the host's environment does not have of what a script asks for."""
         try:
-            if module.source is not None:
+            asks = header.dependencies or header.requires_python is not None
+            if asks and module.source is not None:  # most ask for nothing: then its text need not be decoded again
                 self._dependencies.check(module.path, module.source.text, header)
         except DependenciesError as missing:
             return missing.again()  # without the frames of the one that was raised

@@ -1119,7 +1119,7 @@ class Supervisor:
 
     def _keys_in_use(self) -> set[str]:
         """Those whose sources are read: of versions here, and of what live scripts have in other environments."""
-        elsewhere = {key for script in self._elsewhere() for _, key in script.version.reached_ids}
+        elsewhere = {each.key for script in self._elsewhere() for each in script.version.reach.values()}
         return elsewhere.union(version.key for version in self._loader.versions)
 
     def _elsewhere(self) -> Sequence[LiveScript]:

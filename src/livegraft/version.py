@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -106,7 +106,6 @@ class Version:
         self.file = ""
         self.failure: LoadError | None = None
         self._reach: dict[str, PlannedModule] | None = None
-        self._reached_ids: frozenset[tuple[str, str]] | None = None
         self.used: set[Version] = set()
         self.users: set[Version] = set()
         self.views: dict[str, ModuleType] = {}
@@ -145,14 +144,12 @@ class Version:
 
     @reach.setter
     def reach(self, reach: dict[str, PlannedModule]) -> None:
-        self._reach, self._reached_ids = reach, None
+        self._reach = reach
 
     @property
-    def reached_ids(self) -> frozenset[tuple[str, str]]:
-        """The name and the key of each of them."""
-        if self._reached_ids is None:
-            self._reached_ids = frozenset((each.name, each.key) for each in self.reach.values())
-        return self._reached_ids
+    def begin_of_reach(self) -> Collection[PlannedModule]:
+        """Modules from which all that it reaches is found by their imports."""
+        return self._reach.values() if self._reach is not None else (self.planned,)
 
     @property
     def classes(self) -> weakref.WeakSet[type]:
