@@ -89,7 +89,9 @@ class Watched:
         dialog.dismiss()
 
     def _asked(self, request: Request) -> None:
-        if not request.url.startswith((self._origin + "/", "data:", "about:")):
+        """What a run made asks, and its policy refuses, is told here too: there the trap tells what got out."""
+        is_made = request.frame.url.endswith("/result")
+        if not is_made and not request.url.startswith((self._origin + "/", "data:", "about:")):
             self.noticed.append(f"request: {request.url} of {request.frame.url}")
 
     def look(self, path: str, *, is_ours: bool = True) -> None:
