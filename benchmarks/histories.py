@@ -28,13 +28,19 @@ _FILL: Final = (
            80, 1
     FROM n
     """,
-    "INSERT INTO output SELECT printf('0%015d', i), 0, CAST(printf('%.*c', 80, 'x') AS BLOB) FROM n",
+    """
+    INSERT INTO output (run_id, offset, data)
+    SELECT printf('0%015d', i), 0, CAST(printf('%.*c', 80, 'x') AS BLOB) FROM n
+    """,
     f"""
-    INSERT INTO slots SELECT {_SCRIPT}, '*/15 * * * * UTC', {_AT}, 'ran', {_AT}, printf('0%015d', i), '' FROM n
-    WHERE i % 10
+    INSERT INTO slots (script, schedule, slot_at, state, decided_at, run_id, reason)
+    SELECT {_SCRIPT}, '*/15 * * * * UTC', {_AT}, iif(i % 500 = 1, 'missed', 'ran'), {_AT},
+           iif(i % 500 = 1, NULL, printf('0%015d', i)), iif(i % 500 = 1, 'the process was not running', '')
+    FROM n WHERE i % 10
     """,
     """
-    INSERT INTO schedules SELECT printf('team%02d/script%05d', i % 50, i), '*/15 * * * * UTC', :now, NULL FROM n
+    INSERT INTO schedules (script, schedule, since_at, trimmed_to)
+    SELECT printf('team%02d/script%05d', i % 50, i), '*/15 * * * * UTC', :now, NULL FROM n
     WHERE i < :scripts
     """,
     f"""
@@ -51,9 +57,10 @@ _FILL: Final = (
     SELECT 'r' || i, 'dana', 'change', :now, iif(i = :runs / 1000 - 1, 'live', 'superseded'), 9000, '' FROM n
     WHERE i < :runs / 1000
     """,
-    "INSERT INTO release_steps SELECT id, step, :now FROM releases, "
+    "INSERT INTO release_steps (release_id, step, at) SELECT id, step, :now FROM releases, "
     "(SELECT 'seen' AS step UNION ALL SELECT 'fetched' UNION ALL SELECT 'loaded' UNION ALL SELECT 'live')",
-    "INSERT INTO release_scripts SELECT id, printf('script%05d', id), 'loaded', 'k', NULL FROM releases",
+    "INSERT INTO release_scripts (release_id, script, outcome, key, failure) "
+    "SELECT id, printf('script%05d', id), 'loaded', 'k', NULL FROM releases",
 )
 
 

@@ -69,10 +69,11 @@ class Overview:
         self._decisions = decisions
         self._next_at = next_at
 
-    def scripts(self) -> Sequence[ScriptStatus]:
-        """Every script of the release, by name; those that never loaded too."""
+    def scripts(self, names: Iterable[str] | None = None) -> Sequence[ScriptStatus]:
+        """The named scripts, as far as they are there; None: every one, by name, those that never loaded too."""
         now = self._now()
-        return [self._script(name, now) for name in sorted({*now.scripts, *now.failures})]
+        wanted = sorted({*now.scripts, *now.failures}) if names is None else names
+        return [self._script(name, now) for name in wanted if name in now.scripts or name in now.failures]
 
     def names(self) -> Sequence[str]:
         """Of every script, in order."""
@@ -99,9 +100,15 @@ class Overview:
         importing = [each.path for each in release.plan.modules.values() if script.version.name in each.imports]
         return Imports(tuple(sorted(imported)), tuple(sorted(importing)))
 
+    def failures(self) -> Mapping[str, ScriptFailure]:
+        """Why the newest version of each is not live, by script: of the release, and of a commit that is refused."""
+        release, refusal = self._release(), self._refusal()
+        failures = release.failures if release else {}
+        return failures if refusal is None else {**failures, **refusal.failures}
+
     def failure_count(self) -> int:
         """Of how many scripts the newest version did not load."""
-        return sum(not failure.is_pending for failure in self._now().failures.values())
+        return sum(not failure.is_pending for failure in self.failures().values())
 
     def failing(self) -> Sequence[ScriptStatus]:
         """The scripts whose newest version did not load, the last one first."""

@@ -90,7 +90,7 @@ class LiveScript:
         return self.header.description or (source.docstring.partition("\n")[0] if source else "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Release:
     """What is live, switched as one. Immutable but for ``modules`` and ``namespace``, which grow.
 

@@ -40,6 +40,7 @@ from livegraft.contract import Requirement, Requirements, Shape, of_kind, requir
 from livegraft.crash_points import crash_point
 from livegraft.crashes import Crashes
 from livegraft.decisions import LIVEGRAFT, Decisions
+from livegraft.directory import Directory
 from livegraft.dispatcher import Dispatcher
 from livegraft.drainer import Decision, Drainer, DrainPolicy
 from livegraft.environment import EnvironmentPolicy, Environments, NoEnvironments
@@ -412,6 +413,9 @@ class Supervisor:
             next_at=self._timetable.next_at,
         )
         self.runs = RunHistory(runs=self.store.runs, overview=self._overview, cancel=self.cancel, rerun=self.rerun)
+        self.directory = Directory(
+            release=lambda: self._release, failures=self._overview.failures, decisions=self._decisions
+        )
         self._state_lock = threading.Lock()
         self._started = False
 
@@ -578,8 +582,12 @@ class Supervisor:
 
     @property
     def scripts(self) -> Sequence[ScriptStatus]:
-        """Every script, by name."""
+        """Every script, by name. Among very many ``directory`` finds some, and ``scripts_named`` tells of these."""
         return self._overview.scripts()
+
+    def scripts_named(self, names: Iterable[str]) -> Sequence[ScriptStatus]:
+        """These scripts, in this order; those that are not there are left out."""
+        return self._overview.scripts(names)
 
     @property
     def script_names(self) -> Sequence[str]:

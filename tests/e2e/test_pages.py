@@ -103,6 +103,36 @@ def test_a_commit_appears_without_a_reload_and_a_deleted_script_goes(site: Site)
     expect(row(page, "typed")).to_have_count(0)
 
 
+def test_scripts_are_filtered_by_tag_and_schedule_in_the_address_and_shown_flat(site: Site) -> None:
+    block = '# /// script\n# [tool.livegraft]\n# tags = ["money"]\n# cron = ["@weekly"]\n# ///\n'
+    site.repository.commit_files({"reports/sums.py": f"{block}def run(): ..."})
+    site.server.sync()
+    page = site.open("/scripts")
+
+    page.get_by_label("Tag").select_option("money")
+    expect(row(page, "typed")).to_have_count(0)
+    assert page.url.endswith("?tag=money")
+    page.get_by_label("Scheduled").check()
+    page.get_by_role("link", name="Flat").click()
+    expect(row(page, "reports/sums")).to_have_text("reports/sums")
+    assert all(part in page.url for part in ("tag=money", "scheduled=1", "view=flat"))
+    page.get_by_label("Search scripts").fill("nothing like it")
+    expect(page.get_by_text("No script matches.")).to_be_visible()
+
+
+def test_due_times_of_a_range_are_backfilled_from_the_page(site: Site) -> None:
+    site.repository.commit_files({"hourly.py": "# cron: 0 * * * *\ndef run(): ..."})
+    site.server.sync()
+    page = site.open("/schedule?script=hourly")
+
+    page.get_by_text("Backfill: run the due times").click()
+    page.get_by_label("First, UTC").fill("2026-01-01T01:00")
+    page.get_by_label("Last, UTC").fill("2026-01-01T02:00")
+    page.get_by_role("button", name="Backfill").click()
+
+    expect(page.get_by_text("backfilled by")).to_have_count(2)
+
+
 def test_a_run_streams_its_output_progress_and_result(site: Site) -> None:
     page = site.open("/scripts/slow")
     page.get_by_label("lines").fill("20")

@@ -228,6 +228,17 @@ class SharedLock:
 
 
 @dataclass(frozen=True, slots=True)
+class LastRun:
+    """One of the last runs of a script, as lists draw them."""
+
+    id: str
+    state: RunState
+    queued_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class GivenArguments:
     """What one run was given, and when."""
 
@@ -346,7 +357,7 @@ class Runs(Protocol):
     def given(self, script: str, limit: int) -> Sequence[GivenArguments]:
         """What the newest runs of a script were given, newest first."""
 
-    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
+    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[LastRun]]:
         """The newest ``each`` runs of every named script, newest first."""
 
     def open(self) -> Sequence[RunRecord]:

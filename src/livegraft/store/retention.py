@@ -112,6 +112,8 @@ class SqlRetention:
                 is_known = select(_schedules.script).where(_schedules.script == script, _schedules.schedule == schedule)
                 if connection.execute(is_known).first() is not None:
                     old = [each for each in old if each != (schedule, connection.execute(last).scalar())]
+        if not old:
+            return 0
         with self._database.writing() as connection:
             for schedule in {schedule for schedule, _ in old}:
                 times = [at for each, at in old if each == schedule]

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from livegraft.errors import BusyError
 from livegraft.run import OPEN_STATES, RunFailure, RunRecord, RunResult, RunState, Trigger, time_of_id
 from livegraft.run_filter import RunFilter, RunsFound, RunSpan
-from livegraft.store import Claimed, GivenArguments, schema
+from livegraft.store import Claimed, GivenArguments, LastRun, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
 from livegraft.store.run_search import RUN, SPAN, find_runs
 
@@ -66,6 +66,12 @@ _UPDATE: Final = (
         failure=bindparam("new_failure"),
         output_bytes=bindparam("bytes"),
     )
+)
+_LAST: Final = (
+    select(*(schema.runs.c[name] for name in ("id", "state", "queued_at", "started_at", "ended_at")))
+    .where(schema.runs.c.script == bindparam("name"))
+    .order_by(schema.runs.c.id.desc())
+    .limit(bindparam("each"))
 )
 _WAITING: Final = text(schema.WAITING)
 _MOST_WAITING: Final = 10_000
@@ -326,17 +332,12 @@ class SqlRuns:
         with self._database.reading() as connection:
             return [GivenArguments(*row) for row in connection.execute(wanted)]
 
-    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[RunRecord]]:
-        found: dict[str, list[RunRecord]] = {}
-        wanted = (
-            select(schema.runs)
-            .where(schema.runs.c.script == bindparam("name"))
-            .order_by(schema.runs.c.id.desc())
-            .limit(each)
-        )
+    def last_by_script(self, scripts: Iterable[str], each: int) -> Mapping[str, Sequence[LastRun]]:
+        found: dict[str, Sequence[LastRun]] = {}
         with self._database.reading() as connection:
             for script in scripts:
-                found[script] = [_run(row) for row in connection.execute(wanted, {"name": script})]
+                rows = connection.execute(_LAST, {"name": script, "each": each})
+                found[script] = [LastRun(id, RunState(state), *times) for id, state, *times in rows]
         return found
 
     def open(self) -> Sequence[RunRecord]:

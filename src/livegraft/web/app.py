@@ -25,6 +25,7 @@ from livegraft.errors import (
 from livegraft.shared_data import SharedDataError
 from livegraft.supervisor import Supervisor
 from livegraft.web import session
+from livegraft.web.compression import Compression
 from livegraft.web.headers import SecurityHeaders
 from livegraft.web.pages import (
     audit,
@@ -67,6 +68,7 @@ def build(supervisor: Supervisor) -> FastAPI:
     app.state.supervisor = supervisor
     app.state.access = access
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Compression)
     app.mount("/api/v1", build_api(supervisor, access), name="api")
     app.mount("/static", StaticFilesByContent(), name="static")
     app.include_router(session.router)

@@ -1,6 +1,6 @@
 """Small pictures drawn on the server: the last runs of a script, the steps of a commit.
 
-Values only; ``templates/_parts.html`` writes them as SVG, whose sizes are attributes, because
+Most are values that ``templates/_parts.html`` writes as SVG, whose sizes are attributes, because
 the content security policy allows no inline style.
 """
 
@@ -10,13 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 from typing import Final
 
-from livegraft.run import OPEN_STATES, RunRecord, RunState
+from markupsafe import Markup
 
-BAR_COUNT: Final = 12
+from livegraft.run import OPEN_STATES, RunRecord, RunState
+from livegraft.store import LastRun
+from livegraft.web.wording import duration, exact, slug
+
+BAR_COUNT: Final = 20
 BAR_HEIGHT: Final = 22
 _LOWEST_BAR: Final = 5
+_FEWEST: Final = 8
+_LATELY: Final = 3
+_FAR: Final = 1.5
+_NOTED_SECONDS: Final = 0.1
 _WRONG: Final = frozenset({RunState.FAILED, RunState.TIMED_OUT, RunState.STUCK, RunState.LOST})
 
 STEPS: Final = ("seen", "fetched", "planned", "loaded", "live", "drained", "unloaded")
@@ -26,17 +35,25 @@ STEP_WIDTH: Final = 320
 _NARROWEST_STEP: Final = 3
 
 
+_BAR: Final = (
+    '<a href="{runs}{id}" tabindex="-1" aria-label="{said}"><path class="hit" d="M{x} 0h8v22h-8z"/>'
+    '<path class="{slug}" d="M{x} 22v-{height}h6v{height}z"/><title>{said}</title></a>'
+)
+"""Formatted at once, not by a template: a page has a thousand of them."""
+
+
 @dataclass(frozen=True, slots=True)
-class RunBar:
-    """One run: the longer it took, the higher."""
+class Trend:
+    """How long runs of a script take: the median of those that ended, and how many times that the newest took.
 
-    run: RunRecord
-    x: int
-    height: int
-    seconds: float | None
+    ``factor`` is None where they took about as long.
+    """
+
+    usual_seconds: float
+    factor: float | None
 
 
-def seconds_of(run: RunRecord) -> float | None:
+def seconds_of(run: RunRecord | LastRun) -> float | None:
     """How long a run took; None before its end or when it never started."""
     if run.started_at is None or run.ended_at is None:
         return None
@@ -50,15 +67,30 @@ def tab_icon(runs: Sequence[RunRecord]) -> str:
     return "mark-failed.svg" if runs and runs[0].state in _WRONG else "mark.svg"
 
 
-def run_bars(runs: Sequence[RunRecord]) -> list[RunBar]:
-    """The newest runs, oldest at the left."""
+def run_bars(runs: Sequence[LastRun], address: str) -> Markup:
+    """The newest runs, oldest at the left: the longer one took, the higher; each leads to its page at ``address``."""
     shown = list(reversed(runs[:BAR_COUNT]))
     longest = max((seconds_of(run) or 0.0 for run in shown), default=0.0) or 1.0
-    first = BAR_COUNT - len(shown)
-    return [
-        RunBar(run, (first + place) * 8, _bar_height(seconds_of(run), longest), seconds_of(run))
-        for place, run in enumerate(shown)
-    ]
+    return Markup("").join(_bar(run, place * 8, longest, address) for place, run in enumerate(shown))
+
+
+def _bar(run: LastRun, x: int, longest: float, address: str) -> Markup:
+    seconds = seconds_of(run)
+    took = "" if seconds is None else f", took {duration(seconds)}"
+    said = f"{run.state}, {exact(run.queued_at)}{took}"
+    height = _bar_height(seconds, longest)
+    bar = _BAR.format(runs=address, id=run.id, said=said, slug=slug(run.state), x=x, height=height)
+    return Markup(bar)  # noqa: S704 - nothing in it is anybody's text: an id, a state, times
+
+
+def trend(runs: Sequence[LastRun]) -> Trend | None:
+    """Of the newest runs; None before enough of them ended well."""
+    took = [seconds for run in runs if run.state is RunState.SUCCEEDED and (seconds := seconds_of(run)) is not None]
+    if len(took) < _FEWEST:
+        return None
+    usual, lately = median(took), median(took[:_LATELY])
+    is_far = usual > 0 and not 1 / _FAR < lately / usual < _FAR and abs(lately - usual) >= _NOTED_SECONDS
+    return Trend(usual, lately / usual if is_far else None)
 
 
 def _bar_height(seconds: float | None, longest: float) -> int:

@@ -56,6 +56,7 @@ def _environment() -> Environment:
         static=_static,
         query=query,
         run_bars=pictures.run_bars,
+        trend=pictures.trend,
         step_bars=pictures.step_bars,
         scatter=scatter,
         tab_icon=pictures.tab_icon,

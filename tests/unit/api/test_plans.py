@@ -95,6 +95,7 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "POST", f"{prefix}/scripts/{script}/unpause", {} if not prefix else None
     span = {"first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z"}
     yield "POST", f"{PREFIX}/scripts/{script}/backfill", span
+    yield "POST", f"/scripts/{script}/backfill", {"first": "2026-01-01T00:00", "last": "2026-01-02T00:00"}
     for action in ("cancel", "rerun"):
         yield "POST", f"/runs/{action}-many", {"run": [run]}
         yield "POST", f"/runs/{action}-many", {"with": "all", "script": script}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from heapq import nsmallest
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from livegraft.catalog import ScriptState, ScriptStatus
+from livegraft.directory import Wanted
 from livegraft.errors import NotFoundError
-from livegraft.web.pages.scripts import matches, runs_at_once
+from livegraft.web.pages.scripts import runs_at_once
 from livegraft.web.rendering import link
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Visit
@@ -54,8 +55,9 @@ def _scripts(visit: Visit, q: str) -> Iterator[Choice]:
     text = q[4:] if wants_run else q
     if not text.strip():
         return
-    found = [script for script in visit.supervisor.scripts if matches(script, text)]
-    for script in islice(sorted(found, key=lambda script: _distance(script, text.lower().split())), MOST):
+    found = visit.supervisor.directory.find(Wanted(text)).entries
+    nearest = nsmallest(MOST, found, key=lambda entry: _distance(entry.name, text.lower().split()))
+    for script in visit.supervisor.scripts_named(entry.name for entry in nearest):
         opens = Choice(script.name, script.description, link(visit.request, "script", name=script.name))
         yield from (_to_run(visit, script), opens) if wants_run else (opens, _to_run(visit, script))
 
@@ -74,7 +76,7 @@ def _screens(visit: Visit, words: Sequence[str]) -> Iterator[Choice]:
             yield Choice(screen.capitalize(), "page", link(visit.request, screen))
 
 
-def _distance(script: ScriptStatus, words: Sequence[str]) -> tuple[bool, bool, int, str]:
+def _distance(name: str, words: Sequence[str]) -> tuple[bool, bool, int, str]:
     """Smaller is nearer: found in the last part of the name, at its begin, in a short name."""
-    leaf = script.name.rpartition("/")[2].lower()
-    return not all(word in leaf for word in words), not leaf.startswith(words[0]), len(script.name), script.name
+    leaf = name.rpartition("/")[2].lower()
+    return not all(word in leaf for word in words), not leaf.startswith(words[0]), len(name), name

@@ -22,11 +22,12 @@ export function startFilter(refresh) {
   }
 
   document.addEventListener("input", (event) => {
-    if (!event.target.closest("form[data-filter]")) return;
+    if (!event.target.closest("form[data-filter]") || event.target.name !== "q") return;
     const address = new URL(location.href);
     const text = event.target.value.trim();
     if (text) address.searchParams.set("q", text);
     else address.searchParams.delete("q");
+    address.searchParams.delete("page");
     history.replaceState(null, "", address);
     show();
     clearTimeout(timer);

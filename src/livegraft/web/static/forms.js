@@ -39,6 +39,13 @@ export function startForms() {
     const chooses = event.target.dataset.chooses;
     if (chooses) for (const box of document.getElementsByName(chooses)) box.checked = event.target.checked;
     event.target.closest("form[data-auto-submit]")?.requestSubmit();
+    if ("sends" in event.target.dataset) event.target.form.requestSubmit();
+  });
+
+  // Filters that are not set leave nothing in the address.
+  addEventListener("formdata", (event) => {
+    if (event.target.method !== "get") return;
+    for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
 
   document.querySelector("[aria-invalid='true']")?.focus();
