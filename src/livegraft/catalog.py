@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from livegraft.run import RunFailure
 from livegraft.schedule import ClockChange
 from livegraft.store import Outcome, ReleaseState, Restraint, ScriptOutcome
 from livegraft.version import VersionState
+from livegraft.zone_files import zone_of
 
 PENDING: Final = "environment_pending"
 """The code of what stands for a failure while an environment is being made."""
@@ -60,7 +60,7 @@ class Forecast:
     @property
     def upcoming_local(self) -> Sequence[tuple[datetime, str]]:
         """Each with what the clock of its zone reads then: ``Sun 2026-03-29 03:00:00 +0200``."""
-        zone = ZoneInfo(self.timezone)
+        zone = zone_of(self.timezone)
         return [(at, f"{at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %z}") for at in self.upcoming]
 
 

@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import ClassVar, Final
 from zlib import crc32
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from livegraft.errors import LivegraftError
+from livegraft.zone_files import zone_of
 
 NAMED: Final[Mapping[str, str]] = {
     "@hourly": "0 * * * *",
@@ -260,8 +261,14 @@ def _named_between(cron: str, first: datetime, end: datetime) -> Iterator[dateti
         yield local
 
 
+def forget_zones() -> None:
+    """Read the rules of zones anew: their files changed."""
+    zone_of.cache_clear()
+    _next_after.cache_clear()
+
+
 def _zone(name: str) -> tzinfo:
-    return UTC if name == Schedule.UTC else ZoneInfo(name)
+    return UTC if name == Schedule.UTC else zone_of(name)
 
 
 def _field_count(words: list[str]) -> int:

@@ -23,8 +23,9 @@ from livegraft.due import DEFAULT, GRACE, CatchUp, DueSlot, due_slots
 from livegraft.errors import BusyError, LivegraftError, StoreError
 from livegraft.header import Missed, Overlap
 from livegraft.run import RunRecord
-from livegraft.schedule import Schedule
+from livegraft.schedule import Schedule, forget_zones
 from livegraft.store import SlotCause, SlotRecord, Slots, SlotState
+from livegraft.zone_files import ZoneFiles
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ RETRY_SECONDS: Final = (0.1, 5.0)
 
 NOTED_JUMP: Final = timedelta(minutes=1)
 """A jump of the clock that is told; smaller ones are what time servers do."""
+
+ZONES_SECONDS: Final = 60.0
+"""How often it is looked whether the rules of time zones changed."""
 
 STOP_SECONDS: Final = 5.0
 
@@ -147,6 +151,8 @@ class Ticker:
         self._settling: Timer | None = None
         self._latest = clock.now()
         self._latest_monotonic = clock.monotonic()
+        self._zone_files = ZoneFiles()
+        self._zones_at = self._latest_monotonic
 
     def start(self) -> None:
         """Begin to tick. Slots that went by since the store's anchors are accounted for first. Idempotent."""
@@ -256,6 +262,7 @@ class Ticker:
         self._place_newcomers()
         now = self._clock.now()
         self._follow_clock(now)
+        self._follow_zones()
         timer = self._settling = self._next_timer(now)
         if timer:
             self._settle(timer)
@@ -301,6 +308,23 @@ class Ticker:
                 timer.seen_at = now
             self._unplaced += ahead
         self._place_newcomers()
+
+    def _follow_zones(self) -> None:
+        """After the rules of zones changed, count on by the new ones from where each schedule is: no slot is silent."""
+        if self._clock.monotonic() < self._zones_at:
+            return
+        self._zones_at = self._clock.monotonic() + ZONES_SECONDS
+        with self._lock:
+            timers = [timer for timer in self._timers.values() if timer.schedule.timezone != Schedule.UTC]
+        changed = self._zone_files.changed({timer.schedule.timezone for timer in timers})
+        if not changed:
+            return
+        logger.warning("the rules of %s changed on disk; schedules follow the new ones", ", ".join(sorted(changed)))
+        forget_zones()
+        for timer in timers:
+            # Those without a position are placed later, by the new rules too.
+            if timer.schedule.timezone in changed and timer.position is not None:
+                self._agenda.put(timer, timer.place(timer.position))
 
     def _next_timer(self, now: datetime) -> Timer | None:
         """Timers on time come before those that are behind, so that a long catch-up delays no one else."""

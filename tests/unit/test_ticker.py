@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.resources
+import zoneinfo
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from livegraft.due import CatchUp
 from livegraft.errors import NotRunnableError
 from livegraft.header import Missed, Overlap
-from livegraft.schedule import Schedule
+from livegraft.schedule import Schedule, forget_zones
 from livegraft.store import SlotCause, SlotRecord, SlotState
 from livegraft.testing import FakeClock
 from livegraft.ticker import Entry, Suspension, Ticker
@@ -245,6 +248,45 @@ class TestTheClock:
 
         assert len(desk.starter.launched) == 10
         assert desk.states == {"ran": 10}
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Gives the zone ``Moved/Town`` the rules of another one."""
+    zones, file = importlib.resources.files("tzdata") / "zoneinfo" / "Etc", tmp_path / "Moved" / "Town"
+
+    def moves(to: str) -> None:
+        file.parent.mkdir(exist_ok=True)
+        (aside := tmp_path / "new").write_bytes((zones / to).read_bytes())
+        aside.replace(file)
+
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    yield moves
+    zoneinfo.reset_tzpath()
+    forget_zones()
+
+
+def test_rules_of_a_zone_that_change_hold_from_then_on(desk: Desk, town: Callable[[str], None]) -> None:
+    town("GMT-1")  # that is an hour before UTC
+    desk.tick(schedules=(Schedule("30 13 * * *", "Moved/Town"),))
+    desk.pass_time(2 * MINUTE)
+
+    town("GMT+1")
+    desk.pass_time(3 * HOUR)
+
+    assert desk.rows == ["14:30 ran"], "and not at 12:30 UTC"
+
+
+def test_slots_that_new_rules_put_into_the_past_are_told(desk: Desk, town: Callable[[str], None]) -> None:
+    town("GMT+8")
+    desk.tick(schedules=(Schedule("30 13 * * *", "Moved/Town"),))
+    desk.pass_time(2 * MINUTE)  # counts from 12:00:30 UTC
+
+    desk.clock.jump(START + HOUR)
+    town("GMT-1")
+    desk.pass_time(2 * MINUTE)
+
+    assert desk.rows == ["12:30 ran late"], "caught up: by the new rules it was due half an hour before"
 
 
 def test_what_left_does_not_fire_and_what_comes_back_counts_from_then(desk: Desk) -> None:
