@@ -31,8 +31,7 @@ _CACHE_KIB: Final = 512
 2 MiB would be taken by every thread that looks, and look like a leak for hours."""
 
 _ADVICE: Final = {
-    "database is locked": "another process has been writing for longer than "
-    f"{BUSY_SECONDS:g} s: end it, or give each process a data folder of its own",
+    "database is locked": "another process keeps it locked: end it, or give each process a data folder of its own",
     "database or disk is full": "free some space on the disk that holds it",
     "attempt to write a readonly database": "make the file and its folder writable for this user",
     "unable to open database file": "check that the folder exists and is writable for this user",

@@ -18,6 +18,9 @@ from urllib.parse import quote
 
 from livegraft.errors import ConflictError, StoreError
 
+LOCKED_SECONDS: Final = 5.0
+"""For so long others may write without a pause before it is said that they keep the history locked."""
+
 SPARE_BYTES: Final = 1 << 20
 """With less than that left on its disk a history counts as one that cannot be written."""
 
@@ -123,7 +126,7 @@ class OpenedFile:
             raise StoreError(
                 f"the history {self.file} cannot be written: its disk is full, {left} bytes are left; free some space"
             )
-        with closing(connect(self.file, timeout=1.0)) as connection:
+        with closing(connect(self.file, timeout=LOCKED_SECONDS)) as connection:
             connection.execute("SELECT count(*) FROM alembic_version").fetchone()
             connection.execute("BEGIN IMMEDIATE")
             if really:

@@ -86,6 +86,17 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
             assert [each.exception(60) for each in opened] == [None] * 6
 
 
+def test_a_long_write_of_another_process_is_no_fault(file: Path) -> None:
+    store = open_store(file)
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(1.5, other.execute, ["COMMIT"])  # that it takes this long is what this is about
+        ends.start()
+        store.check()
+        ends.join()
+    store.close()
+
+
 def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(file: Path) -> None:
     file.write_bytes(b"this is something else, and it is long enough to be looked at" * 20)
 
