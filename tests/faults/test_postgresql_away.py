@@ -90,6 +90,8 @@ def test_live_code_and_runs_go_on_starts_are_refused_and_all_is_written_when_it_
     assert "start the server" in supervisor.sync_status.error
     page = visitor.get("/runs")
     assert (page.status_code, "start the server" in page.text) == (HTTPStatus.SERVICE_UNAVAILABLE, True)
+    eventually(lambda: "start the server" in supervisor.health()["history"], 30)
+    assert supervisor.health()["status"] == "degraded"
     go.touch()
     eventually(lambda: slow.state is RunState.SUCCEEDED)
 
@@ -97,6 +99,7 @@ def test_live_code_and_runs_go_on_starts_are_refused_and_all_is_written_when_it_
 
     assert supervisor.run("quick").result == 1
     assert visitor.get("/runs").status_code == HTTPStatus.OK
+    eventually(lambda: supervisor.health()["history"] == "ok", 30)
     host.sync()
     assert host.live.pricing.quote() == 2
     slow.wait(30)
