@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -26,10 +26,7 @@ SHOWN_COUNT: Final = 60
 """Scripts on one page."""
 
 RUNNING_COUNT: Final = 100
-"""More open runs than this are shown as ``100+``."""
-
-
-_YEAR: Final = timedelta(days=365)
+"""Open runs that are looked at for one that runs, which the icon of the tab shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +118,7 @@ def scripts(
         listed_count=len(entries),
         shown_count=len(shown),
         restart_needed=supervisor.restart_needed,
-        refusal=supervisor.refusal,
-        live=supervisor.store.releases.live(),
         open_runs=[run for run in supervisor.find_runs(states=OPEN_STATES, limit=RUNNING_COUNT) if not run.waits],
-        next_up=next(iter(supervisor.coming(1, _YEAR)), None),
     )
 
 
