@@ -116,6 +116,11 @@ class Overview:
         failures = sorted(now.failures.items(), key=lambda each: each[1].at, reverse=True)
         return [self._script(name, now) for name, failure in failures if not failure.is_pending]
 
+    def behind(self) -> Sequence[ScriptStatus]:
+        """The scripts whose newest version is not live, by name."""
+        now = self._now()
+        return [self._script(name, now) for name in sorted(now.newer) if name in now.scripts or name in now.failures]
+
     def script(self, name: str) -> ScriptStatus | None:
         now = self._now()
         return self._script(name, now) if name in now.scripts or name in now.failures else None

@@ -605,6 +605,11 @@ class Supervisor:
         return self._overview.failing()
 
     @property
+    def behind(self) -> Sequence[ScriptStatus]:
+        """The scripts whose newest version is not live, by name."""
+        return self._overview.behind()
+
+    @property
     def quarantines(self) -> Mapping[str, Restraint]:
         """The decisions that keep scripts out of service, by script; of some that left the repository too."""
         return self._decisions.quarantines

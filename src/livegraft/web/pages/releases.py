@@ -52,7 +52,7 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
 
 def _beside(supervisor: Supervisor) -> Sequence[Beside]:
     """By name; a new script that waits with its commit is no script of the release yet."""
-    found = {each.name: Beside(each.name, each.version, each.newer) for each in supervisor.scripts if each.newer}
+    found = {each.name: Beside(each.name, each.version, each.newer) for each in supervisor.behind if each.newer}
     refusal = supervisor.refusal
     for each in refusal.scripts if refusal else ():
         newer = NewerVersion(each.key, refusal.revision if refusal else "", None)
