@@ -84,7 +84,7 @@ class Claims:
         self._wake.set()
 
     def _work(self) -> None:
-        look_at = time.monotonic()
+        look_at, is_away = time.monotonic(), False
         while not self._stopping:
             self._wake.clear()
             try:
@@ -94,8 +94,11 @@ class Claims:
                     self._look()
                     now = time.monotonic()
                     look_at = now + max(LOOK_SECONDS, _SHARE_OF_TIME * (now - began))
+                is_away = False
             except StoreError as error:
-                logger.error("runs that wait cannot be claimed, next try in %.2f s: %s", LOOK_SECONDS, error)
+                if not is_away:  # it is told once, however long that is
+                    logger.error("runs that wait cannot be claimed until the history is back: %s", error)
+                is_away = True
                 look_at = time.monotonic() + LOOK_SECONDS
                 time.sleep(LOOK_SECONDS)
             except Exception:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from livegraft import __version__, process
 from livegraft.clock import Clock
 from livegraft.crash_points import crash_point
 from livegraft.errors import StoreError
+from livegraft.rounds import Rounds
 from livegraft.store import ReplicaRecord, Store
 
 logger = logging.getLogger(__name__)
@@ -77,8 +77,9 @@ class Replicas:
         self._seen: dict[str, _Seen] = {}
         self._looked_at = 0.0
         self._beat_at = 0.0
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds(self._round, name="livegraft-replicas", pause=LOOK_SECONDS)
+        self._is_started = False
+        self._cannot_see = False
 
     def start(self) -> None:
         """Enter this process; what dead ones of this machine left is taken over before this returns."""
@@ -86,17 +87,15 @@ class Replicas:
         crash_point("process entered")
         self._beat_at = time.monotonic()
         self.look()
-        self._wake.clear()
-        self._thread = threading.Thread(target=self._work, name="livegraft-replicas", daemon=True)
-        self._thread.start()
+        self._is_started = True
+        self._rounds.start()
 
     def stop(self) -> None:
         """Leave in order: nothing of it is open. Idempotent."""
-        self._wake.set()
-        thread, self._thread = self._thread, None
-        if thread is None:
+        if not self._is_started:
             return
-        thread.join()
+        self._is_started = False
+        self._rounds.stop()
         try:
             self._store.replicas.drop(self._me.identity)
         except StoreError as error:
@@ -110,7 +109,6 @@ class Replicas:
         """Where the pages of this process are; the others learn it with the next beat."""
         self.address = address
         self._beat_at = 0.0
-        self._wake.set()
 
     def look(self) -> None:
         """Look at the others once, and bury those that died."""
@@ -141,17 +139,19 @@ class Replicas:
         # Last: should this process die too before it is done, the next one begins again.
         self._store.replicas.drop(identity)
 
-    def _work(self) -> None:
-        while not self._wake.wait(LOOK_SECONDS) or self._thread is not None:
-            self._wake.clear()
-            try:
-                if time.monotonic() - self._beat_at >= BEAT_SECONDS:
-                    self._beat()
-                self.look()
-            except StoreError as error:
-                logger.warning("the other processes cannot be seen: %s", error)
-            except Exception:
-                logger.exception("the other processes were not looked at")
+    def _round(self) -> None:
+        try:
+            if time.monotonic() - self._beat_at >= BEAT_SECONDS:
+                self._beat()
+            self.look()
+        except StoreError as error:
+            if not self._cannot_see:
+                logger.warning("the other processes cannot be seen until the history is back: %s", error)
+            self._cannot_see = True
+        except Exception:
+            logger.exception("the other processes were not looked at")
+        else:
+            self._cannot_see = False
 
     def _beat(self) -> None:
         replicas, me = self._store.replicas, self._me.identity
