@@ -71,7 +71,7 @@ class SqliteDatabase:
         file.touch()
         self._owner = Owner()
         self._opened = OpenedFile(file)
-        self._engine = _engine(file, self._opened)
+        self._engine = _engine(self._opened)
         self._reader = self._engine.execution_options(writes=False)
         self._turn = threading.Lock()
         self._writer: Connection | None = None
@@ -104,7 +104,7 @@ class SqliteDatabase:
             if question not in self._glances:
                 self._glances[question] = str(question.compile(dialect=sqlite.dialect(paramstyle="named")))
             if self._glancer is None:
-                self._glancer = _connect(self.file)
+                self._glancer = _connect(self._opened)
             row: tuple[Any, ...] | None = self._glancer.execute(self._glances[question], values).fetchone()
             return row
 
@@ -172,23 +172,22 @@ class SqliteDatabase:
         return f"the history {self.file} cannot be used: {cause}; {advice}"
 
 
-def _connect(file: Path) -> sqlite3.Connection:
-    connection = connect(file, timeout=BUSY_SECONDS)
+def _connect(opened: OpenedFile) -> sqlite3.Connection:
+    connection = opened.connect(timeout=BUSY_SECONDS)
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 
 
-def _engine(file: Path, opened: OpenedFile) -> Engine:
+def _engine(opened: OpenedFile) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: _connect(file),
+        creator=lambda: _connect(opened),
         poolclass=QueuePool,
         hide_parameters=True,  # what runs were given is for no log
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
-        opened.check()
         # Of a new file, before anything is in it: so it can give pages back, a few at a time.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _write_ahead(connection)

@@ -96,6 +96,20 @@ class OpenedFile:
                 "nothing is written"
             )
 
+    def connect(self, *, timeout: float) -> sqlite3.Connection:
+        """A connection to this very file. Raises as ``check`` does.
+
+        SQLite opens the file at once and its journal with the first statement. So the place is looked at in between:
+        the journal of this file, applied to another that was put in its place, would be lost to this one.
+        """
+        connection = connect(self.file, timeout=timeout)
+        try:
+            self.check()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def is_usable_again(self) -> bool:
         """Whether there is another file in its place which is a copy of the same history."""
         if _inode(self.file) in (None, self._inode):
@@ -126,7 +140,7 @@ class OpenedFile:
             raise StoreError(
                 f"the history {self.file} cannot be written: its disk is full, {left} bytes are left; free some space"
             )
-        with closing(connect(self.file, timeout=LOCKED_SECONDS)) as connection:
+        with closing(self.connect(timeout=LOCKED_SECONDS)) as connection:
             connection.execute("SELECT count(*) FROM alembic_version").fetchone()
             connection.execute("BEGIN IMMEDIATE")
             if really:

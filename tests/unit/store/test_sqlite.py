@@ -73,7 +73,7 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
     """SQLite itself tells some of them at once that the file is locked: about one of forty."""
 
     def opens(at_once: threading.Barrier, file: Path) -> None:
-        engine = _engine(file, OpenedFile(file))
+        engine = _engine(OpenedFile(file))
         at_once.wait(60)
         engine.connect().close()
         engine.dispose()
