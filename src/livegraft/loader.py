@@ -245,6 +245,21 @@ class Loader:
                     del self._versions[version.name, version.key]
                     self._by_module.pop(version.module_name, None)
 
+    def forget_failures(self, module: PlannedModule) -> None:
+        """Have a module, and all that it imports from the repository, be executed again where that failed."""
+        pending, seen = [module], {module}
+        while pending:
+            each = pending.pop()
+            fresh = [imported for imported in each.imports.values() if imported not in seen]
+            pending += fresh
+            seen.update(fresh)
+        with self._lock:
+            for each in seen:
+                version = self._versions.get((each.name, each.key))
+                if version is not None and version.failure is not None:
+                    del self._versions[each.name, each.key]
+                    self._by_module.pop(version.module_name, None)
+
     @staticmethod
     def _unlink(version: Version) -> None:
         for used in version.used:

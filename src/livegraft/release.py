@@ -302,6 +302,13 @@ class ReleaseBuilder:
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
         return Candidate(release, tuple(work.outcomes))
 
+    def forget_failures(self, plan: Plan, scripts: Iterable[str]) -> None:
+        """Have what failed of these be executed by the next build."""
+        for script in scripts:
+            module = plan.modules.get(script.replace("/", "."))
+            if module is not None:
+                self._loader.forget_failures(module)
+
     def build_nothing(self, plan: Plan, error: QuarantinedError) -> Release:
         """A release of a plan of which nothing is loaded: every script says why."""
         revision, now, failure = plan.revision, self._clock.now(), RunFailure(error.code, error.reason)

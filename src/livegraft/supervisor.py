@@ -916,6 +916,17 @@ class Supervisor:
             raise ConflictError(f"expected {name} to be quarantined, it is not")
         self._tell_quarantine(name)
 
+    def retry(self, name: str, *, actor: str) -> ScriptStatus:
+        """Load the version of a script again that failed, as after a fault that went by; what became of it.
+
+        Raises NotFoundError, and ConflictError when its newest version did not fail.
+        """
+        if self.script(name).error is None:
+            raise ConflictError(f"expected the newest version of {name} to have failed, it has not")
+        self.store.audit.add(self.clock.now(), actor, "retry", name, {})
+        self._syncer.retry(name)
+        return self.script(name)
+
     def pause(self, name: str, *, actor: str, reason: str = "") -> None:
         """Have the schedules of a script skip their slots until somebody resumes them; it can be run otherwise.
 

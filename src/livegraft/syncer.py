@@ -106,6 +106,7 @@ class Syncer:
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._rewrite_accepted = self._rebuild_asked = self._stopping = False
+        self._retried: frozenset[str] = frozenset()
         # Whether commits are read where they are first, and until when one that was read so is to be fetched.
         self._may_glance = True
         self._fetch_until: float | None = None
@@ -195,8 +196,16 @@ class Syncer:
         """Make the release of the present commit again: a pin was set or lifted."""
         self._ask(timeout, rebuild=True)
 
-    def _ask(self, timeout: float | None, *, accept_rewritten: bool = False, rebuild: bool = False) -> None:
+    def retry(self, script: str, timeout: float | None = None) -> None:
+        """Execute again what failed of a script; returns when it is live or failed again."""
+        self._ask(timeout, rebuild=True, retried=script)
+
+    def _ask(
+        self, timeout: float | None, *, accept_rewritten: bool = False, rebuild: bool = False, retried: str = ""
+    ) -> None:
         with self._turn:
+            if retried:
+                self._retried |= {retried}
             self._rewrite_accepted |= accept_rewritten
             self._rebuild_asked |= rebuild
             self._asked += 1
@@ -330,7 +339,7 @@ class Syncer:
         self._begin(revision)
         if self._held() and self._release is not None:
             if self._rebuild_asked:
-                self._build(self._release.plan)
+                self._rebuild(self._release.plan)
             return
         self._check_history(revision)
         self._take(revision, steps)
@@ -349,9 +358,15 @@ class Syncer:
                 return
             plan = self._release.plan
         if asked:
-            self._build(plan, whole=True)
+            self._rebuild(plan)
         elif self._release is not None and self._builder.may_mend(self._release.failures.values()):
             self._mend(plan)
+
+    def _rebuild(self, plan: Plan) -> None:
+        if self._retried:
+            self._mend(plan)  # what loads now is to be written down
+        else:
+            self._build(plan, whole=True)
 
     def _begin(self, newest: Revision) -> None:
         """Under ``whole`` a process starts with the release that was live last: the newest commit may be refused."""
@@ -428,7 +443,7 @@ class Syncer:
         return None
 
     def _mend(self, plan: Plan) -> None:
-        """Try again what failed for want of packages, and write what loads now into the commit's release."""
+        """Try again what failed, for want of packages or for a person, and write what loads now into the release."""
         taken = self._releases.get(plan.revision.id)
         candidate = self._build(plan, whole=True)
         if taken is not None:
@@ -503,8 +518,14 @@ class Syncer:
         """Build the release of a plan and switch to it, unless the policy refuses it: then no step ``live`` is set."""
         steps = {} if steps is None else steps
         whole, self._rebuild_asked = whole or self._rebuild_asked, False
+        with self._turn:
+            retried, self._retried = self._retried, frozenset()
+        if retried:
+            known = failures if failures is not None else self._release.failures if self._release else {}
+            failures = {name: failure for name, failure in known.items() if name not in retried}
         # The drainer keeps still meanwhile: what the release takes back must not be half gone.
         with self._crashes.switching(plan.revision.id), self._drainer.turn:
+            self._builder.forget_failures(plan, retried)
             candidate = self._builder.build(plan, self._release, self._pins(), failures=failures, whole=whole)
             steps["loaded"] = self._clock.now()
             is_refused = policy is ReleasePolicy.WHOLE and bool(candidate.release.failures)

@@ -126,6 +126,12 @@ def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
     return shapes.script(core.script(name))
 
 
+@router.post("/scripts/{name:path}/retry", dependencies=[CARRIES_NOTHING])
+def retry(name: str, core: Core, actor: Caller) -> Json:
+    """Load the version of a script again that failed; answers when it is live or failed again."""
+    return shapes.script(core.retry(name, actor=actor))
+
+
 @router.post("/scripts/{name:path}/pause")
 def pause(name: str, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> Json:
     """Have the schedules of a script skip their due times."""

@@ -388,6 +388,12 @@ def release(name: Name, url: Url = None, token: Token = None, as_json: Json = Fa
 
 
 @command()
+def retry(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Load the version of a script again that failed, as after a fault that went by."""
+    _decide(url, token, as_json, f"/scripts/{quote(name)}/retry")
+
+
+@command()
 def pause(name: Name, reason: Reason = "", url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Have the schedules of a script skip their due times; it can be run otherwise."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/pause", {"reason": reason})

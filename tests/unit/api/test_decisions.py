@@ -188,3 +188,33 @@ def test_a_held_version_is_scrubbed_and_what_its_code_does_then_fails(api: Api) 
         price()
     assert [(row["actor"], row["action"]) for row in api.get("/audit?limit=1")["audit"]] == [("token", "scrub")]
     assert api.post("/versions/job/scrub", {"key": "fff"}, status=404)["error"]["code"] == "not_found"
+
+
+def test_what_failed_is_loaded_again_at_the_same_commit_when_a_person_says_so(api: Api, tmp_path: Path) -> None:
+    service = tmp_path / "service"
+    client = f"from pathlib import Path\nANSWER = Path({str(service)!r}).read_text()\n"
+    api.host.take({"client.py": client, "asks.py": "from client import ANSWER\ndef run(): return ANSWER"})
+    service.write_text("here again", encoding="ascii")
+    api.post("/sync")
+    assert api.get("/scripts/asks")["state"] == "failed"
+
+    retried = api.post("/scripts/asks/retry")
+
+    assert (retried["state"], retried["error"]) == ("live", None)
+    assert api.run("asks")["result"] == "here again"
+    assert [each["key"] for each in api.get("/scripts/asks")["versions"]] == [retried["version"]["key"]]
+    newest = api.get("/releases")["releases"][0]
+    assert {each["script"]: each["outcome"] for each in newest["scripts"]} == {"asks": "loaded"}
+    assert "retry" in [row["action"] for row in api.get("/audit")["audit"]]
+    assert api.post("/scripts/asks/retry", status=409)["error"]["code"] == "conflict"
+
+
+def test_a_retry_that_fails_tells_why_and_leaves_what_serves(api: Api) -> None:
+    live = api.host.key("job")
+    api.host.take({"job.py": "raise OSError('no service')\ndef run(): ..."})
+
+    retried = api.post("/scripts/job/retry")
+
+    assert "no service" in retried["error"]["message"]
+    assert api.run("job")["result"] == "first"
+    assert api.host.key("job") == live

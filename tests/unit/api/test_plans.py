@@ -91,6 +91,7 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     yield "POST", f"/scripts/{script}/run", {"name": "you"}
     yield "POST", f"/scripts/{script}/run-at", {"name": "you", "at": "2030-01-01T00:00"}
     for prefix in ("", PREFIX):
+        yield "POST", f"{prefix}/scripts/broken/retry", {} if not prefix else None
         yield "POST", f"{prefix}/scripts/{script}/pause", {"reason": "why"}
         yield "POST", f"{prefix}/scripts/{script}/unpause", {} if not prefix else None
     span = {"first": "2026-01-01T00:00:00Z", "last": "2026-01-02T00:00:00Z"}

@@ -26,3 +26,10 @@ def failures(visit: SignedIn) -> Response:
         quarantines=quarantines,
         refusal=supervisor.refusal,
     )
+
+
+@router.post("/scripts/{name:path}/retry", name="retry_script")
+def retry_script(visit: SignedIn, name: str) -> Response:
+    """Load again what failed: the page then shows how that went."""
+    visit.supervisor.retry(name, actor=visit.actor)
+    return visit.to("failures")
