@@ -21,6 +21,7 @@ from livegraft.errors import ConfigurationError, LoadError
 from livegraft.probe import process, warm
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ScriptOutcome
+from tests.support.descriptors import descriptors
 from tests.support.host import Host, a_host
 from tests.support.modules import module_with
 from tests.support.repository import Repository
@@ -266,8 +267,10 @@ def test_a_zygote_that_stands_still_is_given_up_and_loading_goes_on(
 ) -> None:
     monkeypatch.setattr(warm, "START_SECONDS", 0.5)
     eventually(warm_children)
-    for each in [*warm_children(), zygote()]:
-        os.kill(each.pid, signal.SIGSTOP)
+    zygote().suspend()  # first: it makes no more children then
+    for each in warm_children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was ending
+            each.suspend()
 
     assert host.take({"s.py": MENDED})["s"].outcome is Outcome.LOADED
     assert host.supervisor.health()["probe"] == "failing: it was not ready within 0.5 s"
@@ -354,19 +357,19 @@ def test_the_zygote_goes_with_a_host_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_fifty_probes_leave_no_descriptors_and_no_processes(host: Host) -> None:
-    me = psutil.Process()
     bad = "import os\nos._exit(1)  # {}\ndef run(): ..."
     for n in range(5):
         host.take({"s.py": bad.format(n)})
     eventually(lambda: len(warm_children()) == 1)
-    files, the_zygote = me.num_fds(), zygote()
+    files, the_zygote = descriptors(), zygote()
     zygote_files = the_zygote.num_fds()
     for n in range(5, 50):
         host.take({"s.py": bad.format(n) if n % 2 else f"N = {n}\n{GOOD}"})
 
     eventually(lambda: len(warm_children()) == 1, what="one child waits for work")
     assert zygote() == the_zygote
-    eventually(lambda: me.num_fds() <= files, what=f"{files} descriptors")
+    # Git may be at work at this moment, with pipes of its own; what leaked would stay.
+    eventually(lambda: (descriptors() - files).total() <= 3, what=f"few more than {files}")
     eventually(lambda: the_zygote.num_fds() <= zygote_files, what=f"{zygote_files} descriptors of the zygote")
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import linecache
 import logging
-import os
 import sys
 import threading
 import typing
 import weakref
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livegraft.version import VersionState
 from tests.support import eventually
+from tests.support.descriptors import descriptors
 from tests.support.host import Host
 
 SCRIPT = """
@@ -186,16 +183,6 @@ def measure() -> dict[str, Any]:
         "threads": threading.active_count(),
         "descriptors": descriptors(),
     }
-
-
-def descriptors() -> Counter[str]:
-    """What this process has open, by kind of file; without the store's, whose pool opens connections as they are asked
-    for: at most so many, each with its file and the journal."""
-    targets = []
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # that of the listing itself
-            targets.append(os.readlink(f"/proc/self/fd/{fd}").partition(":[")[0])
-    return Counter(target for target in targets if ".db" not in Path(target).name)
 
 
 def test_case_32_overloads_do_not_keep_their_version(host: Host) -> None:
