@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from livegraft import archive, process
+from livegraft import archive, process, threads
 from livegraft.artifact_files import Artifacts
 from livegraft.backfill import Backfill, MissingSlot
 from livegraft.bars import Progress
@@ -112,6 +112,7 @@ from livegraft.store import (
 )
 from livegraft.store.opening import open_store
 from livegraft.syncer import Syncer
+from livegraft.threads import LoopStatus, ThreadStatus
 from livegraft.ticker import ComingSlot
 from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
@@ -197,6 +198,10 @@ class Supervisor:
         mirror: Mirror | None = None,
         clock: Clock | None = None,
     ) -> None:
+        # What is text or an object may be secret, or have a secret in it.
+        self.settings: Mapping[str, bool | float] = {
+            name: value for name, value in locals().items() if isinstance(value, bool | int | float)
+        }
         policy = _choice(ReleasePolicy, release, "release")  # before anything is opened
         drain = _choice(DrainPolicy, drain_policy, "drain_policy")
         limits = _limits(process_limits)
@@ -1020,6 +1025,14 @@ class Supervisor:
     def stalls(self) -> Sequence[Stall]:
         """When code held the interpreter for a second or more, newest first; those in which a process ended too."""
         return tuple(reversed(self._stalls))
+
+    def threads(self) -> Sequence[ThreadStatus]:
+        """What every other thread of the process executes now."""
+        return threads.threads(self._loader.locate)
+
+    def loops(self) -> Sequence[LoopStatus]:
+        """The event loops of the process that have tasks, and where these stand."""
+        return threads.loops(self._loader.locate)
 
     # -- shared data -----------------------------------------------------------------------
 

@@ -40,13 +40,16 @@ def tasks() -> Iterator[Any]:
     yield from (task for task in list(getattr(asyncio, "_eager_tasks", ())) if not task.done())
 
 
-def frames_of_task(task: Any) -> Iterator[FrameType]:
+def frames_of_task(task: Any, *, steps: bool = False) -> Iterator[FrameType]:
     """The suspended frames of a task, outermost first: of its coroutine, of what that awaits, and so on.
 
-    A task that executes at this moment shows among the frames of its thread.
+    A task that executes at this moment shows among the frames of its thread. With ``steps`` what a wrapper
+    of ours sends its steps to follows too: that is its ``driven``.
     """
     waiting = task.get_coro()
     for _ in range(_LONGEST_CHAIN):
+        if steps:
+            waiting = getattr(waiting, "driven", waiting)
         frame = frame_of(waiting)
         if frame is None:
             return

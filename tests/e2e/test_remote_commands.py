@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +195,11 @@ def test_shared_lists_names_and_shows_what_is_kept_under_one(server: Server, rep
         ("key500", 500),
     ]
     assert "did you mean 'many'?" in server.cli("shared", "man", expect=3)
+
+
+def test_the_support_bundle_goes_into_a_file_that_did_not_exist(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "support.zip"
+
+    assert str(file) in server.cli("support", str(file))
+    assert zipfile.is_zipfile(file)
+    assert "new file" in server.cli("support", str(file), expect=2)

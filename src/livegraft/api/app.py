@@ -22,6 +22,7 @@ from livegraft.errors import NotFoundError
 from livegraft.run import Trigger
 from livegraft.store import SlotState
 from livegraft.supervisor import Supervisor
+from livegraft.support import bundle
 
 MAX_ID: Final = (1 << 63) - 1
 """The largest number that a history keeps."""
@@ -43,6 +44,7 @@ CARRIES_NOTHING: Final = Depends(_no_fields)
 _CSV: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {}}}}
 _TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {}, "text/event-stream": {}}}}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}}}
+_ZIP: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/zip": {}}}}
 _ANYTHING: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
 
 router = APIRouter(
@@ -358,6 +360,13 @@ def replicas(core: Core) -> Json:
 def stalls(core: Core) -> Json:
     """When code held the interpreter for a second or more, newest first."""
     return {"stalls": [shapes.stall(each) for each in core.stalls]}
+
+
+@router.get("/support", response_class=Response, responses=_ZIP)
+def support(core: Core) -> Response:
+    """The support bundle: a zip file of states, findings and stacks, without secrets; it takes seconds."""
+    headers = {"Content-Disposition": 'attachment; filename="livegraft-support.zip"'}
+    return Response(bundle(core), media_type="application/zip", headers=headers)
 
 
 @router.get("/slots")

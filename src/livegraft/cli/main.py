@@ -13,7 +13,7 @@ from urllib.parse import quote
 import typer
 
 from livegraft.cli.printing import print_json, print_table
-from livegraft.errors import LivegraftError
+from livegraft.errors import ConfigurationError, LivegraftError
 
 # Libraries that only one command needs are imported in it: `livegraft --help` and completion stay fast.
 
@@ -524,6 +524,23 @@ def doctor(
     from livegraft.cli.doctor import examine
 
     raise typer.Exit(examine(data, repository, store, as_json=as_json))
+
+
+@command()
+def support(
+    file: Annotated[Path, typer.Argument(help="The zip file to write; it must not exist.")],
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Write the support bundle of a server to a file: states, findings and stacks, without secrets."""
+    content = _client(url, token).content("/support")
+    try:
+        with file.open("xb") as target:
+            target.write(content)
+    except OSError as error:
+        raise ConfigurationError(f"expected to write a new file {file}, got: {error.strerror}") from error
+    print_json({"file": str(file), "bytes": len(content)}) if as_json else print(f"{file}: {len(content)} bytes")
 
 
 @command()

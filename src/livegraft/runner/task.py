@@ -219,16 +219,16 @@ class _Steps(Generator[Any, Any, T]):
     """The steps of a coroutine, each in the window."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], window: Window) -> None:
-        self._coroutine = coroutine
+        self.driven = coroutine
         self._window = window
 
     def send(self, value: Any) -> Any:
         with self._window:
-            return self._coroutine.send(value)
+            return self.driven.send(value)
 
     def throw(self, *error: Any) -> Any:
         with self._window:
-            return self._coroutine.throw(*error)
+            return self.driven.throw(*error)
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:

@@ -73,6 +73,7 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         "releases?before=9",
         "versions",
         "stalls",
+        "support",
         "slots",
         "audit",
         "replicas",

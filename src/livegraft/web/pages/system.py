@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from livegraft.errors import StoreError
+from livegraft.run import RunState
 from livegraft.store import ReplicaRecord
 from livegraft.supervisor import Supervisor
 from livegraft.version import VersionState
@@ -22,9 +23,14 @@ _S = VersionState
 _ORDER = (_S.LEAKED, _S.QUARANTINED, _S.FAILED, _S.DRAINING, _S.DRAINED, _S.LOADING, _S.PLANNED, _S.LIVE, _S.UNLOADED)
 """What needs a look comes first."""
 
+_GOES_ON: Final = (RunState.STARTING, RunState.RUNNING, RunState.STUCK)
+MOST: Final = 100
+"""So many runs are counted."""
+
 
 @router.get("/system", name="system")
-def system(visit: SignedIn, state: str = "") -> Response:
+def system(visit: SignedIn, state: str = "", stacks: bool = False) -> Response:
+    """``stacks``: of all threads and tasks too, as they are at this moment."""
     supervisor = visit.supervisor
     versions = sorted(supervisor.versions(), key=lambda version: (_ORDER.index(version.state), version.name))
     counts = Counter(version.state for version in versions)
@@ -35,6 +41,11 @@ def system(visit: SignedIn, state: str = "") -> Response:
         counts=[(each, counts[each]) for each in _ORDER if counts[each]],
         state=state,
         health=_told(supervisor.health()),
+        queue=_queue(supervisor),
+        most=MOST,
+        shows_stacks=stacks,
+        threads=supervisor.threads() if stacks else (),
+        loops=supervisor.loops() if stacks else (),
         restart_needed=supervisor.restart_needed,
         stalls=supervisor.stalls,
         replicas=_replicas(supervisor),
@@ -61,3 +72,15 @@ def _replicas(supervisor: Supervisor) -> Sequence[ReplicaRecord]:
         return supervisor.replicas
     except StoreError:
         return ()
+
+
+def _queue(supervisor: Supervisor) -> Mapping[str, int] | None:
+    """Runs that wait and that go on, each at most ``MOST``, and the bytes of the history; None while it is away."""
+    try:
+        return {
+            "waiting": len(supervisor.find_runs(states=[RunState.QUEUED], limit=MOST)),
+            "going": len(supervisor.find_runs(states=_GOES_ON, limit=MOST)),
+            "bytes": supervisor.store.size(),
+        }
+    except StoreError:
+        return None
