@@ -88,3 +88,17 @@ def test_the_command_line_names_the_holder_and_scrubs_the_version(server: Server
     server.cli("scrub", "fees", key)
 
     assert f"UnloadedVersionError: fees@{key}" in server.run("calls", n=1)["error"]["traceback"]
+
+
+def test_the_stacks_of_all_threads_are_shown_when_asked_for(browser: Browser, server: Server) -> None:
+    with a_page(browser, server) as page:
+        page.goto(f"{server.url}/system")
+        threads = page.locator("#threads")
+        expect(threads).not_to_contain_text("livegraft-syncer")
+
+        threads.get_by_role("link", name="Show the stacks").click()
+
+        expect(threads).to_contain_text("livegraft-syncer")
+        row = threads.get_by_role("row").filter(has_text="livegraft-syncer")
+        row.get_by_text("Stack").click()
+        expect(row.locator("pre")).to_contain_text("in _follow")
