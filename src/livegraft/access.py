@@ -58,6 +58,7 @@ class Access:
             logger.warning("the token is shorter than %s characters: it can be guessed", _GUESSABLE)
         # Sessions are signed with the token, so that they survive a restart and end when it is changed.
         self._signer = TimestampSigner(hashlib.sha256(b"livegraft session " + self.token.encode()).hexdigest())
+        self.webhook_secret: Final = hashlib.sha256(b"livegraft webhook " + self.token.encode()).hexdigest()
         self._links: dict[str, float] = {}
         self._ended: set[str] = set()
         self._lock = threading.Lock()
@@ -74,6 +75,10 @@ class Access:
         """Whether an Authorization header carries the token."""
         kind, _, given = (header or "").partition(" ")
         return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.token.encode())
+
+    def webhook_signature(self) -> hmac.HMAC:
+        """To be updated with what a webhook sends, whose signature is its digest then."""
+        return hmac.new(self.webhook_secret.encode(), digestmod=hashlib.sha256)
 
     def new_login_token(self) -> str:
         """A secret for a link that signs in whoever opens it first."""

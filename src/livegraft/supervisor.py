@@ -668,6 +668,10 @@ class Supervisor:
             raise BusyError(f"expected environments to be made within {timeout} s, that goes on")
         self._syncer.first_look()
 
+    def poke(self) -> None:
+        """Have the repository looked at now; returns at once. However often it is called, that is one look."""
+        self._syncer.poke()
+
     @property
     def sync_status(self) -> SyncStatus:
         """How following the repository goes."""

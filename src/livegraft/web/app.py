@@ -41,6 +41,7 @@ from livegraft.web.pages import (
     shared,
     slots,
     system,
+    webhook,
 )
 from livegraft.web.rendering import link, query, render
 from livegraft.web.static_files import StaticFilesByContent
@@ -72,6 +73,7 @@ def build(supervisor: Supervisor) -> FastAPI:
     app.mount("/api/v1", build_api(supervisor, access), name="api")
     app.mount("/static", StaticFilesByContent(), name="static")
     app.include_router(session.router)
+    app.include_router(webhook.router)
     for screen in _SCREENS:
         app.include_router(screen.router)
     app.add_exception_handler(session.SignedOutError, _signed_out)

@@ -127,6 +127,7 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     yield "POST", "/shared/counters/delete", {"key": "seen"}
     yield "POST", "/shared/counters/clear", {}
     yield "DELETE", f"{PREFIX}/shared/counters", None
+    yield "POST", "/webhook", {}
     yield "POST", "/logout", {}
 
 

@@ -9,8 +9,10 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from livegraft.access import Access
 from livegraft.catalog import LiveVersion, NewerVersion
 from livegraft.supervisor import Supervisor
+from livegraft.web.rendering import link
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent
 
@@ -34,6 +36,7 @@ class Beside:
 @router.get("/releases", name="releases")
 def releases(visit: SignedIn, before: int | None = None) -> Response:
     supervisor = visit.supervisor
+    access: Access = visit.request.app.state.access
     found = supervisor.releases(before=before, limit=PAGE_COUNT + 1)
     shown = found[:PAGE_COUNT]
     older = str(shown[-1].id) if len(found) > PAGE_COUNT else ""
@@ -47,6 +50,8 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
         held=supervisor.held,
         address=supervisor.address,
         branch=supervisor.branch,
+        webhook_address=str(visit.request.url.replace(path=link(visit.request, "webhook"), query="")),
+        webhook_secret=access.webhook_secret,
     )
 
 
