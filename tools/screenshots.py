@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
@@ -18,7 +19,16 @@ from livegraft import Supervisor
 from livegraft.access import Access
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SCREENS = {"home": "/", "scripts": "/scripts", "script": "/scripts/stock/low_stock"}
+SCREENS = {
+    "home": "/",
+    "scripts": "/scripts",
+    "script": "/scripts/stock/low_stock",
+    "runs": "/runs",
+    "releases": "/releases",
+    "failures": "/failures",
+}
+WIDE, PHONE = (1280, 860), (390, 844)
+Scheme = Literal["dark", "light"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,9 +59,9 @@ def main() -> None:
 
 def live_a_little(supervisor: Supervisor, scripts: Path) -> None:
     """Some runs, a commit that works and one that does not."""
-    for _ in range(6):
-        for name in ("plugin_a", "plugin_b", "carts/cancel_stale", "reports/daily_sales", "stock/low_stock", "failing"):
-            supervisor.run(name).wait(10)
+    well = ("plugin_a", "plugin_b", "carts/cancel_stale", "reports/daily_sales", "stock/low_stock")
+    for name in (*well * 6, *("failing",) * 2):
+        supervisor.run(name).wait(10)
     pricing, plugin = scripts / "pricing.py", scripts / "plugin_d.py"
     pricing.write_text(pricing.read_text().replace("DISCOUNT = 10", "DISCOUNT = 15"))
     commit(scripts, "Raise the discount")
@@ -69,17 +79,19 @@ def take(url: str, access: Access, supervisor: Supervisor) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        run = supervisor.run("search/reindex", pause_ms=5)
-        picture(browser, url, access, "scripts-dark", "/scripts", "dark")
-        for name, path in SCREENS.items():
-            picture(browser, url, access, name, path, "light")
-        picture(browser, url, access, "run", f"/runs/{run.id}", "light")
+        run = supervisor.run("search/reindex", pause_ms=20)  # it goes on while the pictures are taken
+        for name, path in {**SCREENS, "run": f"/runs/{run.id}"}.items():
+            picture(browser, url, access, name, path, "light", WIDE)
+        for name, size in (("dark", WIDE), ("phone", PHONE)):
+            picture(browser, url, access, f"home-{name}", "/", "dark", size)
         run.cancel()
         browser.close()
 
 
-def picture(browser: Browser, url: str, access: Access, name: str, path: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=scheme)  # type: ignore[arg-type]
+def picture(
+    browser: Browser, url: str, access: Access, name: str, path: str, scheme: Scheme, size: tuple[int, int]
+) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page = context.new_page()
     page.goto(f"{url}/login?token={access.new_login_token()}")
     page.goto(url + path)

@@ -124,8 +124,7 @@ def _failing_runs(supervisor: Supervisor) -> Iterator[Concern]:
     wrong = [run for run in supervisor.find_runs(states=_WENT_WRONG, limit=MOST) if run.queued_at >= since]
     last = supervisor.store.runs.last_by_script({run.script for run in wrong}, 1)
     for script, runs in _by_script(wrong):
-        newest, *_ = last[script]
-        if newest.state is not RunState.SUCCEEDED:
+        if not any(run.state is RunState.SUCCEEDED for run in last[script]):
             yield Concern(runs[0].state, script, _in_words(runs), runs[0].queued_at, runs[0].id)
 
 
