@@ -586,7 +586,8 @@ class Syncer:
                 logger.info("%s@%s waits for its environment, which is being made", outcome.script, revision)
             elif outcome.failure is not None:
                 where = f"{outcome.failure.path}:{outcome.failure.line}"
-                logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, where, outcome.failure.message)
+                said = _on_one_line(outcome.failure.message)
+                logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, where, said)
 
     def _finished(self, id: int | None, step: str, at: datetime) -> None:
         if id is not None:
@@ -626,3 +627,8 @@ def _is_news(outcome: ScriptOutcome, release: Release) -> bool:
     if outcome.outcome is Outcome.REMOVED:
         return outcome.script not in release.scripts and outcome.script not in release.failures
     return outcome.outcome is Outcome.LOADED and outcome.script not in release.failures
+
+
+def _on_one_line(text: str) -> str:
+    """What code said, for the log: with line breaks in it, it could write lines of its own there."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -204,3 +204,11 @@ def test_a_failed_module_that_leaves_the_repository_is_no_failure_any_more(host:
 
     assert [status.name for status in host.supervisor.scripts] == ["a"]
     assert host.supervisor.health()["failed_scripts"] == 0
+
+
+def test_what_code_says_when_it_fails_is_one_line_of_the_log(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        host.take({"s.py": "raise ValueError('no\\n2026-01-01 INFO all is \\x1b[32mwell')\ndef run(): ..."})
+
+    [told] = [record.getMessage() for record in caplog.records if "did not load" in record.getMessage()]
+    assert told.endswith(r"no\n2026-01-01 INFO all is \x1b[32mwell")
