@@ -203,3 +203,11 @@ def test_the_support_bundle_goes_into_a_file_that_did_not_exist(server: Server, 
     assert str(file) in server.cli("support", str(file))
     assert zipfile.is_zipfile(file)
     assert "new file" in server.cli("support", str(file), expect=2)
+
+
+def test_the_processes_on_a_history_are_listed(server: Server) -> None:
+    assert server.process is not None
+    _, line = server.cli("replicas").splitlines()
+
+    assert f"{server.process.pid} (asked)" in line
+    assert server.url in line

@@ -427,6 +427,27 @@ def slots(
 
 
 @command()
+def replicas(url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """List the processes that share the history of a server."""
+    answer = _client(url, token).get("/replicas")
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        (
+            f"{each['pid']}{' (asked)' if each['is_here'] else ''}",
+            each["host"],
+            each["address"] or "",
+            (each["revision"] or "")[:8],
+            _moment(each["started_at"]),
+            _moment(each["beat_at"]),
+        )
+        for each in answer["replicas"]
+    ]
+    print_table(("process", "machine", "pages", "live commit", "since (UTC)", "heard of (UTC)"), rows)
+
+
+@command()
 def backfill(
     name: Name,
     first: Annotated[str, typer.Option("--from", help="The first due time, with its zone: 2026-03-01T00:00Z.")],
