@@ -67,8 +67,14 @@ class QuarantineBody(Body):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+def _names(field: str) -> dict[str, Any]:
+    return {"required": [field], "properties": {field: {"minLength": 1}}}
+
+
 class PinBody(Body):
     """The version, by one of both."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_names("key"), _names("revision")]})
 
     key: str = Field("", description="the version's key, or its first digits")
     revision: str = Field("", description="the revision that brought it, or its first digits")

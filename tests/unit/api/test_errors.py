@@ -109,6 +109,12 @@ def test_a_method_that_is_not_allowed_tells_which_are(api: Api) -> None:
     assert answer.json()["error"]["message"] == "expected the method to be GET, got: DELETE /api/v1/runs"
 
 
+def test_the_description_of_a_pin_says_that_it_takes_one_of_both(api: Api) -> None:
+    described = api.get("/openapi.json")["components"]["schemas"]["PinBody"]
+
+    assert [each["required"] for each in described["oneOf"]] == [["key"], ["revision"]]
+
+
 def test_a_path_that_is_not_there_tells_where_the_paths_are(api: Api) -> None:
     assert api.get("/rnus", 404)["error"]["message"] == (
         "expected a path that openapi.json lists, got: GET /api/v1/rnus"
