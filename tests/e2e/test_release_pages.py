@@ -22,7 +22,7 @@ def a_page(browser: Browser, server: Server) -> Iterator[Page]:
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(server.link)
+    page.goto(f"{server.url}/login?token={server.post('/links')['login_token']}")
     yield page
     assert complaints == []
     context.close()
