@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.test_release_pages import a_page
 from tests.support import Repository, eventually
 from tests.support.packages import Packages
+from tests.support.pages import a_page
 from tests.support.server import Server, a_server
 
 HOLDER = "list KEPT in module registry -> function price"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.pages import a_page
 from tests.support.repository import Repository
 from tests.support.server import Server, a_server
 
@@ -38,13 +39,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    page = browser.new_context().new_page()
-    complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(f"{server.url}/login?token={server.post('/links')['login_token']}")
-    yield page
-    assert complaints == []
-    page.context.close()
+    with a_page(browser, server) as page:
+        yield page
 
 
 def test_filters_stay_in_the_address_and_narrow_what_is_shown(server: Server, page: Page) -> None:

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support import Repository
 from tests.support.packages import Packages
-from tests.support.server import Server, a_server
-
-
-@contextmanager
-def a_page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page of a signed-in person; its console stays clean."""
-    context = browser.new_context()
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(f"{server.url}/login?token={server.post('/links')['login_token']}")
-    yield page
-    assert complaints == []
-    context.close()
+from tests.support.pages import a_page
+from tests.support.server import a_server
 
 
 def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path: Path) -> None:
