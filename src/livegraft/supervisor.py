@@ -107,6 +107,7 @@ from livegraft.store import (
     SlotPlace,
     SlotRecord,
     SlotState,
+    SlotTally,
     Store,
     VersionRecord,
 )
@@ -705,10 +706,18 @@ class Supervisor:
         script: str | None = None,
         states: Iterable[SlotState] = (),
         before: SlotPlace | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
-        """Due times and what became of them, newest first."""
-        return self.store.slots.find(script=script, states=states, before=before, limit=limit)
+        """Due times and what became of them, newest first; from ``since`` on, before ``until``."""
+        return self.store.slots.find(script=script, states=states, before=before, since=since, until=until, limit=limit)
+
+    def tally_slots(
+        self, since: datetime, span: timedelta, count: int, *, script: str | None = None
+    ) -> Sequence[SlotTally]:
+        """How many slots ran, were skipped and missed in each of so many spans of time, oldest first."""
+        return self.store.slots.tally(since, span, count, script)
 
     def forecast(self, name: str, count: int = 10) -> Sequence[Forecast]:
         """The next due times of each cron line of a live script, and where changes of the clocks touch them."""
@@ -717,6 +726,14 @@ class Supervisor:
     def coming(self, count: int, within: timedelta) -> Sequence[ComingSlot]:
         """The next slots within some time, one of each schedule, the first ones."""
         return self._timetable.coming(count, self.clock.now() + within)
+
+    def coming_of(self, name: str, count: int, within: timedelta) -> Sequence[ComingSlot]:
+        """The next slots of one script within some time."""
+        return self._timetable.coming_of(name, count, self.clock.now() + within)
+
+    def all_coming(self, count: int, within: timedelta) -> Sequence[ComingSlot]:
+        """The next slots within some time, of every schedule as often as it is due."""
+        return self._timetable.all_coming(count, self.clock.now() + within)
 
     def outlasting(self, name: str) -> str:
         """That runs of a script outlast their interval, in words, as its last slots tell; "" when they do not."""

@@ -6,14 +6,15 @@ store, and a clock that is set back, a crash or a restart cannot run a slot twic
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, Protocol
 from zlib import crc32
 
@@ -231,6 +232,18 @@ class Ticker:
         slots = [ComingSlot(timer.next_slot(now), timer.script, timer.schedule) for timer in timers.values()]
         return sorted((slot for slot in slots if slot.at <= until), key=lambda slot: (slot.at, slot.script))[:count]
 
+    def all_coming(self, count: int, until: datetime) -> Sequence[ComingSlot]:
+        """The first slots until an instant, of every schedule as often as it is due."""
+        return _and_following(self.coming(count, until), count, until)
+
+    def coming_of(self, script: str, count: int, until: datetime) -> Sequence[ComingSlot]:
+        """The first slots of one script until an instant; none while it is suspended."""
+        entry = self._entries.get(script)
+        if entry is None or entry.suspended is not None:
+            return ()
+        first = [ComingSlot(at, script, schedule) for schedule, at in self.next_at(script)]
+        return _and_following(first, count, until)
+
     def _ticks(self, timer: Timer) -> bool:
         entry = self._entries.get(timer.script)
         return entry is not None and entry.suspended is None and not timer.gone
@@ -434,6 +447,18 @@ class Ticker:
                 self._told(row)
         except Exception:
             logger.exception("what follows from the slot %s of %s was not done", row.slot_at, row.script)
+
+
+def _and_following(first: Iterable[ComingSlot], count: int, until: datetime) -> Sequence[ComingSlot]:
+    """The next slots of some schedules and those that follow them, the first ones of all."""
+
+    def slots(coming: ComingSlot) -> Iterator[ComingSlot]:
+        if coming.at <= until:
+            yield coming
+            yield from (replace(coming, at=at) for at in coming.schedule.between(coming.at, until))
+
+    merged = heapq.merge(*map(slots, first), key=lambda slot: (slot.at, slot.script))
+    return list(islice(merged, count))
 
 
 def _delay(script: str, schedule: Schedule, jitter: timedelta) -> timedelta:

@@ -102,6 +102,7 @@ class Timetable:
             jumped=self._tell_jump,
         )
         self.next_at, self.coming = self._ticker.next_at, self._ticker.coming
+        self.coming_of, self.all_coming = self._ticker.coming_of, self._ticker.all_coming
 
     def start(self) -> None:
         """Begin to tick and to look after waiting runs. Idempotent."""

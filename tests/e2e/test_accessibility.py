@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.support import eventually
+from tests.support.pages import faults
 from tests.support.repository import Repository
 from tests.support.server import Server, a_server
 
@@ -30,7 +30,8 @@ def run(day: date = date(2026, 1, 31), count: Annotated[int, Field(ge=1, le=9)] 
     "broken.py": "def run(:\n",
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
-PATHS = ("/", "/scripts", "/runs", "/releases", "/failures", "/system", "/shared", "/shared/counters", "/audit",
+PATHS = ("/", "/scripts", "/runs", "/releases", "/failures", "/schedule", "/system",
+         "/system?stacks=1", "/shared", "/shared/counters", "/audit",
          "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails")  # fmt: skip
 
 
@@ -51,17 +52,6 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
     page.goto(f"{server.url}/login?token={server.post('/links')['login_token']}")
     yield page
     page.context.close()
-
-
-def faults(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, with the place."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("path", PATHS)

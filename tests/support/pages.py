@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.support.server import Server
@@ -21,3 +22,14 @@ def a_page(browser: Browser, server: Server, **context: Any) -> Iterator[Page]:
     yield page
     assert complaints == []
     page.context.close()
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, with the place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

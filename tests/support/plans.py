@@ -74,7 +74,7 @@ def plans_of(store: Store) -> Iterator[Plans]:
     plans = Plans(database.file)
 
     def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+        if statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE", "INSERT")):
             plans.asked.setdefault(statement, values[0] if many else values)
 
     event.listen(database._engine, "before_cursor_execute", note)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
-from livegraft.store import SlotPlace, SlotRecord, SlotState
+from livegraft.store import SlotPlace, SlotRecord, SlotState, SlotTally
 
 ME: Final = "host:1"
 """The process that runs which are begun at once belong to."""
@@ -69,12 +69,17 @@ class MemorySlots:
             self._fail_when_broken()
             self.counted.pop((script, schedule), None)
 
+    def tally(self, since: datetime, span: timedelta, count: int, script: str | None = None) -> Sequence[SlotTally]:
+        raise NotImplementedError
+
     def find(
         self,
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
         before: SlotPlace | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
         with self._lock:

@@ -337,6 +337,25 @@ def test_the_next_slots_are_told_of_all_scripts_that_tick(desk: Desk) -> None:
     assert coming(9, HOUR) == ["13:00 hourly"]
 
 
+def test_all_slots_to_come_are_told_in_their_order(desk: Desk) -> None:
+    desk.ticker.replan({"hourly": Entry((HOURLY,)), "often": Entry((Schedule("*/20 * * * *"), HOURLY))})
+    desk.ticker.start()
+    desk.clock.until_waiting()
+    until = desk.clock.now() + 2 * HOUR
+
+    coming = [f"{slot.at:%H:%M} {slot.script}" for slot in desk.ticker.all_coming(6, until)]
+
+    assert coming == ["12:20 often", "12:40 often", "13:00 hourly", "13:00 often", "13:00 often", "13:20 often"]
+    assert [f"{slot.at:%H:%M}" for slot in desk.ticker.coming_of("hourly", 9, until)] == ["13:00", "14:00"]
+
+
+def test_a_suspended_script_has_no_slots_to_come(desk: Desk) -> None:
+    desk.ticker.replan({"paused": Entry((MINUTELY,), suspended=Suspension(SlotCause.PAUSED, "paused"))})
+
+    assert desk.ticker.coming_of("paused", 9, desk.clock.now() + HOUR) == ()
+    assert desk.ticker.coming_of("unknown", 9, desk.clock.now() + HOUR) == ()
+
+
 def test_a_schedule_whose_slot_is_being_started_is_told_with_its_next(desk: Desk) -> None:
     seen: list[datetime] = []
     desk.starter.on_launch = lambda: seen.extend(slot.at for slot in desk.ticker.coming(9, desk.clock.now() + HOUR))

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -374,12 +375,16 @@ def slots(
     core: Core,
     script: str | None = None,
     state: SlotState | None = None,
+    since: Annotated[AwareDatetime | None, Query(description="due then or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="due before that")] = None,
     before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
 ) -> Json:
     """Due times and what became of them, newest first."""
     place = shapes.read_slot_place(before) if before else None
-    found = core.slots(script=script, states=[state] if state else [], before=place, limit=limit)
+    found = core.slots(
+        script=script, states=[state] if state else [], before=place, since=since, until=until, limit=limit
+    )
     return {
         "slots": [shapes.slot(each) for each in found],
         "next": shapes.slot_place(found[-1].place) if len(found) == limit else None,

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from livegraft.run import RunFailure, RunRecord, RunResult, RunState
 from livegraft.run_filter import RunFilter, RunsFound, RunSpan
@@ -87,6 +87,20 @@ class SlotState(StrEnum):
     RAN = "ran"
     SKIPPED = "skipped"
     MISSED = "missed"
+
+
+TALLIED: Final = 100
+"""Of one state in one span so many slots are counted, and no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTally:
+    """What became of the slots of a span of time from ``since`` on; a count of ``TALLIED`` means that or more."""
+
+    since: datetime
+    ran: int = 0
+    skipped: int = 0
+    missed: int = 0
 
 
 SlotPlace = tuple[datetime, str, str]
@@ -465,15 +479,26 @@ class Slots(Protocol):
     def forget(self, script: str, schedule: str) -> None:
         """Drop the anchor of a schedule that left; its slots stay, and if it comes back it starts from then."""
 
+    def tally(self, since: datetime, span: timedelta, count: int, script: str | None = None) -> Sequence[SlotTally]:
+        """How many slots ran, were skipped and missed in so many spans of time from an instant on, oldest first.
+
+        Costs as much as the spans, however many slots there are.
+        """
+
     def find(
         self,
         *,
         script: str | None = None,
         states: Iterable[SlotState] = (),
         before: SlotPlace | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
-        """Newest first, then by script and schedule; only those behind a place in that order, if it is given."""
+        """Newest first, then by script and schedule; only those behind a place in that order, if it is given.
+
+        With ``since`` only those from that instant on, with ``until`` only those before it.
+        """
 
 
 class Restraints(Protocol):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Integer,
+    Label,
     Row,
+    Select,
     Update,
     and_,
     bindparam,
@@ -18,12 +22,13 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    type_coerce,
     update,
 )
 
 from livegraft.crash_points import crash_point
 from livegraft.run import RunRecord
-from livegraft.store import SlotCause, SlotPlace, SlotRecord, SlotState, schema
+from livegraft.store import TALLIED, SlotCause, SlotPlace, SlotRecord, SlotState, SlotTally, schema
 from livegraft.store.database import Database, InDoubtError, Upsert, certainly
 from livegraft.store.runs import ADD_RUN, of_script, refuse_beside_others, run_row
 
@@ -47,6 +52,27 @@ _COUNT: Final = (
 _STAND: Final = (
     update(schema.schedules).where(_PLACE).values(since_at=bindparam("since"), counted_to=bindparam("counted"))
 )
+
+
+def _tally(script: ColumnElement[bool] | None = None) -> Select[Any]:
+    """The spans, each with how many slots of it are in each state: looked up, up to ``TALLIED`` of each."""
+    spans = select(bindparam("first", type_=BigInteger).label("at")).cte("spans", recursive=True)
+    step = bindparam("step", type_=BigInteger)
+    spans = spans.union_all(select(spans.c.at + step).where(spans.c.at < bindparam("last", type_=BigInteger)))
+
+    def counted(state: SlotState) -> Label[int]:
+        # As in find(): of one script there are few, in one state there are very many.
+        is_so = _slots.state == state.value if script is None else func.coalesce(_slots.state, "") == state.value
+        found = select(literal(1, Integer).label("one")).where(is_so, *(() if script is None else (script,)))
+        at = type_coerce(_slots.slot_at, BigInteger)
+        found = found.where(at >= spans.c.at, at < spans.c.at + step).limit(TALLIED).correlate(spans)
+        return select(func.count()).select_from(found.subquery()).scalar_subquery().label(state.value)
+
+    return select(spans.c.at, *(counted(state) for state in (SlotState.RAN, SlotState.SKIPPED, SlotState.MISSED)))
+
+
+_TALLY: Final = _tally()
+_TALLY_OF_SCRIPT: Final = _tally(_slots.script == bindparam("of_script"))
 
 
 class _Taken(Exception):
@@ -171,6 +197,14 @@ class SqlSlots:
         with self._database.reading() as connection:
             return [_slot(row) for row in connection.execute(wanted)]
 
+    def tally(self, since: datetime, span: timedelta, count: int, script: str | None = None) -> Sequence[SlotTally]:
+        wanted = _TALLY if script is None else _TALLY_OF_SCRIPT
+        first, step = schema.microseconds(since), span // timedelta(microseconds=1)
+        given = {"first": first, "step": step, "last": first + (count - 1) * step}
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted, given if script is None else given | {"of_script": script}).all()
+        return [SlotTally(schema.instant(row.at), row.ran, row.skipped, row.missed) for row in sorted(rows)]
+
     def forget(self, script: str, schedule: str) -> None:
         gone = delete(schema.schedules).where(_schedules.script == script, _schedules.schedule == schedule)
         with self._database.writing() as connection:
@@ -182,6 +216,8 @@ class SqlSlots:
         script: str | None = None,
         states: Iterable[SlotState] = (),
         before: SlotPlace | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 50,
     ) -> Sequence[SlotRecord]:
         wanted = select(schema.slots).order_by(_slots.slot_at.desc(), _slots.script, _slots.schedule).limit(limit)
@@ -191,6 +227,10 @@ class SqlSlots:
             # No index is taken for what is computed: of one script there are few, in one state there are very many.
             state = _slots.state if script is None else func.coalesce(_slots.state, "")
             wanted = wanted.where(state == names[0] if len(names) == 1 else state.in_(names))
+        if since is not None:
+            wanted = wanted.where(_slots.slot_at >= since)
+        if until is not None:
+            wanted = wanted.where(_slots.slot_at < until)
         if before is not None:
             at, after_script, after_schedule = before
             behind = or_(

@@ -13,6 +13,7 @@ import pytest
 
 from livegraft.run import RunFailure, RunRecord, RunResult, RunState, Trigger, new_run_id
 from livegraft.store import (
+    TALLIED,
     Outcome,
     ReleaseRecord,
     ReleaseState,
@@ -25,6 +26,7 @@ from livegraft.store import (
     SlotCause,
     SlotRecord,
     SlotState,
+    SlotTally,
     Store,
     VersionRecord,
 )
@@ -440,6 +442,35 @@ def test_slots_are_found_by_state_and_page(store: Store) -> None:
         (2 * MINUTE, s) for s in ("a", "daily", "z")
     ]
     assert paged == everything
+
+
+def test_slots_of_a_span_of_time_are_found(store: Store) -> None:
+    for minute in range(4):
+        store.slots.claim(a_slot(NOW + minute * MINUTE))
+
+    found = store.slots.find(since=NOW + MINUTE, until=NOW + 3 * MINUTE)
+
+    assert [slot.slot_at - NOW for slot in found] == [2 * MINUTE, MINUTE]
+    assert store.slots.find(since=NOW + MINUTE, until=NOW + 3 * MINUTE, before=found[0].place) == found[1:]
+
+
+def test_slots_are_counted_by_state_span_and_script(store: Store) -> None:
+    for minute, state in enumerate([SlotState.RAN, SlotState.MISSED, SlotState.RAN, SlotState.SKIPPED, SlotState.RAN]):
+        store.slots.claim(a_slot(NOW + minute * MINUTE, state=state))
+    store.slots.claim(a_slot(NOW + MINUTE, script="other"))
+
+    tallies = store.slots.tally(NOW, 2 * MINUTE, 2)
+    of_other = store.slots.tally(NOW, 2 * MINUTE, 2, "other")
+
+    assert tallies == [SlotTally(NOW, 2, 0, 1), SlotTally(NOW + 2 * MINUTE, 1, 1, 0)]
+    assert of_other == [SlotTally(NOW, 1), SlotTally(NOW + 2 * MINUTE)]
+
+
+def test_many_slots_of_one_span_are_not_counted_to_the_last(store: Store) -> None:
+    for second in range(TALLIED + 5):
+        store.slots.claim(a_slot(NOW + timedelta(seconds=second)))
+
+    assert [each.ran for each in store.slots.tally(NOW, timedelta(hours=1), 1)] == [TALLIED]
 
 
 def test_a_waiting_run_is_taken_once_by_whoever_comes_first(store: Store) -> None:

@@ -85,7 +85,10 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "GET", f"{PREFIX}/{path}", None
     for path in ("result", "result.csv", "artifacts", "artifacts/a.csv", "output?offset=1&follow=true"):
         yield "GET", f"{PREFIX}/runs/{run}/{path}", None
-    for path in ("schedule", "schedule?state=missed", f"schedule?script={script}", "jump", "jump?q=greet"):
+    for asked_of in product(("", script), ("", "coming", "ran", "missed"), ("", "2026-11-26", "2026-11-26T07")):
+        yield "GET", "/schedule?script={}&state={}&at={}".format(*asked_of), None
+    yield "GET", f"{PREFIX}/slots?{always}&state=ran", None
+    for path in ("schedule", "jump", "jump?q=greet"):
         yield "GET", f"/{path}", None
     yield "GET", f"/jump?q={run}", None
     yield "GET", f"/scripts/{script}/changes", None

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlalchemy import event
 from livegraft import process
 from livegraft.errors import StoreError
 from livegraft.run import RunState
-from livegraft.store import SharedValue, Store, migrations
+from livegraft.store import SharedValue, SlotState, Store, migrations
 from livegraft.store.schema import metadata
 from livegraft.store.sql import SqlStore
 from livegraft.store.sqlite import SqliteDatabase, _engine, open_store
@@ -168,6 +168,9 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
     "a version": lambda store: store.releases.version("a", "k"),
     "slots": lambda store: store.slots.find(),
     "slots of a script": lambda store: store.slots.find(script="a"),
+    "slots in a state from an instant on": lambda store: store.slots.find(states=[SlotState.RAN], since=NOW),
+    "counts of slots": lambda store: store.slots.tally(NOW, timedelta(hours=1), 24),
+    "counts of slots of a script": lambda store: store.slots.tally(NOW, timedelta(hours=1), 24, "a"),
     "audit": lambda store: store.audit.find(),
     "a shared value": lambda store: store.shared.get("a", "k", NOW),
     "shared values": lambda store: store.shared.find("a", NOW, after="k"),
@@ -193,7 +196,7 @@ def test_every_question_is_answered_by_an_index(store: SqlStore, question: Calla
 
     with closing(sqlite3.connect(database.file)) as connection:
         for statement, parameters in asked:
-            if statement.startswith(("SELECT", "UPDATE")):
+            if statement.startswith(("SELECT", "WITH", "UPDATE")):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
                 scanned = {step.split()[1] for step in plan if step.startswith("SCAN") and "USING" not in step}
                 assert scanned & {"runs", "output", "slots", "versions", "shared"} == set(), statement

@@ -93,13 +93,13 @@ def run_script_at(visit: SignedIn, name: str, sent: Sent) -> Response:
 @router.post("/scripts/{name:path}/pause", name="pause_script")
 def pause_script(visit: SignedIn, name: str, sent: Sent) -> Response:
     visit.supervisor.pause(name, actor=visit.actor, reason=_text(sent, "reason"))
-    return visit.to("script", name=name)
+    return _back(visit, name, sent)
 
 
 @router.post("/scripts/{name:path}/unpause", name="unpause_script")
-def unpause_script(visit: SignedIn, name: str) -> Response:
+def unpause_script(visit: SignedIn, name: str, sent: Sent) -> Response:
     visit.supervisor.unpause(name, actor=visit.actor)
-    return visit.to("script", name=name)
+    return _back(visit, name, sent)
 
 
 @router.post("/scripts/{name:path}/pin", name="pin_script")
@@ -125,6 +125,11 @@ def release_script(visit: SignedIn, name: str) -> Response:
     """Lift the quarantine."""
     visit.supervisor.release_quarantine(name, actor=visit.actor)
     return visit.to("script", name=name)
+
+
+def _back(visit: Visit, name: str, sent: FormData) -> Response:
+    """To the page on which this was asked for."""
+    return visit.to("schedule") if _text(sent, "back") == "schedule" else visit.to("script", name=name)
 
 
 def _fields(sent: FormData) -> dict[str, list[str | SentFile]]:

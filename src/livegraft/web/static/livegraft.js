@@ -1,4 +1,5 @@
 // What every page runs. Each module finds its own elements and does nothing where there are none.
+import { startArrows } from "./arrows.js";
 import { startFilter } from "./filter.js";
 import { startForms } from "./forms.js";
 import { startJump } from "./jump.js";
@@ -9,6 +10,7 @@ import { startTimes } from "./times.js";
 startTimes();
 startForms();
 startJump();
+startArrows();
 const refresh = startLive();
 startFilter(refresh);
 startOutput(refresh);
