@@ -94,7 +94,10 @@ class CrashMarker:
         atexit.unregister(self.close)
         if self._file is not None and self._pid == os.getpid():
             self._map = None  # not closed: a thread may be about to write
-            self._file.unlink(missing_ok=True)
+            try:
+                self._file.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("the next process may take the end of this one for a crash: %s", error)
             self._file = None
             if self._opened is not None:
                 self._opened.close()

@@ -22,8 +22,9 @@ from livegraft.store import sqlite_file
 from livegraft.store.sqlite import open_store
 from tests.support import Repository
 from tests.support.api import Api, an_api
-from tests.support.disk import SmallDisk, a_small_disk, mount
+from tests.support.disk import SmallDisk, a_breaking_disk, a_small_disk, mount
 from tests.support.history import a_history
+from tests.support.host import a_host
 from tests.support.waiting import eventually
 
 CYCLES = int(os.environ.get("LIVEGRAFT_FULL_DISK", "3"))
@@ -73,9 +74,11 @@ def going(api: Api, tmp_path: Path) -> Iterator[str]:
     run = api.start("goes", until=str(flag))
     eventually(lambda: api.get(f"/runs/{run}")["state"] == "running")
     yield run
-    eventually(lambda: api.get(f"/runs/{run}")["state"] == "succeeded", 20, "its end is written")
+    eventually(lambda: api.get(f"/runs/{run}")["state"] == "succeeded", 20, "it ends")
     with closing(sqlite3.connect(api.host.supervisor.data / "history.db")) as connection:
-        assert connection.execute("SELECT state FROM runs WHERE id = ?", [run]).fetchall() == [("succeeded",)]
+        # Pages tell of it as soon as it ended; it is written when it can be.
+        state = "SELECT state FROM runs WHERE id = ?"
+        eventually(lambda: connection.execute(state, [run]).fetchall() == [("succeeded",)], 20, "its end is written")
 
 
 @pytest.fixture
@@ -231,6 +234,35 @@ def test_a_start_with_another_history_than_was_there_is_refused(tmp_path: Path) 
 
     with pytest.raises(StoreError, match="which this folder had, it is number 7: restore"):
         open_store(file)
+
+
+def test_a_disk_that_is_set_read_only_is_told_and_used_again_when_it_is_repaired(tmp_path: Path) -> None:
+    with a_breaking_disk(tmp_path / "data") as disk, an_api(tmp_path, SCRIPTS) as api:
+        acknowledged = [api.run("prints")["id"] for _ in range(5)]
+        with going(api, tmp_path) as under_way:
+            disk.fail()
+
+            says(api, "read-only")
+            answer = start(api)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store"), answer.text
+            (tmp_path / "flag").touch()
+            assert page(api, f"/runs/{acknowledged[0]}").status_code == 200
+
+            disk.repair()
+            eventually(lambda: is_well(api), 20, "it recovers by itself")
+        acknowledged += [under_way, api.run("prints")["id"]]
+        assert {api.get(f"/runs/{run}")["state"] for run in acknowledged} == {"succeeded"}
+
+
+def test_a_process_whose_disk_is_read_only_stops_in_order(tmp_path: Path) -> None:
+    with a_breaking_disk(tmp_path / "data") as disk:
+        with a_host(tmp_path, files=SCRIPTS) as host:
+            host.supervisor.run("prints")
+            disk.fail()
+
+        assert host.supervisor.health()["status"] == "stopped"
+        with pytest.raises(StoreError, match="closed"):
+            host.supervisor.store.runs.get("0")
 
 
 def test_a_start_on_a_disk_that_only_reads_says_so(tmp_path: Path) -> None:

@@ -20,7 +20,13 @@ from livegraft.errors import StoreError
 from livegraft.store.database import BUSY_SECONDS, Owner, passes
 from livegraft.store.schema import NEWEST
 from livegraft.store.sql import SqlStore
-from livegraft.store.sqlite_file import OpenedFile, check_before_opening, check_identity, connect
+from livegraft.store.sqlite_file import (
+    OpenedFile,
+    check_before_opening,
+    check_identity,
+    connect,
+    is_on_read_only_disk,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +39,13 @@ _CACHE_KIB: Final = 512
 _ADVICE: Final = {
     "database is locked": "another process keeps it locked: end it, or give each process a data folder of its own",
     "database or disk is full": "free some space on the disk that holds it",
+    "its disk is read-only": "the system's log tells why, as a rule errors of the disk: repair it and mount it again",
     "attempt to write a readonly database": "make the file and its folder writable for this user",
     "unable to open database file": "check that the folder exists and is writable for this user",
     "file is not a database": "it is damaged or something else: restore a backup, or move it away to begin anew",
     "database disk image is malformed": "it is damaged: restore a backup, or move it away to begin anew",
 }
+_OF_READ_ONLY_DISKS: Final = ("disk I/O error", "attempt to write a readonly database")
 
 
 def open_store(file: Path) -> SqlStore:
@@ -168,6 +176,8 @@ class SqliteDatabase:
 
     def _explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error)
+        if any(part in cause for part in _OF_READ_ONLY_DISKS) and is_on_read_only_disk(self.file):
+            cause = "its disk is read-only"
         advice = next((advice for part, advice in _ADVICE.items() if part in cause), "see the log for the cause")
         return f"the history {self.file} cannot be used: {cause}; {advice}"
 

@@ -7,6 +7,7 @@ folder notes it in ``history.id`` beside the file, and processes note the inode.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sqlite3
@@ -76,6 +77,16 @@ def _inode(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def is_on_read_only_disk(file: Path) -> bool:
+    """Whether the disk of a history lets nothing be written. SQLite tells of that as of any other error."""
+    try:
+        # Asked by doing it: a file system that its kernel set read-only after an error may not say so of itself.
+        os.utime(_note(file))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 class OpenedFile:
