@@ -298,14 +298,32 @@ class SqlRuns:
         before: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
+        states = [*states]
+        if script is not None and states and not OPEN_STATES.issuperset(states):
+            return self._find_ended(script, states, before, limit)
         columns = schema.runs.c
         wanted = select(schema.runs).order_by(columns.id.desc()).limit(limit)
         if before is not None:
             wanted = wanted.where(columns.id < before)
-        questions = [wanted.where(*conditions) for conditions in _conditions(script, [*states])]
+        questions = [wanted.where(*conditions) for conditions in _conditions(script, states)]
         with self._database.reading() as connection:
             found = [_run(row) for question in questions for row in connection.execute(question)]
         return sorted(found, key=lambda run: run.id, reverse=True)[:limit] if len(questions) > 1 else found
+
+    def _find_ended(
+        self, script: str, states: Sequence[RunState], before: str | None, limit: int
+    ) -> Sequence[RunRecord]:
+        """Page by page: a script may have very many runs and few in these states, or the other way round."""
+        which = RunFilter(scripts=(script,), states=tuple(states))
+        found: list[RunRecord] = []
+        with self._database.reading() as connection:
+            while len(found) < limit:
+                page = find_runs(connection, RUN, which, before, limit - len(found))
+                found += [_run(row) for row in page.rows]
+                if page.behind is None:
+                    break
+                before = page.behind
+        return found
 
     def search(self, which: RunFilter, *, before: str | None = None, limit: int = 50) -> RunsFound:
         with self._database.reading() as connection:
@@ -406,15 +424,14 @@ class SqlRuns:
 def _conditions(script: str | None, states: Sequence[RunState]) -> list[list[ColumnElement[bool]]]:
     """The conditions of the questions that together find these runs, each in the order of one index.
 
-    A database without statistics may take the wrong index: through all runs that succeeded, say, for those of one
-    script. It takes none for what is computed.
+    A database without statistics may take the wrong index: through all runs of a script, say, for the few that are
+    open. It takes none for what is computed.
     """
     columns = schema.runs.c
-    if script is not None and not (states and OPEN_STATES.issuperset(states)):
-        of_states = [func.coalesce(columns.state, "").in_([state.value for state in states])] if states else []
-        return [[columns.script == script, *of_states]]
+    if not states:
+        return [[columns.script == script] if script is not None else []]
     of_script = [func.coalesce(columns.script, "") == script] if script is not None else []
-    return [[columns.state == state.value, *of_script] for state in states] or [of_script]
+    return [[columns.state == state.value, *of_script] for state in states]
 
 
 def _claim(connection: Connection, id: str, limit: int, process: str) -> Claimed:

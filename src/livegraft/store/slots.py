@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -74,6 +74,8 @@ def _tally(script: ColumnElement[bool] | None = None) -> Select[Any]:
 _TALLY: Final = _tally()
 _TALLY_OF_SCRIPT: Final = _tally(_slots.script == bindparam("of_script"))
 
+_AT_ONCE: Final = 1_000
+
 
 class _Taken(Exception):
     """Another process was first: nothing of this claim stays."""
@@ -90,17 +92,19 @@ class SqlSlots:
         return self.anchors([(script, schedule)], now)[script, schedule]
 
     def anchors(self, schedules: Iterable[tuple[str, str]], now: datetime) -> Mapping[tuple[str, str], datetime]:
-        # Processes that load one commit write the same rows: in one order, or they wait for each other.
         wanted = sorted(schedules)
-        new = [
-            {"script": script, "schedule": schedule, "since_at": now, "counted_to": now} for script, schedule in wanted
-        ]
-        if not new:
+        if not wanted:
             return {}
         with self._database.writing() as connection:
-            connection.execute(_SEE.on(connection), new)
-            known = select(schema.schedules).where(_schedules.script.in_({script for script, _ in wanted}))
-            rows = {(row.script, row.schedule): row for row in connection.execute(known)}
+            rows = _rows(connection, wanted)
+            # Processes that load one commit write the same rows: in one order, or they wait for each other.
+            if new := [key for key in wanted if key not in rows]:
+                seen = [
+                    {"script": script, "schedule": schedule, "since_at": now, "counted_to": now}
+                    for script, schedule in new
+                ]
+                connection.execute(_SEE.on(connection), seen)
+                rows |= _rows(connection, new)
             found = {key: rows[key].counted_to for key in wanted}
             if behind := [key for key, counted_to in found.items() if counted_to is None or counted_to > now]:
                 last = _newest(connection, {script for script, _ in behind}, now)
@@ -247,12 +251,31 @@ def _place(script: str, schedule: str) -> dict[str, Any]:
     return {"of_script": script, "of_schedule": schedule}
 
 
+def _rows(connection: Connection, schedules: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Those of some schedules, and of others of their scripts."""
+    known = select(schema.schedules)
+    return {
+        (row.script, row.schedule): row
+        for scripts in _parts({script for script, _ in schedules})
+        for row in connection.execute(known.where(_schedules.script.in_(scripts)))
+    }
+
+
 def _newest(connection: Connection, scripts: set[str], now: datetime) -> dict[tuple[str, str], datetime]:
     """The newest slots of the schedules of some scripts that are not later than ``now``."""
     newest = select(_slots.script, _slots.schedule, func.max(_slots.slot_at).label("slot_at"))
-    newest = newest.where(_slots.script.in_(scripts), _slots.slot_at <= now)
-    found = connection.execute(newest.group_by(_slots.script, _slots.schedule))
-    return {(row.script, row.schedule): row.slot_at for row in found}
+    newest = newest.where(_slots.slot_at <= now).group_by(_slots.script, _slots.schedule)
+    return {
+        (row.script, row.schedule): row.slot_at
+        for part in _parts(scripts)
+        for row in connection.execute(newest.where(_slots.script.in_(part)))
+    }
+
+
+def _parts(scripts: set[str]) -> Iterator[list[str]]:
+    """So many that a statement may name them all."""
+    names = sorted(scripts)
+    return (names[begin : begin + _AT_ONCE] for begin in range(0, len(names), _AT_ONCE))
 
 
 def _is(slot: SlotRecord) -> ColumnElement[bool]:

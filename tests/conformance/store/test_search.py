@@ -109,6 +109,20 @@ def test_what_is_rarer_leads_the_search(store: Store, monkeypatch: pytest.Monkey
     assert ([run.id for run in page.runs], page.next) == ([rare], None)
 
 
+def test_runs_of_a_script_in_a_rare_state_are_found_however_far_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livegraft.store.run_search.LOOK_COUNT", 4)
+    rare = put(store, 0, state=RunState.LOST)
+    for hour in range(1, 21):
+        put(store, hour, state=RunState.SUCCEEDED)
+        put(store, hour + 30, "other", state=RunState.LOST)
+
+    assert [run.id for run in store.runs.find(script="daily", states=[RunState.LOST, RunState.FAILED])] == [rare]
+    newest = store.runs.find(script="daily", states=[RunState.LOST, RunState.SUCCEEDED], limit=3)
+    assert [run.queued_at for run in newest] == [NOON + hour * HOUR for hour in (20, 19, 18)]
+
+
 def test_rows_of_the_audit_are_found_by_who_what_and_when(store: Store) -> None:
     for hour, (actor, action, subject) in enumerate([("dana", "pin", "a"), ("kim", "pin", "b"), ("dana", "run", "a")]):
         store.audit.add(NOON + hour * HOUR, actor, action, subject, {})

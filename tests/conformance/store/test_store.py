@@ -369,6 +369,17 @@ def test_of_many_that_change_a_name_each_sees_what_the_one_before_kept(store: St
     assert store.shared.find("a", NOW) == [SharedValue("n", "8", NOW)]
 
 
+def test_more_schedules_than_one_statement_names_have_their_anchors(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livegraft.store.slots._AT_ONCE", 2)
+    schedules = [(f"script{n}", "@hourly UTC") for n in range(5)]
+    store.slots.anchor(*schedules[3], NOW)
+
+    assert store.slots.anchors(schedules, NOW + MINUTE) == dict.fromkeys(schedules, NOW + MINUTE) | {schedules[3]: NOW}
+    assert store.slots.anchors(schedules, NOW - MINUTE) == dict.fromkeys(schedules, NOW - MINUTE)
+
+
 def test_an_anchor_leaves_out_what_a_clock_which_was_ahead_told(store: Store) -> None:
     schedule = a_slot(NOW).schedule
     store.slots.anchor("daily", schedule, NOW)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,20 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
 from livegraft import process
 from livegraft.errors import StoreError
-from livegraft.run import RunState
-from livegraft.store import SharedValue, SlotState, Store, migrations
+from livegraft.run import RunRecord, RunState, Trigger
+from livegraft.store import SharedValue, SlotState, Store, migrations, schema
+from livegraft.store.runs import run_row
 from livegraft.store.schema import metadata
+from livegraft.store.search import LOOK_COUNT
 from livegraft.store.sql import SqlStore
 from livegraft.store.sqlite import SqliteDatabase, _engine, open_store
 from livegraft.store.sqlite_file import OpenedFile
 from tests.support.history import a_history
+from tests.support.plans import plans_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -213,3 +217,19 @@ def test_a_process_is_known_by_more_than_its_number() -> None:
     with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
         child.wait()
     assert not process.is_alive(f"{child.pid}:{rest}")
+
+
+def test_of_a_long_history_few_rows_are_read_for_what_is_rare(file: Path) -> None:
+    """Of one script's many runs the few that were lost, by the state: it is the rarer of the two."""
+    with closing(a_history(file)) as store:
+        run = RunRecord("", "daily", "k", "r", Trigger.CRON, "cron", {}, RunState.SUCCEEDED, "1", NOW)
+        with store.database.writing() as connection:
+            rows = [run_row(replace(run, id=f"{n:08}")) for n in range(LOOK_COUNT + 1)]
+            connection.execute(insert(schema.runs), rows)
+        with plans_of(store) as plans:
+            assert store.runs.find(script="daily", states=[RunState.LOST]) == []
+
+    *_, question = plans.asked.items()
+    with closing(sqlite3.connect(file)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {question[0]}", question[1]).fetchall()
+    assert "runs_by_state (state=?" in str(plan)
