@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from livegraft.clock import Clock
-from livegraft.store import Restraint, RestraintKind, Store
+from livegraft.store import Restraint, RestraintKind, Store, VersionRecord
 
 LIVEGRAFT: Final = "livegraft"
 """The actor of what no person decided."""
@@ -73,3 +73,31 @@ class Decisions:
                 self._clock.now(), actor, f"lift {kind.value}", subject, {"reason": reason} if reason else {}
             )
         return found
+
+    def pin_all(
+        self,
+        versions: Iterable[VersionRecord],
+        *,
+        actor: str,
+        reason: str,
+        subject: str,
+        detail: Mapping[str, object],
+    ) -> None:
+        """Pin many scripts because a release, the ``subject``, is rolled back: at once, with one row of the audit."""
+        now = self._clock.now()
+        pins = [
+            Restraint(RestraintKind.PIN, each.script, actor, now, reason, each.key, each.revision) for each in versions
+        ]
+        with self._lock:
+            self._store.restraints.put(*pins)
+            kept = self._by_kind[RestraintKind.PIN]
+            self._by_kind[RestraintKind.PIN] = {**kept, **{pin.subject: pin for pin in pins}}
+        self._store.audit.add(now, actor, "roll back", subject, detail)
+
+    def unpin_all(self, scripts: Collection[str], *, actor: str, subject: str, detail: Mapping[str, object]) -> None:
+        """The reverse."""
+        with self._lock:
+            self._store.restraints.drop(RestraintKind.PIN, *scripts)
+            kept = self._by_kind[RestraintKind.PIN]
+            self._by_kind[RestraintKind.PIN] = {name: pin for name, pin in kept.items() if name not in scripts}
+        self._store.audit.add(self._clock.now(), actor, "undo roll back", subject, detail)

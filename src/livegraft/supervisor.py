@@ -83,6 +83,7 @@ from livegraft.recovery import Recovery
 from livegraft.release import LiveScript, Release, ReleaseBuilder, ReleasePolicy
 from livegraft.replicas import Replicas
 from livegraft.retention import Trimmer, read_policy
+from livegraft.rollbacks import RollBacks
 from livegraft.run import RunRecord, RunResult, RunState, Trigger
 from livegraft.run_handle import Run
 from livegraft.run_history import RunHistory
@@ -419,6 +420,13 @@ class Supervisor:
             next_at=self._timetable.next_at,
         )
         self.runs = RunHistory(runs=self.store.runs, overview=self._overview, cancel=self.cancel, rerun=self.rerun)
+        self.roll_backs = RollBacks(
+            releases=self.store.releases,
+            decisions=self._decisions,
+            overview=self._overview,
+            rebuild=self._syncer.rebuild,
+            events=self.events,
+        )
         self.directory = Directory(
             release=lambda: self._release, failures=self._overview.failures, decisions=self._decisions
         )

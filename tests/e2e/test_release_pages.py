@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import Repository
 from tests.support.packages import Packages
-from tests.support.pages import a_page
+from tests.support.pages import a_page, faults
 from tests.support.server import a_server
 
 
@@ -43,6 +43,34 @@ def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path:
         repository.commit_files({"two.py": "def run(): return 'C'"})
         assert "live" in server.cli("sync")
         expect(page.locator("[id='script-one']")).not_to_contain_text("older commit")
+
+
+def test_a_release_is_rolled_back_and_that_is_undone_on_its_page(browser: Browser, tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files({"one.py": "def run(): return 'A'", "two.py": "def run(): return 'A'"})
+    with a_server(repository.path, tmp_path) as server, a_page(browser, server) as page:
+        changed = repository.commit_files({"one.py": "def run(): return 'B'", "new.py": "def run(): ..."})
+        server.cli("sync")
+        page.goto(f"{server.url}/releases")
+        page.get_by_role("link", name=f"Roll back {changed[:8]}").click()
+
+        goes, stays = page.get_by_role("region", name="goes back"), page.get_by_role("region", name="stays")
+        expect(goes).to_contain_text("one")
+        expect(stays).to_contain_text("new no version of it was live before")
+        assert faults(page) == []
+        assert server.run("one")["result"] == "B"
+        page.get_by_label("Reason").fill("wrong totals")
+        page.get_by_role("button", name="Roll back 1 script").click()
+
+        expect(page).to_have_url(f"{server.url}/releases")
+        assert server.run("one")["result"] == "A"
+        page.get_by_role("link", name="rolled back").click()
+        expect(page.get_by_role("region", name="Rolled back")).to_contain_text("1 script is pinned")
+        assert faults(page) == []
+        page.go_back()
+        page.get_by_role("button", name=f"Undo the roll back of {changed[:8]}").click()
+        expect(page.get_by_role("link", name="rolled back")).to_have_count(0)
+        assert server.run("one")["result"] == "B"
 
 
 def test_packages_that_change_under_the_server_are_shown_without_a_reload(

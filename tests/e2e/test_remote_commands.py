@@ -117,6 +117,26 @@ def test_a_pinned_script_stays_at_its_version_until_it_is_unpinned(server: Serve
     assert server.run("pinned")["result"] == 2
 
 
+def test_a_release_is_rolled_back_when_somebody_says_so(server: Server, repository: Repository) -> None:
+    repository.commit_files({"sums.py": "def run(): return 1\n"})
+    server.cli("sync")
+    revision = repository.commit_files({"sums.py": "def run(): return 2\n"})[:8]
+    server.cli("sync")
+
+    assert "sums" in server.cli("roll-back", revision, "--dry-run")
+    asked = server.cli("roll-back", revision, expect=2)
+    assert f"Pin 1 script to the version before {revision}?" in asked
+    assert "--yes" in asked
+    assert server.run("sums")["result"] == 2
+
+    told = server.cli("roll-back", revision, "--yes", "--reason", "wrong")
+    assert f"livegraft undo-roll-back {revision}" in told
+    assert server.run("sums")["result"] == 1
+
+    assert "1 script follows" in server.cli("undo-roll-back", revision)
+    assert server.run("sums")["result"] == 2
+
+
 def test_a_held_repository_is_not_followed_until_let_go(server: Server, repository: Repository) -> None:
     server.cli("hold", "--reason", "holidays")
     repository.commit_files({"late.py": "def run(): return 1\n"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Path, Query, Request
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -20,6 +20,7 @@ from livegraft.api.filters import AskedAudit, AskedRuns, ManyBody
 from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
+from livegraft.rollbacks import RollBack
 from livegraft.run import Trigger
 from livegraft.store import SlotState
 from livegraft.supervisor import Supervisor
@@ -305,6 +306,29 @@ def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     }
 
 
+Revision = Annotated[str, Path(min_length=4, max_length=64, description="the release's revision, or its first digits")]
+
+
+@router.get("/releases/{revision}/roll-back")
+def plan_roll_back(revision: Revision, core: Core) -> Json:
+    """What a roll back of a release would change: the scripts that go back, and those that stay; nothing is done."""
+    return _roll_back(core, core.roll_backs.plan(revision))
+
+
+@router.post("/releases/{revision}/roll-back")
+def roll_back(
+    revision: Revision, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None
+) -> Json:
+    """Pin every script of a release to the version that was live before it, in one switch."""
+    return _roll_back(core, core.roll_backs.roll_back(revision, actor=actor, reason=body.reason if body else ""))
+
+
+@router.post("/releases/{revision}/undo-roll-back", dependencies=[CARRIES_NOTHING])
+def undo_roll_back(revision: Revision, core: Core, actor: Caller) -> Json:
+    """Let the scripts that a roll back pinned follow the repository again."""
+    return {"unpinned": list(core.roll_backs.undo(revision, actor=actor))}
+
+
 @router.post("/sync")
 def sync(core: Core, actor: Caller, body: Annotated[shapes.SyncBody | None, Body()] = None) -> Json:
     """Look at the repository now; answers when its newest commit is live or refused."""
@@ -442,6 +466,10 @@ def _seen(request: Request, offset: int) -> int:
     last = request.headers.get("last-event-id", "")
     is_offset = last.isdecimal() and len(last) <= len(str(MAX_OFFSET))
     return min(int(last), MAX_OFFSET) if is_offset else offset
+
+
+def _roll_back(core: Supervisor, plan: RollBack) -> Json:
+    return shapes.roll_back(plan, core.roll_backs.pinned(plan.release))
 
 
 def _held(core: Supervisor) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -15,6 +15,7 @@ from livegraft.backfill import MissingSlot
 from livegraft.bars import Progress
 from livegraft.catalog import Forecast, LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
 from livegraft.offers import Offer
+from livegraft.rollbacks import RollBack
 from livegraft.run import RunFailure, RunRecord
 from livegraft.run_history import ManyDone
 from livegraft.runner.watchdog import Stall
@@ -260,6 +261,18 @@ def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion |
         )
         each["live"] = found and live_version(found)
     return shown
+
+
+def roll_back(plan: RollBack, pinned: Sequence[str]) -> Json:
+    return {
+        "revision": plan.release.revision,
+        "returns": [
+            {"script": each.script, "now": each.now or None, "to": {"key": each.to.key, "revision": each.to.revision}}
+            for each in plan.returns
+        ],
+        "remains": [{"script": each.script, "why": each.why} for each in plan.remains],
+        "pinned": list(pinned),
+    }
 
 
 def release(release: ReleaseRecord) -> Json:

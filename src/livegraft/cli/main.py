@@ -39,6 +39,8 @@ Provide = Annotated[
 ]
 Data = Annotated[Path, typer.Option(help="The data folder of the server.")]
 Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
+Revision = Annotated[str, typer.Argument(help="The release's revision, or its first digits.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -514,6 +516,29 @@ def let_go(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     _decide(url, token, as_json, "/let-go")
 
 
+@command(name="roll-back")
+def roll_back(
+    revision: Revision,
+    reason: Reason = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    yes: Yes = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Pin every script of a release to the version that was live before it."""
+    from livegraft.cli.decisions import roll_back_there
+
+    roll_back_there(_client(url, token), revision, reason=reason, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@command(name="undo-roll-back")
+def undo_roll_back(revision: Revision, url: Url = None, token: Token = None, as_json: Json = False) -> None:
+    """Let the scripts that a roll back pinned follow the repository again."""
+    answer = _client(url, token).post(f"/releases/{quote(revision)}/undo-roll-back")
+    print_json(answer) if as_json else print(_follow(len(answer["unpinned"])))
+
+
 @command()
 def resume(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """Have a server leave safe mode, and take the commit again that it refuses after a crash."""
@@ -637,6 +662,10 @@ def _client(url: str | None, token: str | None) -> Any:
 def _decide(url: str | None, token: str | None, as_json: bool, path: str, body: dict[str, str] | None = None) -> None:
     answer = _client(url, token).post(path, body)
     print_json(answer) if as_json else print("done")
+
+
+def _follow(count: int) -> str:
+    return f"{count} {'script follows' if count == 1 else 'scripts follow'} the repository again"
 
 
 def _short(version: dict[str, str] | None) -> str:

@@ -426,6 +426,18 @@ class Releases(Protocol):
     def get(self, revision: str) -> ReleaseRecord | None:
         """The newest release of a revision."""
 
+    def named(self, revision: str) -> ReleaseRecord | None:
+        """Of a revision that begins so the release that brought it: the first of it that went live.
+
+        Every process that starts at a revision writes a release of it, which has all scripts.
+        """
+
+    def keys_before(self, id: int, scripts: Collection[str]) -> Mapping[str, str]:
+        """The keys that were live of some scripts right before a release; without those that had none.
+
+        The work grows with the releases that are kept.
+        """
+
     def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
         """Newest first, before the given release id."""
 
@@ -504,11 +516,11 @@ class Slots(Protocol):
 class Restraints(Protocol):
     """The ledger of standing decisions: quarantines, pins, the hold."""
 
-    def put(self, restraint: Restraint) -> None:
-        """Add or replace the decision of this kind on this subject."""
+    def put(self, *restraints: Restraint) -> None:
+        """Add or replace the decision of its kind on its subject; of several all or none."""
 
-    def drop(self, kind: RestraintKind, subject: str) -> bool:
-        """Lift it; False when there was none."""
+    def drop(self, kind: RestraintKind, *subjects: str) -> bool:
+        """Lift those on these subjects; False when there was none."""
 
     def all(self) -> Sequence[Restraint]: ...
 

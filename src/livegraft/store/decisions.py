@@ -25,15 +25,15 @@ class SqlRestraints:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, restraint: Restraint) -> None:
-        row = asdict(restraint) | {"kind": restraint.kind.value}
+    def put(self, *restraints: Restraint) -> None:
+        rows = [asdict(each) | {"kind": each.kind.value} for each in restraints]
         with self._database.writing() as connection:
-            connection.execute(_PUT.on(connection), row)
+            connection.execute(_PUT.on(connection), rows)
 
-    def drop(self, kind: RestraintKind, subject: str) -> bool:
-        gone = delete(schema.restraints).where(_restraints.kind == kind.value, _restraints.subject == subject)
+    def drop(self, kind: RestraintKind, *subjects: str) -> bool:
+        gone = delete(schema.restraints).where(_restraints.kind == kind.value)
         with self._database.writing() as connection:
-            return bool(connection.execute(gone).rowcount)
+            return bool(connection.execute(gone.where(_restraints.subject.in_(subjects))).rowcount)
 
     def all(self) -> Sequence[Restraint]:
         with self._database.reading() as connection:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from livegraft.run import RunFailure
 from livegraft.store import Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
@@ -18,6 +18,7 @@ _versions = schema.versions.c
 _VERSION_FIELDS = [field.name for field in fields(VersionRecord)]
 
 _VERSIONS_AT_ONCE: Final = 400
+_RELEASES_AT_ONCE: Final = 50
 
 _ADD_STEPS: Final = Upsert(schema.release_steps, "release_id", "step", changed=("at",))
 # A version that comes back is the newest again, and stays the one that its first revision brought.
@@ -78,6 +79,33 @@ class SqlReleases:
         wanted = select(schema.releases).where(_releases.revision == revision).order_by(_releases.id.desc()).limit(1)
         return next(iter(self._read(wanted)), None)
 
+    def named(self, revision: str) -> ReleaseRecord | None:
+        # Hexadecimal digits: what begins so stands between these two.
+        # No index is taken for what is computed: the one by revision has them in order.
+        went_live = func.coalesce(_releases.state, "").in_([ReleaseState.LIVE.value, ReleaseState.SUPERSEDED.value])
+        begins_so = select(_releases.revision).where(
+            _releases.revision >= revision, _releases.revision < revision + "g"
+        )
+        newest = begins_so.where(went_live).order_by(_releases.revision.desc()).limit(1).scalar_subquery()
+        wanted = select(schema.releases).where(_releases.revision == newest, went_live).order_by(_releases.id)
+        return next(iter(self._read(wanted.limit(1))), None)
+
+    def keys_before(self, id: int, scripts: Collection[str]) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        wanted, before = set(scripts), id
+        # From release to release: what is kept of them has no order by script.
+        earlier = select(_releases.id).where(_releases.id < bindparam("before")).order_by(_releases.id.desc())
+        earlier = earlier.limit(_RELEASES_AT_ONCE)
+        with self._database.reading() as connection:
+            while wanted and (ids := connection.scalars(earlier, {"before": before}).all()):
+                before = ids[-1]
+                for row in connection.execute(_changes(ids)):
+                    if row.script in wanted:
+                        wanted.remove(row.script)
+                        if row.outcome == Outcome.LOADED.value:
+                            found[row.script] = row.key
+        return found
+
     def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
         wanted = select(schema.releases).order_by(_releases.id.desc()).limit(limit)
         return self._read(wanted if before is None else wanted.where(_releases.id < before))
@@ -134,6 +162,15 @@ class SqlReleases:
             steps = _by_release(connection, schema.release_steps, ids)
             scripts = _by_release(connection, schema.release_scripts, ids)
         return [_release(row, steps.get(row.id, []), scripts.get(row.id, [])) for row in rows]
+
+
+def _changes(ids: Sequence[int]) -> Select[Any]:
+    """What some releases did that counts for what is live, the newest first."""
+    scripts = schema.release_scripts.c
+    wanted = select(scripts.release_id, scripts.script, scripts.outcome, scripts.key)
+    return wanted.where(
+        scripts.release_id.in_(ids), scripts.outcome.in_([Outcome.LOADED.value, Outcome.REMOVED.value])
+    ).order_by(scripts.release_id.desc())
 
 
 def _add_steps(connection: Connection, id: int, steps: Mapping[str, datetime]) -> None:

@@ -57,6 +57,28 @@ def test_a_pin_rolls_back_and_stays_until_it_is_lifted(api: Api) -> None:
     assert api.run("job")["result"] == "third"
 
 
+def test_a_release_is_rolled_back_after_telling_what_changes_and_that_is_undone(api: Api) -> None:
+    first = api.host.key("job")
+    api.host.take({"job.py": "def run(): return 'second'", "new.py": "def run(): ..."})
+    revision, second = api.host.repository.git("rev-parse", "HEAD"), api.host.key("job")
+    path = f"/releases/{revision[:8]}"
+
+    plan = api.get(f"{path}/roll-back")
+    assert [(each["script"], each["now"], each["to"]["key"]) for each in plan["returns"]] == [("job", second, first)]
+    assert [each["script"] for each in plan["remains"]] == ["new"]
+    assert api.run("job")["result"] == "second"
+
+    assert api.post(f"{path}/roll-back", {"reason": "wrong totals"})["pinned"] == ["job"]
+    assert api.run("job")["result"] == "first"
+    assert api.get("/scripts/job")["pin"]["reason"] == f"roll back of {revision[:8]}: wrong totals"
+    assert api.post(f"{path}/roll-back", status=409)["error"]["code"] == "conflict"
+
+    assert api.post(f"{path}/undo-roll-back") == {"unpinned": ["job"]}
+    assert api.run("job")["result"] == "second"
+    assert api.post(f"{path}/undo-roll-back", status=409)["error"]["code"] == "conflict"
+    assert api.get("/releases/0123456789/roll-back", status=404)["error"]["code"] == "not_found"
+
+
 def test_a_held_repository_stays_at_its_release_until_somebody_lets_go(api: Api) -> None:
     assert api.post("/hold", {"reason": "fair days"})["held"]["reason"] == "fair days"
 

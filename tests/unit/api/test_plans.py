@@ -124,6 +124,11 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     for prefix, body in (("/releases/", {}), (f"{PREFIX}/", None)):
         for path in ("sync", "hold", "let-go", "resume"):
             yield "POST", f"{prefix}{path}", body
+    revision = api.host.repository.git("rev-parse", "HEAD")
+    for prefix, body in (("", {}), (PREFIX, None)):
+        yield "GET", f"{prefix}/releases/{revision}/roll-back", None
+        yield "POST", f"{prefix}/releases/{revision[:8]}/roll-back", body
+        yield "POST", f"{prefix}/releases/{revision[:8]}/undo-roll-back", body
     yield "POST", f"/versions/{script}/scrub", {"key": key}
     yield "POST", f"{PREFIX}/versions/{script}/scrub", {"key": key}
     yield "POST", f"{PREFIX}/links", None

@@ -20,6 +20,9 @@ router = APIRouter()
 
 PAGE_COUNT: Final = 30
 
+ROLL_BACK_COUNT: Final = 200
+"""Scripts that are named of those that a roll back would change; of more it tells the number."""
+
 SYNC_SECONDS: Final = 20.0
 """How long the button waits for the newest commit; the sync goes on after that."""
 
@@ -48,6 +51,7 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
         beside=() if before else _beside(supervisor),
         refusal=supervisor.refusal,
         held=supervisor.held,
+        rolled_back=supervisor.roll_backs.counts(),
         address=supervisor.address,
         branch=supervisor.branch,
         webhook_address=str(visit.request.url.replace(path=link(visit.request, "webhook"), query="")),
@@ -86,4 +90,24 @@ def resume(visit: SignedIn) -> Response:
 @router.post("/releases/let-go", name="let_go")
 def let_go(visit: SignedIn) -> Response:
     visit.supervisor.let_go(actor=visit.actor)
+    return visit.to("releases")
+
+
+@router.get("/releases/{revision}/roll-back", name="roll_back")
+def plan_roll_back(visit: SignedIn, revision: str) -> Response:
+    """What would change, before anything does."""
+    plan = visit.supervisor.roll_backs.plan(revision)
+    pinned = visit.supervisor.roll_backs.pinned(plan.release)
+    return visit.page("roll_back.html", plan=plan, release=plan.release, pinned=pinned, most=ROLL_BACK_COUNT)
+
+
+@router.post("/releases/{revision}/roll-back", name="do_roll_back")
+def roll_back(visit: SignedIn, revision: str, sent: Sent) -> Response:
+    visit.supervisor.roll_backs.roll_back(revision, actor=visit.actor, reason=str(sent.get("reason", "")).strip())
+    return visit.to("releases")
+
+
+@router.post("/releases/{revision}/undo-roll-back", name="undo_roll_back")
+def undo_roll_back(visit: SignedIn, revision: str) -> Response:
+    visit.supervisor.roll_backs.undo(revision, actor=visit.actor)
     return visit.to("releases")
