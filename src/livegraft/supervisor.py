@@ -465,11 +465,12 @@ class Supervisor:
             if self._tick:
                 self._timetable.start()
 
-    def stop(self, deadline_seconds: float | None = None) -> None:
+    def stop(self, deadline_seconds: float | None = None, *, unload_seconds: float = 1.0) -> None:
         """Take no new runs, let those under way finish until the deadline, cancel the rest, stop. Idempotent.
 
         The deadline is ``stop_seconds`` from now unless another is given; it returns at most 2 s later. Runs that wait
-        stay queued, for other processes on the store and for the next start.
+        stay queued, for other processes on the store and for the next start. Versions are unloaded, for as long as
+        ``unload_seconds``, which is enough for a thousand: a process that goes on without livegraft may allow more.
         """
         if self._is_forked:
             return
@@ -492,7 +493,7 @@ class Supervisor:
             self._history_watch.stop()
             self._load_thread.stop()
             self._probe.close()
-            self._unload_all()
+            self._unload_all(unload_seconds)
             self._mirror.close()
             self._replicas.stop()
             process.give_up_identity(self.identity)
@@ -1243,12 +1244,17 @@ class Supervisor:
     def _runs_of(self, version: Version) -> Sequence[str]:
         return self._dispatcher.view.uses(version.key)
 
-    def _unload_all(self) -> None:
+    def _unload_all(self, seconds: float) -> None:
         self._switch(None)
         self._syncer.forget()
         self._drainer.supersede((), lambda step, at: None)
+        until = time.monotonic() + seconds
         while self._drainer.look():
-            pass
+            if time.monotonic() >= until and (left := len(self._loader.versions)):
+                logger.info(
+                    "%d versions were not unloaded within %g s: they stay until this process ends", left, seconds
+                )
+                return
 
 
 def make_data_folder(folder: Path) -> None:

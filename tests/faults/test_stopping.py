@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sqlite3
 import subprocess
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
+from livegraft import Supervisor
 from tests.support import Repository, eventually
 from tests.support.server import a_server
 
@@ -63,3 +66,19 @@ def test_a_second_signal_ends_the_wait_and_leaves_nothing_open_but_what_waits(tm
     ]
     assert history.execute("SELECT * FROM replicas").fetchall() == []
     history.close()
+
+
+def test_a_stop_unloads_for_so_long_only_and_says_what_it_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files({f"one{number}.py": "def run(): pass\n" for number in range(300)})
+    caplog.set_level(logging.INFO, "livegraft")
+
+    supervisor = Supervisor(repository.path, data=tmp_path / "data", tick=False, probe=False)
+    supervisor.start()
+    supervisor.sync()
+    supervisor.stop(unload_seconds=0)
+
+    (said,) = (record.getMessage() for record in caplog.records if "not unloaded" in record.getMessage())
+    assert said == "100 versions were not unloaded within 0 s: they stay until this process ends"
