@@ -13,6 +13,7 @@ import pytest
 from livegraft import Supervisor
 from livegraft.isolation.processes import MARK
 from livegraft.isolation.runner import sweep
+from livegraft.process import identity
 from livegraft.run import RunState
 from tests.support import Repository, eventually
 
@@ -70,15 +71,18 @@ def test_a_killed_host_takes_its_runs_along_and_the_next_one_starts_them_again(t
 
 
 def test_a_process_that_outlived_its_host_is_ended_and_others_are_not() -> None:
+    pid, _, machine = identity().split(":")
     asleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-    left = subprocess.Popen(asleep, env={**os.environ, MARK: "1:2:nowhere"})
+    left = subprocess.Popen(asleep, env={**os.environ, MARK: f"{pid}:2:{machine}"})
+    in_a_container = subprocess.Popen(asleep, env={**os.environ, MARK: f"{pid}:2:{machine}.f00000ff"})
     other = subprocess.Popen(asleep)
     try:
         eventually(lambda: left.pid in sweep(), what="it is found")  # its environment shows a moment after its start
 
         assert left.wait(60) == -9
+        assert in_a_container.poll() is None
         assert other.poll() is None
     finally:
-        for process in (left, other):
+        for process in (left, in_a_container, other):
             process.kill()
             process.wait()

@@ -79,9 +79,10 @@ def scatter(runs: Sequence[Spanned], now: datetime) -> Scatter | None:
         share = (log10(max(seconds, low)) - log10(low)) / (log10(high) - log10(low))
         return round(_EDGE + HEIGHT * (1 - min(1.0, share)), 1)
 
+    # What comes later lies above: one that failed is not hidden by those that did well.
     points = [
         Point(run, seconds, round(12 + 87 * (run.queued_at - first).total_seconds() / whole, 2), down(seconds))
-        for run, seconds in took
+        for run, seconds in sorted(took, key=lambda each: each[0].state is not RunState.SUCCEEDED)
     ]
     lines = [Line(step, down(step)) for step in _STEPS if low <= step <= high]
     return Scatter(points, lines, first, last)
