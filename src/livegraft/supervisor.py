@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import partial
 from inspect import Signature, iscoroutinefunction
 from pathlib import Path
 from types import TracebackType
@@ -119,6 +120,7 @@ from livegraft.ticker import ComingSlot
 from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
 from livegraft.version import Version
+from livegraft.work import Work
 from livegraft.works import Works
 
 logger = logging.getLogger(__name__)
@@ -759,17 +761,38 @@ class Supervisor:
         return self.submit(name, arguments, trigger=Trigger.HOST, actor="host")
 
     def submit(
-        self, name: str, arguments: Mapping[str, Any], *, trigger: Trigger, actor: str, request: str | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        trigger: Trigger,
+        actor: str,
+        request: str | None = None,
+        version: str = "",
     ) -> Run:
         """Start a run of the live version; with an idempotency key ``request``, once for all who give the same.
 
+        With ``version`` of the one with that key, which may be shortened, loaded again if need be.
         Raises NotFoundError, NotRunnableError (quarantined, or no version loaded), ArgumentsError,
-        BusyError (the queue is full).
+        BusyError (the queue is full), and LoadError when an earlier version does not load any more.
         """
-        work = self._works.live(name)
-        run = self._dispatcher.submit(work, trigger=trigger, actor=actor, arguments=arguments, request=request)
+        given = partial(self._dispatcher.submit, trigger=trigger, actor=actor, arguments=arguments, request=request)
+        told = {}
+        if version:
+            known = self._version(name, version)
+            told = {"version": known.key}
+            run = self._run_at_version(name, known.key, known.revision, given)
+        else:
+            run = given(self._works.live(name))
         if trigger is not Trigger.HOST:
-            self.store.audit.add(self.clock.now(), actor, "run", name, {"run": run.id, "trigger": trigger.value})
+            detail = {"run": run.id, "trigger": trigger.value, **told}
+            self.store.audit.add(self.clock.now(), actor, "run", name, detail)
+        return run
+
+    def _run_at_version(self, name: str, key: str, revision: str, submit: Callable[[Work], Run]) -> Run:
+        with self._drainer.turn:  # what is loaded for it is nobody's until the run is there: it must not be unloaded
+            run = submit(self._works.at(name, key, revision))
+        self._drainer.supersede(self._release.roots() if self._release else (), lambda step, at: None)
         return run
 
     def run_at(
@@ -836,13 +859,13 @@ class Supervisor:
         """
         first = self.find_run(run_id)
         given = first.arguments if arguments is None else arguments
-        with self._drainer.turn:  # what is loaded for it is nobody's until the run is there: it must not be unloaded
-            work = self._works.original(first) if original else self._works.live(first.script)
-            run = self._dispatcher.submit(
-                work, trigger=trigger, actor=actor, arguments=given, origin=first.origin or first.id
-            )
+        submit = partial(
+            self._dispatcher.submit, trigger=trigger, actor=actor, arguments=given, origin=first.origin or first.id
+        )
         if original:
-            self._drainer.supersede(self._release.roots() if self._release else (), lambda step, at: None)
+            run = self._run_at_version(first.script, first.key, first.revision, submit)
+        else:
+            run = submit(self._works.live(first.script))
         self.store.audit.add(self.clock.now(), actor, "rerun", first.script, {"run": run.id, "of": first.id})
         return run
 
@@ -982,10 +1005,7 @@ class Supervisor:
 
         ``key`` may be shortened. Raises NotFoundError, and LoadError when the version does not load any more.
         """
-        self.script(name)
-        known = next((known for known in self.script_versions(name) if known.key.startswith(key)), None)
-        if known is None or not key:
-            raise NotFoundError("version", f"{name}@{key}")
+        known = self._version(name, key)
         self._decisions.put(RestraintKind.PIN, name, actor=actor, reason=reason, key=known.key, revision=known.revision)
         self._syncer.rebuild()
         status = self.script(name)
@@ -995,6 +1015,14 @@ class Supervisor:
             reason = status.error.failure.message if status.error else "it did not load"
             raise LoadError(f"{name}.py", 0, f"expected version {known.key[:8]} to load, got: {reason}")
         self.events.emit("script", name, pinned=True)
+
+    def _version(self, name: str, key: str) -> VersionRecord:
+        """A version of a script that was live once, by its key, which may be shortened. Raises NotFoundError."""
+        self.script(name)
+        known = next((known for known in self.script_versions(name) if known.key.startswith(key)), None)
+        if known is None or not key:
+            raise NotFoundError("version", f"{name}@{key}")
+        return known
 
     def unpin(self, name: str, *, actor: str) -> None:
         """Let a pinned script follow the repository again. Raises ConflictError when it is not pinned."""

@@ -13,7 +13,6 @@ from livegraft.graph import PlannedModule, Planner
 from livegraft.header import ProcessLimits
 from livegraft.loader import Loader
 from livegraft.release import LiveScript, Release, ReleaseBuilder
-from livegraft.run import RunRecord
 from livegraft.runner import Isolated
 from livegraft.work import Work
 
@@ -58,12 +57,12 @@ class Works:
             raise NotRunnableError(f"{name} is quarantined by {quarantine.actor}: {quarantine.reason}")
         return self._of(script)
 
-    def original(self, run: RunRecord) -> Work:
-        """What a run of the version of an earlier one executes; raises LoadError too, when it does not load again."""
-        live = self.live(run.script)  # also tells whether the script takes runs
-        if live.key == run.key:
+    def at(self, name: str, key: str, revision: str) -> Work:
+        """What a run of an earlier version executes; raises LoadError too, when it does not load again."""
+        live = self.live(name)  # also tells whether the script takes runs
+        if live.key == key:
             return live
-        return replace(self._of(self._builder.load_again(run.script, run.key, run.revision)), is_live=False)
+        return replace(self._of(self._builder.load_again(name, key, revision)), is_live=False)
 
     def missing(self, name: str) -> NotFoundError:
         """That there is no such script, with the nearest that there is."""

@@ -107,9 +107,9 @@ async def start_run(
         str | None, Header(min_length=1, max_length=200, description="one run for all requests that give the same")
     ] = None,
 ) -> Json:
-    """Start a run of the live version, now or ``at`` an instant."""
-    arguments, at = (body.arguments, body.at) if body else ({}, None)
-    start = partial(core.submit, name) if at is None else partial(core.run_at, name, at)
+    """Start a run of the live version or an earlier one now, or of the live one ``at`` an instant."""
+    arguments, at, version = (body.arguments, body.at, body.version) if body else ({}, None, "")
+    start = partial(core.submit, name, version=version) if at is None else partial(core.run_at, name, at)
     run = await run_in_threadpool(start, arguments, trigger=Trigger.API, actor=actor, request=idempotency_key)
     record = await wait_for_end(core, run.id, wait)
     return shapes.run(record, core.progress(run.id))

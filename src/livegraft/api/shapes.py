@@ -45,6 +45,15 @@ class Body(BaseModel):
 class RunBody(Body):
     arguments: dict[str, Any] = Field(default_factory=dict, description="the script's arguments, by name")
     at: AwareDatetime | None = Field(None, description="when it is to start; by itself, now")
+    version: str = Field(
+        "", max_length=64, description="the key, or its first digits, of the version; by itself, the live one"
+    )
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.at is not None and self.version:
+            raise ValueError("expected either at or version: what is put off runs the version that is live then")
+        return self
 
 
 class BackfillBody(Body):

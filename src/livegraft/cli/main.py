@@ -283,8 +283,8 @@ def releases(url: Url = None, token: Token = None, as_json: Json = False) -> Non
 def start(context: typer.Context, name: Name = "") -> None:
     """Start a run on a server: NAME [--parameter value ...].
 
-    Before the name: --url, --token, --json, --wait SECONDS, --at INSTANT (2026-03-01T07:00Z). After it the
-    script's own parameters, and --help to see them.
+    Before the name: --url, --token, --json, --wait SECONDS, --at INSTANT (2026-03-01T07:00Z), --version KEY of an
+    earlier version. After it the script's own parameters, and --help to see them.
     """
     from livegraft.cli.run import start_there
 

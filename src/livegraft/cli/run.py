@@ -124,7 +124,7 @@ def _outcome(record: RunRecord, result: RunResult | None, output: str) -> dict[s
 
 def start_there(words: Sequence[str]) -> int:
     """Start a run on a server; the exit status, which tells of the run only when it was waited for."""
-    call = _read(words, flags={"--json"}, values={"--url", "--token", "--wait", "--at"})
+    call = _read(words, flags={"--json"}, values={"--url", "--token", "--wait", "--at", "--version"})
     client = Client(call.one("--url"), call.one("--token"))
     path = f"/scripts/{quote(call.name)}"
     script = client.get(path)
@@ -133,7 +133,8 @@ def start_there(words: Sequence[str]) -> int:
         return _show_usage(call.name, script["description"], script["parameters"], offers)
     arguments = read_arguments(call.name, call.options, script["parameters"])
     wait = call.one("--wait")
-    run = client.post(f"{path}/runs", {"arguments": arguments, "at": call.one("--at")}, wait=wait or "0")
+    body = {"arguments": arguments, "at": call.one("--at"), "version": call.one("--version", "")}
+    run = client.post(f"{path}/runs", body, wait=wait or "0")
     if call.as_json:
         print_json(run)
     else:

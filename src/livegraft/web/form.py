@@ -143,6 +143,17 @@ class Form:
         shown = tuple(_as_sent(field, sent.get(field.name, ())) for field in self.fields)
         return Submission(Form(shown), arguments, problems)
 
+    def told(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What of some arguments has to be said: neither the defaults, which apply by themselves, nor secrets."""
+        fields = {field.name: field for field in self.fields}
+        return {
+            name: value
+            for name, value in arguments.items()
+            if (field := fields.get(name)) is not None
+            and not field.is_secret
+            and not (field.has_default and field.default == value)
+        }
+
     def with_problems(self, problems: Mapping[str, str]) -> Form:
         """The same form with each problem beside its field; what has no field stands above the form."""
         by_field: dict[str, list[str]] = {field.name: [] for field in self.fields}

@@ -93,6 +93,8 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
     yield "GET", f"/jump?q={run}", None
     yield "GET", f"/scripts/{script}/changes", None
     yield "POST", f"/scripts/{script}/run", {"name": "you"}
+    yield "POST", f"/scripts/{script}/run?version={key[:8]}", {"name": "you"}
+    yield "POST", f"/scripts/{script}/calls", {"name": "you"}
     yield "POST", f"/scripts/{script}/run-at", {"name": "you", "at": "2030-01-01T00:00"}
     for prefix in ("", PREFIX):
         yield "POST", f"{prefix}/scripts/broken/retry", {} if not prefix else None

@@ -57,6 +57,29 @@ def test_a_run_is_repeated_on_the_version_that_it_had(api: Api) -> None:
     api.host.wait_for("c", first["version"]["key"], VersionState.UNLOADED)
 
 
+def test_an_earlier_version_is_run_once_and_the_live_one_stays(api: Api) -> None:
+    api.host.take(counting("e", 1))
+    first = api.host.key("e")
+    api.host.take(counting("e", 2))
+
+    body = {"version": first[:8], "arguments": {"name": "kim"}}
+    run = api.post("/scripts/e/runs?wait=20", body, 201)
+
+    assert (run["result"], run["version"]["key"], run["origin"]) == ("kim 1 1", first, None)
+    assert api.run("e")["result"] == "x 2 1"
+    told = next(row for row in api.get("/audit")["audit"] if row["detail"].get("run") == run["id"])
+    assert told["detail"]["version"] == first
+    api.host.wait_for("e", first, VersionState.UNLOADED)
+
+
+def test_a_version_that_never_was_or_a_later_time_of_an_earlier_one_is_refused(api: Api) -> None:
+    api.host.take(counting("f", 1))
+
+    assert api.post("/scripts/f/runs", {"version": "0123abcd"}, 404)["error"]["code"] == "not_found"
+    later = {"version": api.host.key("f"), "at": "2036-01-01T00:00:00Z"}
+    assert "either at or version" in api.post("/scripts/f/runs", later, 422)["error"]["message"]
+
+
 def test_a_run_that_is_nowhere_is_not_repeated(api: Api) -> None:
     api.host.take(counting("d", 1))
 

@@ -58,13 +58,15 @@ def script(visit: SignedIn, name: str, key: str = "", line: int = 0, arguments_o
 
 
 @router.post("/scripts/{name:path}/run", name="run_script")
-def run_script(visit: SignedIn, name: str, sent: Sent) -> Response:
+def run_script(visit: SignedIn, name: str, sent: Sent, version: str = "") -> Response:
+    """Run the live version with what the form says, or the one with a key."""
     status = visit.supervisor.script(name)
     submission = Form.of(status.parameters, offers=visit.supervisor.offers(name)).submitted(_fields(sent))
     problems: Mapping[str, str] = submission.problems
     if not problems:
         try:
-            run = visit.supervisor.submit(name, submission.arguments, trigger=Trigger.BUTTON, actor=visit.actor)
+            given = submission.arguments
+            run = visit.supervisor.submit(name, given, trigger=Trigger.BUTTON, actor=visit.actor, version=version)
             return visit.to("run", id=run.id)
         except ArgumentsError as error:
             problems = error.problems
@@ -127,6 +129,19 @@ def release_script(visit: SignedIn, name: str) -> Response:
     return visit.to("script", name=name)
 
 
+@router.post("/scripts/{name:path}/calls", name="calls_of_script")
+def calls_of_script(visit: SignedIn, name: str, sent: Sent) -> dict[str, str]:
+    """The run that the form asks for as it is filled in, as other ways to ask for it; nothing is run."""
+    status = visit.supervisor.script(name)
+    form = Form.of(status.parameters, offers=visit.supervisor.offers(name))
+    return _calls(visit, name, form.told(form.submitted(_fields(sent)).arguments))
+
+
+def _calls(visit: Visit, name: str, arguments: Mapping[str, Any]) -> dict[str, str]:
+    url = str(visit.request.base_url).rstrip("/")
+    return {"command": as_command(url, name, arguments), "curl": as_curl(url, name, arguments)}
+
+
 def _back(visit: Visit, name: str, sent: FormData) -> Response:
     """To the page on which this was asked for."""
     return visit.to("schedule") if _text(sent, "back") == "schedule" else visit.to("script", name=name)
@@ -175,8 +190,6 @@ def _page(
 ) -> Response:
     supervisor = visit.supervisor
     recent = _recent(supervisor, status.name)
-    example = _without_secrets(given) or (recent[0].arguments if recent else {})
-    url = str(visit.request.base_url).rstrip("/")
     outlasting = supervisor.outlasting(status.name)
     return visit.page(
         "script.html",
@@ -185,8 +198,7 @@ def _page(
         form=form,
         code=_code(supervisor, status, key, line),
         recent=recent,
-        as_command=as_command(url, status.name, example),
-        as_curl=as_curl(url, status.name, example),
+        calls=_calls(visit, status.name, form.told(_without_secrets(given))),
         imports=supervisor.imports(status.name),
         runs=supervisor.find_runs(script=status.name, limit=10),
         spans=supervisor.runs.spans(RunFilter(scripts=(status.name,)), limit=SPAN_COUNT),
