@@ -12,14 +12,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -127,14 +125,6 @@ class OwnServer(GivenServer):
         rules = folder / "data" / "pg_hba.conf"
         rules.write_text("local all guarded scram-sha-256\nlocal all refused reject\nlocal all all trust\n")
 
-    def make_database(self) -> str:
-        self._revive()
-        return super().make_database()
-
-    def make_history(self) -> str:
-        self._revive()
-        return super().make_history()
-
     def start(self) -> None:
         settings = (f"unix_socket_directories={self._folder}", *self._settings)
         options = [word for setting in settings for word in ("-c", setting)]
@@ -161,20 +151,6 @@ class OwnServer(GivenServer):
         if process is not None:
             process.send_signal(3 if immediately else 2)
             process.wait(60)
-
-    def _revive(self) -> None:
-        """Start it again if the machine has ended it: that is no reason to fail each test that comes after."""
-        if self._process is None or self._process.poll() is None:
-            return
-        said = (self._folder / "log").read_text(errors="replace")[-1000:]
-        warnings.warn(f"PostgreSQL ended with {self._process.returncode}: {said}", stacklevel=3)
-        # What it left behind sees that it is gone, and lets go of its memory; before that no other can start.
-        eventually(lambda: not self._left_behind(), what="its processes have ended")
-        self.start()
-
-    def _left_behind(self) -> bool:
-        each = psutil.process_iter(["name", "cwd"])
-        return any(one.info["name"] == "postgres" and one.info["cwd"] == str(self._folder / "data") for one in each)
 
     def _answers(self) -> bool:
         assert self._process is not None
