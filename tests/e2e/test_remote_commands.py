@@ -95,6 +95,54 @@ def test_a_run_is_cancelled(server: Server) -> None:
     assert server.get(f"/runs/{id}")["state"] == "cancelled"
 
 
+def test_runs_are_listed_by_filters(server: Server) -> None:
+    greeted, failed = server.run("dir/greet")["id"], server.run("fails")["id"]
+
+    assert failed in server.cli("runs", "--state", "failed", "--script", "fails", "--since", "1h")
+    found = json.loads(server.cli("runs", "--script", "dir/", "--json", "--limit", "1"))["runs"]
+    assert [run["id"] for run in found] == [greeted]
+    assert greeted not in server.cli("runs", "--state", "open", "--until", "1h")
+    assert "--since to be an instant" in server.cli("runs", "--since", "yesterday", expect=2)
+
+
+def test_all_runs_that_match_are_cancelled_when_somebody_says_so(server: Server) -> None:
+    going = [server.cli("start", "waits").split()[0] for _ in range(2)]
+
+    asked = server.cli("cancel", "--script", "waits", "--state", "open", expect=2)
+    assert "Cancel 2 runs?" in asked
+    assert "--yes" in asked
+    assert {server.get(f"/runs/{id}")["state"] for id in going} <= {"queued", "starting", "running"}
+
+    assert "2 runs asked to stop, 0 refused" in server.cli("cancel", "--script", "waits", "--yes")
+    for id in going:
+        server.cli("logs", "--follow", id)
+        assert server.get(f"/runs/{id}")["state"] == "cancelled"
+    assert "0 runs asked to stop" in server.cli("cancel", "--script", "waits", "--yes")
+
+
+def test_all_runs_that_match_are_repeated_and_what_is_refused_is_told(server: Server) -> None:
+    first = server.run("dir/greet", name="Kim")["id"]
+    filters = ["--script", "dir/greet", "--text", "kim"]
+
+    done = json.loads(server.cli("rerun", *filters, "--yes", "--json"))["done"]
+    again = next(each["again"] for each in done if each["run"] == first)
+    assert server.get(f"/runs/{again}")["arguments"] == {"name": "Kim"}
+
+    server.cli("quarantine", "dir/greet", "--reason", "rude")
+    try:
+        told = server.cli("rerun", *filters, "--yes", expect=1)
+        assert "0 runs repeated" in told
+        assert f"{first} dir/greet is quarantined" in told
+    finally:
+        server.cli("release", "dir/greet")
+
+
+@pytest.mark.parametrize("words", [[], ["0123456789abcdef", "--state", "failed"]], ids=["neither", "both"])
+@pytest.mark.parametrize("action", ["cancel", "rerun"])
+def test_either_a_run_or_filters_are_named(server: Server, action: str, words: list[str]) -> None:
+    assert "either the id of a run or filters" in server.cli(action, *words, expect=2)
+
+
 def test_a_quarantined_script_takes_no_runs_until_it_is_released(server: Server) -> None:
     server.cli("quarantine", "fails", "--reason", "it fails")
     assert "quarantined" in server.cli("start", "fails", expect=1)

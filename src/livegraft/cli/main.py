@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -41,6 +41,19 @@ Data = Annotated[Path, typer.Option(help="The data folder of the server.")]
 Reason = Annotated[str, typer.Option(help="Why: shown to everybody.")]
 Revision = Annotated[str, typer.Argument(help="The release's revision, or its first digits.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+OfScript = Annotated[str | None, typer.Option("--script", help="Of a script, or of a folder with / at its end.")]
+InState = Annotated[
+    list[str] | None, typer.Option("--state", help="In this state; `open`: not ended. Repeat it for one of several.")
+]
+ByTrigger = Annotated[str | None, typer.Option("--trigger", help="button, cron, api, cli, ...")]
+ByActor = Annotated[str | None, typer.Option("--actor", help="Who asked.")]
+OfVersion = Annotated[str | None, typer.Option("--version", help="The first digits of the version's key or revision.")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Asked for then or later: 2026-03-01T07:00Z, or how long ago, as 2h.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="Asked for before that, written likewise.")]
+WithTag = Annotated[str | None, typer.Option("--tag", help="Of scripts that have this tag now.")]
+WithText = Annotated[str | None, typer.Option("--text", help="In arguments, result or failure.")]
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -353,26 +366,115 @@ def artifacts(
 
 
 @command()
-def cancel(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
+def runs(
+    script: OfScript = None,
+    state: InState = None,
+    trigger: ByTrigger = None,
+    actor: ByActor = None,
+    version: OfVersion = None,
+    since: Since = None,
+    until: Until = None,
+    tag: WithTag = None,
+    text: WithText = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 50,
     url: Url = None,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a run to stop."""
+    """List runs, newest first: those that match all filters that are given."""
+    from livegraft.cli.many import list_runs, read_filters
+
+    filters = read_filters(
+        {
+            "script": script,
+            "state": state,
+            "trigger": trigger,
+            "actor": actor,
+            "version": version,
+            "since": since,
+            "until": until,
+            "tag": tag,
+            "text": text,
+        }
+    )
+    list_runs(_client(url, token), filters, limit=limit, as_json=as_json)
+
+
+@command()
+def cancel(
+    run: Annotated[str, typer.Argument(help="The run's id; without one, filters choose the runs.")] = "",
+    script: OfScript = None,
+    state: InState = None,
+    trigger: ByTrigger = None,
+    actor: ByActor = None,
+    version: OfVersion = None,
+    since: Since = None,
+    until: Until = None,
+    tag: WithTag = None,
+    text: WithText = None,
+    yes: Yes = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a run to stop, or all that match filters: it tells how many first, and asks."""
+    filters = _chosen(
+        run,
+        {
+            "script": script,
+            "state": state,
+            "trigger": trigger,
+            "actor": actor,
+            "version": version,
+            "since": since,
+            "until": until,
+            "tag": tag,
+            "text": text,
+        },
+    )
+    if filters:
+        _do_with_all("cancel", filters, url, token, yes=yes, as_json=as_json)
     answer = _client(url, token).post(f"/runs/{quote(run)}/cancel")
     print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
 
 
 @command()
 def rerun(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
+    run: Annotated[str, typer.Argument(help="The run's id; without one, filters choose the runs.")] = "",
     original: Annotated[bool, typer.Option(help="On the version of that run, not on the live one.")] = False,
+    script: OfScript = None,
+    state: InState = None,
+    trigger: ByTrigger = None,
+    actor: ByActor = None,
+    version: OfVersion = None,
+    since: Since = None,
+    until: Until = None,
+    tag: WithTag = None,
+    text: WithText = None,
+    yes: Yes = False,
     url: Url = None,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Start a run that repeats another, with its arguments."""
+    """Start a run that repeats another, with its arguments, or one for each that matches filters."""
+    filters = _chosen(
+        run,
+        {
+            "script": script,
+            "state": state,
+            "trigger": trigger,
+            "actor": actor,
+            "version": version,
+            "since": since,
+            "until": until,
+            "tag": tag,
+            "text": text,
+        },
+    )
+    if filters and original:
+        raise ConfigurationError("expected --original with the id of one run: many are repeated on the live versions")
+    if filters:
+        _do_with_all("rerun", filters, url, token, yes=yes, as_json=as_json)
     answer = _client(url, token).post(f"/runs/{quote(run)}/rerun", {"original": original})
     print_json(answer) if as_json else print(f"{answer['id']} {answer['state']}")
 
@@ -657,6 +759,24 @@ def _client(url: str | None, token: str | None) -> Any:
     from livegraft.cli.client import Client
 
     return Client(url, token)
+
+
+def _chosen(run: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The filters that choose runs, or none when there is the id of one. Raises ConfigurationError."""
+    from livegraft.cli.many import read_filters
+
+    filters = read_filters(given)
+    if bool(run) == bool(filters):
+        raise ConfigurationError("expected either the id of a run or filters, as --state failed --since 2h")
+    return filters
+
+
+def _do_with_all(
+    action: str, filters: dict[str, Any], url: str | None, token: str | None, *, yes: bool, as_json: bool
+) -> NoReturn:
+    from livegraft.cli.many import do_with_all
+
+    raise typer.Exit(do_with_all(_client(url, token), action, filters, yes=yes, as_json=as_json))
 
 
 def _decide(url: str | None, token: str | None, as_json: bool, path: str, body: dict[str, str] | None = None) -> None:
