@@ -74,8 +74,12 @@ class RollBacks:
         before = self._releases.keys_before(release.id, {each.script for each in brought})
         # A process that starts loads all, as it was before too.
         loaded = [each for each in brought if before.get(each.script) != each.key]
+        versions = self._releases.known(before.items())
         scripts = {status.name: status for status in self._overview.scripts(each.script for each in loaded)}
-        found = [self._look(each.script, scripts.get(each.script), before.get(each.script, "")) for each in loaded]
+        found = []
+        for each in loaded:
+            key = before.get(each.script, "")
+            found.append(_look(each.script, scripts.get(each.script), key, versions.get((each.script, key))))
         remains = [each for each in found if isinstance(each, Remains)]
         remains += [Remains(each.script, "it was removed: a commit brings it back") for each in gone]
         return RollBack(release, [each for each in found if isinstance(each, Return)], remains)
@@ -130,19 +134,6 @@ class RollBacks:
             raise NotFoundError("release", revision)
         return found
 
-    def _look(self, script: str, status: ScriptStatus | None, key: str) -> Return | Remains:
-        if status is None:
-            return Remains(script, "it is not in the repository any more")
-        if status.pin is not None:
-            return Remains(script, f"it is pinned by {status.pin.actor}")
-        if not key:
-            return Remains(script, "no version of it was live before; quarantine it to have it take no runs")
-        version = self._releases.version(script, key)
-        if version is None:
-            return Remains(script, "the version before is not in the history any more")
-        now = status.version.key if status.version else ""
-        return Remains(script, "it is back at the version before") if now == key else Return(script, now, version)
-
     def _check(self, plan: RollBack, actor: str) -> None:
         """All that was pinned is live, or nothing of it stays pinned."""
         wanted = {each.script: each.to.key for each in plan.returns}
@@ -167,6 +158,20 @@ class RollBacks:
     def _tell(self, scripts: Iterable[str], *, pinned: bool) -> None:
         for name in scripts:
             self._events.emit("script", name, pinned=pinned)
+
+
+def _look(script: str, status: ScriptStatus | None, key: str, version: VersionRecord | None) -> Return | Remains:
+    """Whether a script goes back to a ``version``, the one with the key that was live before, or why not."""
+    if status is None:
+        return Remains(script, "it is not in the repository any more")
+    if status.pin is not None:
+        return Remains(script, f"it is pinned by {status.pin.actor}")
+    if not key:
+        return Remains(script, "no version of it was live before; quarantine it to have it take no runs")
+    if version is None:
+        return Remains(script, "the version before is not in the history any more")
+    now = status.version.key if status.version else ""
+    return Remains(script, "it is back at the version before") if now == key else Return(script, now, version)
 
 
 def _mark(release: ReleaseRecord) -> str:

@@ -454,6 +454,9 @@ class Releases(Protocol):
 
     def version(self, script: str, key: str) -> VersionRecord | None: ...
 
+    def known(self, versions: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], VersionRecord]:
+        """Those of some versions that are remembered, by script and key."""
+
     def were_live(self, versions: Iterable[tuple[str, str]]) -> Collection[tuple[str, str]]:
         """Those of some versions, by script and key, that were live once."""
 

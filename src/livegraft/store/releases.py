@@ -143,6 +143,16 @@ class SqlReleases:
             row = connection.execute(wanted).one_or_none()
         return _version(row) if row else None
 
+    def known(self, versions: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], VersionRecord]:
+        wanted = list(versions)
+        found: dict[tuple[str, str], VersionRecord] = {}
+        with self._database.reading() as connection:
+            for n in range(0, len(wanted), _VERSIONS_AT_ONCE):
+                scripts = [name for name, _ in wanted[n : n + _VERSIONS_AT_ONCE]]
+                rows = connection.execute(select(schema.versions).where(_versions.script.in_(scripts)))
+                found.update(((row.script, row.key), _version(row)) for row in rows)
+        return {version: found[version] for version in wanted if version in found}
+
     def were_live(self, versions: Iterable[tuple[str, str]]) -> Collection[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         wanted = list(versions)
