@@ -82,7 +82,7 @@ full-disk: setup  ## fill the disk under a running server and free it, 100 times
 	LIVEGRAFT_FULL_DISK=100 $(BIN)/pytest -q -s tests/faults/test_history_faults.py -k again_and_again
 
 .PHONY: hostile
-hostile: setup chromium  ## 500 hostile texts in every field of every page, in Chromium (TEXTS=500)
+hostile: setup chromium  ## 500 hostile texts, each in every field of every page, in Chromium (TEXTS=500)
 	LIVEGRAFT_HOSTILE=$(TEXTS) $(BIN)/pytest -q --timeout 0 tests/hostile
 
 .PHONY: bench

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
 
-from playwright.sync_api import Browser, Dialog, Request
+from playwright.sync_api import BrowserContext, Dialog, Request
 
 from tests.support import eventually
-from tests.support.browser import a_browser
+from tests.support.browser import a_profile
 
 WATCH = """
 globalThis.ran = [];
@@ -39,13 +42,21 @@ STRANGE = r"""() => {
 """Links in Markdown may lead anywhere; nothing else may."""
 
 
+OWN_HOSTS: Final = ("accounts.google.com", "*.googleapis.com", "clients2.google.com", "www.google.com")
+"""What Chromium calls by itself, with an empty page too. For these there is no host; no payload names one of them."""
+
+LAST: Final = "http://the-last.example/"
+
+_NAME: Final = re.compile(rb"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
+
 class Trap:
-    """Listens where every host but ours is said to be; counts who comes."""
+    """Listens where every host but ours is said to be; ``caught`` are the hosts that were called, as callers name them."""
 
     def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listening.getsockname()[1]
-        self.caught: list[bytes] = []
+        self.caught: list[str] = []
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
 
@@ -55,12 +66,15 @@ class Trap:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(1)
-                try:
-                    self.caught.append(connection.recv(200))
-                except OSError:
-                    self.caught.append(b"")
+            self.caught.append("one that said nothing")
+            threading.Thread(target=self._hear, args=(connection, len(self.caught) - 1), daemon=True).start()
+
+    def _hear(self, connection: socket.socket, place: int) -> None:
+        """The name stands in plain text in the first that is said, also when that is for TLS."""
+        with connection, suppress(OSError):
+            connection.settimeout(1)
+            if said := connection.recv(4096):
+                self.caught[place] = ", ".join(name.decode() for name in _NAME.findall(said))
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -71,15 +85,15 @@ class Trap:
 class Watched:
     """A page of a browser for which every other host is the trap, with all that it noticed."""
 
-    def __init__(self, browser: Browser, origin: str, trap: Trap) -> None:
+    def __init__(self, context: BrowserContext, origin: str, trap: Trap) -> None:
         self.trap = trap
         self._origin = origin
         self.noticed: list[str] = []
         self.opened = 0
-        context = browser.new_context(accept_downloads=True)
+        self._told = 0
         context.add_init_script(WATCH)
         context.on("request", self._asked)
-        self.page = context.new_page()
+        self.page = context.pages[0]
         self.page.on("dialog", self._dialog)
         self.page.on("popup", lambda popup: self.noticed.append(f"popup: {popup.url}"))
         self.page.on("pageerror", lambda error: self.noticed.append(f"error: {error}"))
@@ -91,7 +105,7 @@ class Watched:
     def _asked(self, request: Request) -> None:
         """What a run made asks, and its policy refuses, is told here too: there the trap tells what got out."""
         is_made = request.frame.url.endswith("/result")
-        if not is_made and not request.url.startswith((self._origin + "/", "data:", "about:")):
+        if not is_made and not request.url.startswith((self._origin + "/", "data:", "about:", LAST)):
             self.noticed.append(f"request: {request.url} of {request.frame.url}")
 
     def look(self, path: str, *, is_ours: bool = True) -> None:
@@ -106,13 +120,27 @@ class Watched:
             self.noticed += self.page.evaluate(STRANGE)
         self.noticed[before:] = [f"{path[:100]}: {each}" for each in self.noticed[before:]]
 
+    def got_out(self) -> list[str]:
+        """The hosts that were called so far. A last call shows that all before it have come in."""
+        beside = self.page.context.new_page()
+        beside.evaluate(f"fetch('{LAST}', {{mode: 'no-cors'}}).catch(() => 0)")
+        beside.close()
+        eventually(
+            lambda: any("the-last.example" in each for each in self.trap.caught[self._told :]),
+            what="the last call is in",
+        )
+        caught, self._told = self.trap.caught[self._told :], len(self.trap.caught)
+        return [each for each in caught if "the-last.example" not in each]
+
 
 @contextmanager
-def watched(origin: str) -> Iterator[Watched]:
+def watched(origin: str, folder: Path) -> Iterator[Watched]:
     trap = Trap()
+    own = ", ".join(f"MAP {host} ~NOTFOUND" for host in OWN_HOSTS)
     try:
-        with a_browser(f"--host-resolver-rules=MAP * 127.0.0.1:{trap.port}, EXCLUDE 127.0.0.1") as browser:
-            yield Watched(browser, origin, trap)
+        rules = f"--host-resolver-rules={own}, MAP * 127.0.0.1:{trap.port}, EXCLUDE 127.0.0.1"
+        with a_profile(folder, rules) as context:
+            yield Watched(context, origin, trap)
     finally:
         trap.close()
 

@@ -197,9 +197,9 @@ def scripts(singles: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def a_site(folder: Path) -> Iterator[Site]:
-    """``LIVEGRAFT_HOSTILE`` is how many payloads have scripts, runs and commits of their own: at most 500."""
+    """All payloads stand together in one script; ``LIVEGRAFT_HOSTILE`` of them have scripts, runs and commits of their own."""
     payloads = corpus.read()
-    count = int(os.environ.get("LIVEGRAFT_HOSTILE", "3"))
+    count = int(os.environ.get("LIVEGRAFT_HOSTILE", "1"))
     singles = payloads[:: max(1, len(payloads) // count)][:count]
     with an_api(folder, scripts(singles)) as api:
         site = Site(api, singles)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from livegraft.access import COOKIE
 from tests.support.api import Api, an_api
 
 SCRIPTS = {
@@ -17,6 +18,12 @@ SCRIPTS = {
         class Page:
             def _repr_html_(self): return '<script>alert(1)</script>'
         def run(): return Page()
+        """,
+    "made.py": """
+        class Page:
+            def __init__(self, text): self.text = text
+            def _repr_html_(self): return self.text
+        def run(text: str): return Page(text)
         """,
     "svg.py": """
         class Picture:
@@ -71,7 +78,7 @@ def test_records_are_json_and_csv(api: Api) -> None:
     ("script", "kind", "media_type"),
     [
         ("html", "html", "text/html; charset=utf-8"),
-        ("svg", "svg", "image/svg+xml"),
+        ("svg", "svg", "image/svg+xml; charset=utf-8"),
         ("words", "markdown", "text/markdown; charset=utf-8"),
     ],
 )
@@ -84,6 +91,28 @@ def test_what_a_script_made_runs_no_code_and_reaches_no_host(api: Api, script: s
     assert policy.startswith("sandbox; default-src 'none';")
     assert "script" not in policy
     assert whole.headers["x-content-type-options"] == "nosniff"
+
+
+REACHING = {
+    "<link rel=preconnect href=//a.example>": "<no-link rel=preconnect href=//a.example>",
+    "<LINK/rel=preconnect>": "<no-LINK/rel=preconnect>",
+    "<x:link a='1'></x:link>": "<x:no-link a='1'></x:no-link>",
+    "<iframe srcdoc='&lt;link>'></iframe>": "<no-iframe srcdoc='&lt;link>'></no-iframe>",
+    "<!ENTITY a '<link/>'>": "<!no-ENTITY a '<link/>'>".replace("<link", "<no-link"),
+    "<!ENTITY a '&#60;link/>'>": "<!no-ENTITY a '&#60;link/>'>",
+    "<!ENTITY % a 'x'>": "<!no-ENTITY % a 'x'>",
+    "<!ENTITY ns 'http://x.example/'>": "<!ENTITY ns 'http://x.example/'>",
+    "a link &lt;link <i>link</i> <a href=link>": "a link &lt;link <i>link</i> <a href=link>",
+}
+
+
+@pytest.mark.parametrize("made", REACHING)
+def test_a_browser_gets_no_links_and_frames_and_a_program_gets_all(api: Api, made: str) -> None:
+    run = api.run("made", text=made)
+    session = {"Cookie": f"{COOKIE}={api.access.redeem(api.access.new_login_token())}"}
+
+    assert api.send("GET", f"/runs/{run['id']}/result", headers=session).text == REACHING[made]
+    assert api.send("GET", f"/runs/{run['id']}/result").text == made
 
 
 def test_results_that_are_not_there_are_not_found(api: Api) -> None:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from livegraft import __version__
-from livegraft.access import Access
+from livegraft.access import BY_TOKEN, Access
 from livegraft.api import shapes
 from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
 from livegraft.api.errors import ErrorAnswer, add_handlers
@@ -228,9 +228,9 @@ def rerun_many(core: Core, actor: Caller, body: ManyBody) -> Json:
 
 
 @router.get("/runs/{id}/result", response_class=Response, responses=_ANYTHING)
-def result(id: str, core: Core) -> Response:
+def result(id: str, core: Core, actor: Caller) -> Response:
     """What a run returned, as what it is: JSON, a picture, HTML, Markdown; a table as JSON."""
-    return result_file(core, id)
+    return result_file(core, id, in_browser=actor != BY_TOKEN)
 
 
 @router.get("/runs/{id}/result.csv", response_class=Response, responses=_CSV)
