@@ -277,6 +277,8 @@ class Dispatcher:
             if len(self._open) >= self._queue_limit:
                 raise BusyError(f"expected fewer than {self._queue_limit} open runs, please try again later")
             begins = turn.limit == 0 and self._line.has_room(turn.pool)
+        # Before the id, which begins with the time: runs are searched from and up to such an instant by their ids.
+        queued_at = self._clock.now()
         return PreparedRun(
             id=new_run_id(),
             script=work.script,
@@ -287,7 +289,7 @@ class Dispatcher:
             arguments=work.kept(arguments),
             state=RunState.QUEUED,
             process=self._identity if begins or not work.is_for_all(arguments) else "",
-            queued_at=self._clock.now(),
+            queued_at=queued_at,
             slot_at=slot_at,
             turn_group=turn.group,
             priority=turn.priority,

@@ -1,14 +1,16 @@
 """What happens, told to whoever listens: logging, live pages, tests.
 
 The core emits; nobody in the core waits for a listener. A subscription that is not read keeps
-the newest ``CAPACITY`` events and counts what it lost.
+the newest ``CAPACITY`` events and counts what it lost. As many are remembered, for who says up to where it knows: a
+page that was rendered a moment before it listens.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +19,10 @@ CAPACITY: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``name`` is release, script, run, sync, version or packages; ``subject`` is its id or name; ``data`` is JSON."""
+    """``name`` is release, script, run, sync, version or packages; ``subject`` is its id or name; ``data`` is JSON.
+
+    ``missed`` says that others came before which are not known any more.
+    """
 
     name: str
     subject: str
@@ -55,19 +60,42 @@ class Events:
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer of anybody's may run in here, and emit
+        # Numbers begin anew with each process: who comes with those of another one has missed something.
+        self._life = secrets.token_hex(4)
+        self._count = 0
+        self._recent: deque[Event] = deque(maxlen=CAPACITY)
+
+    @property
+    def position(self) -> str:
+        """Up to where a listener knows that begins now; for ``subscribe``, later."""
+        return f"{self._life}-{self._count}"
 
     def emit(self, name: str, subject: str, **data: Any) -> None:
         """Tell all listeners; never blocks on one of them."""
-        for subscription in self._subscriptions:
-            subscription.put(Event(name, subject, data))
+        event = Event(name, subject, data)
+        with self._lock:
+            self._count += 1
+            self._recent.append(event)
+            for subscription in self._subscriptions:
+                subscription.put(event)
 
-    def subscribe(self) -> Subscription:
+    def subscribe(self, since: str = "") -> Subscription:
+        """Hear what happens from now on; with a ``position`` what has happened since, too."""
         subscription = Subscription(self)
         with self._lock:
+            for event in self._after(since) if since else ():
+                subscription.put(event)
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+
+    def _after(self, position: str) -> Sequence[Event]:
+        life, _, number = position.rpartition("-")
+        missed = self._count - int(number) if life == self._life and number.isdecimal() else -1
+        if not 0 <= missed <= len(self._recent):
+            return [Event("missed", "")]
+        return list(self._recent)[len(self._recent) - missed :]

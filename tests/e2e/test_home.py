@@ -42,7 +42,7 @@ def home(browser: Browser, api: Api) -> Iterator[Page]:
     page = browser.new_context().new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    with page.expect_response(lambda answer: answer.url.endswith("/events")):  # what happens from now on is told to it
+    with page.expect_response(lambda answer: "/events" in answer.url):  # what happens from now on is told to it
         page.goto(f"{api.origin}/login?token={api.access.new_login_token()}")
     yield page
     assert complaints == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.support import Repository
 from tests.support.server import Server, a_server
@@ -101,6 +101,16 @@ def test_a_commit_appears_without_a_reload_and_a_deleted_script_goes(site: Site)
     site.repository.delete("typed.py")
     site.repository.commit("retire it")
     expect(row(page, "typed")).to_have_count(0)
+
+
+def test_what_happens_after_a_page_was_rendered_and_before_it_listens_is_shown(site: Site) -> None:
+    def commit_first(route: Route) -> None:
+        site.repository.commit_files({"fresh.py": "def run(): ..."})
+        site.server.sync()
+        route.continue_()
+
+    site.page.route("**/api/v1/events*", commit_first, times=1)
+    expect(row(site.open(), "fresh")).to_be_visible()
 
 
 def test_scripts_are_filtered_by_tag_and_schedule_in_the_address_and_shown_flat(site: Site) -> None:

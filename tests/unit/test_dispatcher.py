@@ -10,16 +10,17 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livegraft.bars import Progress
+from livegraft.clock import SystemClock
 from livegraft.context import cancelled, progress
 from livegraft.errors import ArgumentsError, BusyError, ConflictError, NotFoundError, NotRunnableError
-from livegraft.run import RunRecord, RunState, Trigger, new_run_id
+from livegraft.run import RunRecord, RunState, Trigger, first_id_of, new_run_id
 from livegraft.run_handle import RunFailedError
 from tests.support import eventually
 from tests.support.running import Running, running
@@ -56,6 +57,19 @@ class TestARun:
             return {"total": amount * factor}
 
         assert host.run(run, amount="21").result == {"total": 42}
+
+    def test_has_an_id_no_earlier_than_when_it_was_asked_for(
+        self, host: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def late(clock: SystemClock) -> datetime:
+            before = datetime.now(UTC)
+            eventually(lambda: datetime.now(UTC) - before > timedelta(milliseconds=2))
+            return datetime.now(UTC)
+
+        monkeypatch.setattr(SystemClock, "now", late)
+        record = host.run(lambda: None).record
+
+        assert record.id >= first_id_of(record.queued_at), "else a search for runs before it finds it too"
 
     def test_may_be_async(self, host: Running) -> None:
         async def run(amount: int) -> int:

@@ -456,9 +456,13 @@ def audit(core: Core, asked: AskedAudit, before: Before = None, limit: Limit = 5
 
 
 @router.get("/events", response_class=Response, responses=_STREAM)
-async def events(core: Core, request: Request) -> Response:
-    """What happens, as server-sent events."""
-    return follow_events(core, request)
+async def events(
+    core: Core,
+    request: Request,
+    since: Annotated[str, Query(max_length=40, description="what a page was rendered with; default: from now on")] = "",
+) -> Response:
+    """What happens, as server-sent events; ``missed`` if more happened since than is remembered."""
+    return follow_events(core, since, request)
 
 
 def _seen(request: Request, offset: int) -> int:

@@ -50,9 +50,9 @@ def follow_run(supervisor: Supervisor, id: str, offset: int, request: Request) -
     return _stream(_output(supervisor, id, offset, request))
 
 
-def follow_events(supervisor: Supervisor, request: Request) -> StreamingResponse:
-    """What happens from now on: events named release, script, run, sync, version and packages."""
-    return _stream(_events(supervisor, request))
+def follow_events(supervisor: Supervisor, since: str, request: Request) -> StreamingResponse:
+    """What happens: events named release, script, run, sync, version and packages; ``missed`` for what is forgotten."""
+    return _stream(_events(supervisor, since, request))
 
 
 def _stream(events: AsyncIterator[str]) -> StreamingResponse:
@@ -137,8 +137,8 @@ def _placed(marks: list[Mark], start: int, data: bytes) -> list[tuple[int, int, 
     return placed
 
 
-async def _events(supervisor: Supervisor, request: Request) -> AsyncIterator[str]:
-    subscription = supervisor.events.subscribe()
+async def _events(supervisor: Supervisor, since: str, request: Request) -> AsyncIterator[str]:
+    subscription = supervisor.events.subscribe(since)
     pauses = _Pauses()
     try:
         yield "retry: 1000\n\n"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from livegraft.access import COOKIE, SESSION_SECONDS, Access, is_same_origin
+from livegraft.supervisor import Supervisor
 from livegraft.web.rendering import link, render
 from livegraft.web.visit import Visit
 
@@ -33,7 +34,8 @@ def visit(request: Request) -> Visit:
         raise SignedOutError
     if request.method not in _SAFE_METHODS and not is_same_origin(request.headers):
         raise ForeignOriginError
-    return Visit(request, request.app.state.supervisor, actor)
+    supervisor: Supervisor = request.app.state.supervisor
+    return Visit(request, supervisor, actor, supervisor.events.position)
 
 
 SignedIn = Annotated[Visit, Depends(visit)]

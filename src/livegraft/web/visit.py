@@ -15,11 +15,15 @@ from livegraft.web.rendering import link, query, render
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a signed-in person. ``actor`` is who they are, for the audit."""
+    """One request of a signed-in person. ``actor`` is who they are, for the audit.
+
+    ``position`` is of the events before anything was read: what the page shows is at least as new.
+    """
 
     request: Request
     supervisor: Supervisor
     actor: str
+    position: str
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page with its frame: navigation, state of the sync, who is signed in."""
@@ -32,6 +36,7 @@ class Visit:
             "sync": self.supervisor.sync_status,
             "failure_count": 0 if safe_mode else self.supervisor.failure_count,
             "actor": self.actor,
+            "position": self.position,
         }
         return HTMLResponse(render(self.request, template, frame | values), status)
 

@@ -185,7 +185,7 @@ def test_another_process_looks_on_when_the_one_that_did_is_gone(tmp_path: Path) 
     dog.start(locate, told.append, folder=tmp_path, begin=begin)
     eventually(lambda: begun)
     begun[0].kill()
-    eventually(lambda: begun[1:])
+    eventually(lambda: begun[1:] and dog.is_watching, what="the second one has answered")
 
     hold_the_interpreter()
 

@@ -77,6 +77,7 @@ function follow(address, refresh) {
   function open() {
     source = new EventSource(address);
     for (const name of NAMES) source.addEventListener(name, (event) => concerns(event) && refresh());
+    source.addEventListener("missed", refresh);
     source.onopen = () => {
       offline.hidden = true;
       if (opened) refresh(); // something may have happened while nobody listened
