@@ -99,7 +99,7 @@ def test_arguments_that_do_not_fit_are_listed_by_parameter(api: Api) -> None:
 def test_an_unknown_query_parameter_is_named_with_those_that_are_known(api: Api) -> None:
     error = api.get("/slots?sript=a", 422)["error"]
 
-    assert error["problems"] == {"sript": "expected one of before, limit, script, state"}
+    assert error["problems"] == {"sript": "expected one of before, limit, script, since, state, until"}
 
 
 def test_a_method_that_is_not_allowed_tells_which_are(api: Api) -> None:
