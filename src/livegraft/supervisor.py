@@ -724,6 +724,10 @@ class Supervisor:
         """Due times and what became of them, newest first; from ``since`` on, before ``until``."""
         return self.store.slots.find(script=script, states=states, before=before, since=since, until=until, limit=limit)
 
+    def states_of(self, run_ids: Iterable[str]) -> Mapping[str, RunState]:
+        """How some runs stand, by id; without those that are not there."""
+        return self.store.runs.states(run_ids)
+
     def tally_slots(
         self, since: datetime, span: timedelta, count: int, *, script: str | None = None
     ) -> Sequence[SlotTally]:

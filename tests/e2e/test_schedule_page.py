@@ -16,6 +16,7 @@ from tests.support.pages import faults
 
 SCRIPTS = {
     "reports/daily.py": "# cron: 0 7 * * *\ndef run(): ...",
+    "reports/broken.py": "def run(): raise LookupError(1)",
     "reports/hourly.py": "# cron: 0 * * * *\ndef run(): ...",
 }
 DAY = timedelta(days=1)
@@ -33,11 +34,12 @@ def slot(script: str, hour: int, state: SlotState, cause: SlotCause = SlotCause.
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with an_api(tmp_path_factory.mktemp("site"), SCRIPTS) as api:
-        run = api.run("reports/hourly")["id"]
+        run, failed = api.run("reports/hourly")["id"], api.run("reports/broken")["id"]
         slots = api.host.supervisor.store.slots
         slots.claim(replace(slot("reports/hourly", 4, SlotState.RAN), run_id=run))
         slots.claim(slot("reports/hourly", 5, SlotState.SKIPPED, SlotCause.OVERLAP, "the run before goes on"))
-        slots.claim(slot("reports/hourly", 7, SlotState.RAN, SlotCause.LATE, "noticed 0:10:00 late"))
+        late = slot("reports/hourly", 7, SlotState.RAN, SlotCause.LATE, "noticed 0:10:00 late")
+        slots.claim(replace(late, run_id=failed))
         slots.claim(slot("reports/daily", 7, SlotState.MISSED, SlotCause.LATE, MISSED))
         yield api
 
@@ -62,7 +64,7 @@ def expect_states(page: Page, *states: str) -> None:
 
 
 def test_what_comes_stands_above_now_and_what_went_by_below(page: Page) -> None:
-    expect_states(page, *["coming"] * 6, "missed", "ran late", "skipped", "ran")
+    expect_states(page, *["coming"] * 6, "missed", "ran late", "failed", "skipped", "ran")
     rows = page.locator(".timeline tbody tr")
     expect(rows.nth(5)).to_contain_text("reports/hourly")
     expect(rows.nth(6)).to_contain_text("Now")
@@ -76,14 +78,14 @@ def test_an_hour_of_the_calendar_leads_to_its_due_times_and_their_runs(page: Pag
     said = f"{YESTERDAY:%a} {YESTERDAY.day} {YESTERDAY:%b}, 07:00 UTC: 1 ran, 1 missed"
     page.get_by_role("link", name=said).click()
 
-    expect_states(page, "missed", "ran late")
+    expect_states(page, "missed", "ran late", "failed")
     page.get_by_role("link", name="missed", exact=True).click()
     expect_states(page, "missed")
     expect(page.locator("section h2", has_text="Due on")).to_contain_text("07:00 to 08:00")
 
     page.goto(f"{api.origin}/schedule?at={YESTERDAY:%Y-%m-%dT04}")
     page.locator(".timeline").get_by_role("link", name="ran").click()
-    expect(page.locator("main")).to_have_attribute("data-subject", api.get("/runs")["runs"][0]["id"])
+    expect(page.locator("main")).to_have_attribute("data-subject", api.get("/runs?state=succeeded")["runs"][0]["id"])
 
 
 def test_the_calendar_of_one_script_counts_its_own(page: Page, api: Api) -> None:

@@ -20,12 +20,12 @@ SCREENS = (
 )  # fmt: skip
 REFLECTING = (
     "/?q={}&state={}", "/scripts?q={}&state={}&tag={}&owner={}&scheduled={}&view={}&folder={}", "/runs?before={}", "/{}",
-    "/runs?script={}&state={}&trigger={}&actor={}&version={}&since={}&until={}&tag={}&text={}", "/schedule?script={}&state={}",
+    "/runs?script={}&state={}&trigger={}&actor={}&version={}&since={}&until={}&tag={}&text={}", "/schedule?script={}&state={}&at={}",
     "/audit?actor={}&action={}&subject={}&since={}&until={}", "/audit?before={}", "/shared/hostile?after={}", "/scripts/{}",
     "/runs/{}", "/shared/{}", "/login?token={}", "/jump?q={}", "/jump?q=run%20{}", "/system?state={}&stacks={}",
     "/releases?before={}", "/scripts/crowd?key={}&line={}", "/scripts/crowd?arguments_of={}", "/schedule?before={}",
     "/scripts/crowd/changes?key={}&against={}", "/static/{}", "/api/v1/{}", "/api/v1/runs?before={}", "/api/v1/slots?before={}",
-    "/api/v1/runs?script={}&tag={}&text={}", "/api/v1/audit?actor={}", "/webhook?{}",
+    "/api/v1/runs?script={}&tag={}&text={}", "/api/v1/audit?actor={}", "/webhook?{}", "/releases/{}/roll-back",
 )  # fmt: skip
 SENT = {
     "/runs/cancel-many": ("script", "state", "trigger", "actor", "version", "since", "until", "tag", "text", "before"),
@@ -33,6 +33,7 @@ SENT = {
     "/scripts/each/s0/run-at": ("key", "kind", "text"),
     "/scripts/each/s0/pin": ("key", "reason"),
     "/scripts/each/s0/backfill": ("since", "until"),
+    "/scripts/each/s0/calls": ("kind", "text", "chosen", "offer", "many", "anything"),
     "/releases/hold": ("reason",),
     "/shared/hostile/delete": ("key",),
 }
@@ -60,6 +61,7 @@ def pages(site: Site) -> list[str]:
     found += [f"/scripts/{quote(name)}" for name in supervisor.script_names]
     found += [f"/scripts/each/s{n}/changes" for n in range(0, len(site.singles), 4)]
     found += [f"/runs/{run.id}" for run in site.runs]
+    found += [f"/releases/{each.revision}/roll-back" for each in supervisor.releases(limit=len(site.singles))]
     found.append(f"/scripts/crowd?arguments_of={site.runs[0].id}")
     return found
 

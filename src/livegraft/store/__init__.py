@@ -349,6 +349,9 @@ class Runs(Protocol):
 
     def get(self, id: str) -> RunRecord | None: ...
 
+    def states(self, ids: Iterable[str]) -> Mapping[str, RunState]:
+        """How some runs stand, by id; without those that are not there."""
+
     def repeats(self, id: str) -> Sequence[RunRecord]:
         """The runs that repeat one, oldest first."""
 

@@ -285,6 +285,12 @@ class SqlRuns:
             row = connection.execute(select(schema.runs).where(schema.runs.c.id == id)).one_or_none()
         return _run(row) if row else None
 
+    def states(self, ids: Iterable[str]) -> Mapping[str, RunState]:
+        columns = schema.runs.c
+        with self._database.reading() as connection:
+            rows = connection.execute(select(columns.id, columns.state).where(columns.id.in_(list(ids))))
+            return {id: RunState(state) for id, state in rows}
+
     def repeats(self, id: str) -> Sequence[RunRecord]:
         wanted = select(schema.runs).where(schema.runs.c.origin == id).order_by(schema.runs.c.id)
         with self._database.reading() as connection:

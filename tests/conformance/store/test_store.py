@@ -455,6 +455,16 @@ def test_slots_are_found_by_state_and_page(store: Store) -> None:
     assert paged == everything
 
 
+def test_it_is_told_how_some_runs_stand(store: Store) -> None:
+    ended, going = a_run(), a_run()
+    store.runs.add(ended)
+    store.runs.add(going)
+    store.runs.end(ended.id, RunState.FAILED, NOW)
+
+    assert store.runs.states([ended.id, going.id, "nowhere"]) == {ended.id: RunState.FAILED, going.id: going.state}
+    assert store.runs.states([]) == {}
+
+
 def test_slots_of_a_span_of_time_are_found(store: Store) -> None:
     for minute in range(4):
         store.slots.claim(a_slot(NOW + minute * MINUTE))

@@ -71,6 +71,7 @@ def schedule(visit: SignedIn, script: str = "", state: str = "", before: str = "
     return visit.page(
         "schedule.html",
         slots=shown,
+        runs=supervisor.states_of(slot.run_id for slot in shown if slot.run_id),
         script=script,
         state=state,
         states=(COMING, *SlotState),
