@@ -19,6 +19,7 @@ from benchmarks import (
     run_peers,
     runs,
     shared,
+    stopping,
     ticking,
     unloading,
 )
@@ -34,6 +35,7 @@ PARTS = {
     "output": output.measure,
     "history": history.measure,
     "ticking": ticking.measure,
+    "stopping": stopping.measure,
     "shared": shared.measure,
     "peers": peers.measure,
     "run_peers": run_peers.measure,

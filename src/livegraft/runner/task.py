@@ -118,13 +118,20 @@ class _Loop:
             self._loop.call_soon_threadsafe(self._cancel, job)
 
     def stop(self) -> None:
+        """End with the last task."""
+        # One that does not want to end goes on, as it would on a thread. Thrown away, it would be told to end by
+        # whatever thread collects it, the main one at the latest, and that would never come back.
         self._stopping = True
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._stop_when_idle)
+
+    def _stop_when_idle(self) -> None:
+        if self._stopping and not self._tasks:
+            self._loop.stop()
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        while not self._stopping:
+        while not self._stopping or self._tasks:
             try:
                 self._loop.run_forever()
             except BaseException as error:  # noqa: BLE001 - see the module's docstring
@@ -161,6 +168,7 @@ class _Loop:
         for line in guard.leave(before, names):
             job.run.output.write(line, "warning")
         job.end(outcome or INTERRUPTED)
+        self._loop.call_soon(self._stop_when_idle)
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], **options: Any
