@@ -432,6 +432,7 @@ class Dispatcher:
             entry.job.take()
         entry.job = None
         entry.output.close()
+        entry.output.tell()
         entry.ending.is_written.set()
         self._changed.notify_all()
 
@@ -610,6 +611,7 @@ class Dispatcher:
             failure=failure,
             output_bytes=entry.output.end,
         )
+        entry.output.tell()
         record = entry.record
         self._recorder.ended(record, entry.output, partial(self._written, entry, record))
         if state is not RunState.STUCK:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 CAPACITY: Final = 1000
+
+MISSED: Final = "missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Event:
 class Subscription:
     """One listener's queue of events."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, told: Callable[[], object] | None = None) -> None:
         self._events = events
+        self._told = told
         self._queue: deque[Event] = deque(maxlen=CAPACITY)
         self._arrived = threading.Condition()
         self.lost_count = 0
@@ -53,6 +56,8 @@ class Subscription:
             self.lost_count += len(self._queue) == CAPACITY
             self._queue.append(event)
             self._arrived.notify()
+        if self._told is not None:
+            self._told()
 
 
 class Events:
@@ -80,9 +85,12 @@ class Events:
             for subscription in self._subscriptions:
                 subscription.put(event)
 
-    def subscribe(self, since: str = "") -> Subscription:
-        """Hear what happens from now on; with a ``position`` what has happened since, too."""
-        subscription = Subscription(self)
+    def subscribe(self, since: str = "", told: Callable[[], object] | None = None) -> Subscription:
+        """Hear what happens from now on; with a ``position`` what has happened since, too.
+
+        ``told`` is called whenever there is an event, by the thread that emits it: it must not wait.
+        """
+        subscription = Subscription(self, told)
         with self._lock:
             for event in self._after(since) if since else ():
                 subscription.put(event)
@@ -97,5 +105,5 @@ class Events:
         life, _, number = position.rpartition("-")
         missed = self._count - int(number) if life == self._life and number.isdecimal() else -1
         if not 0 <= missed <= len(self._recent):
-            return [Event("missed", "")]
+            return [Event(MISSED, "")]
         return list(self._recent)[len(self._recent) - missed :]

@@ -97,6 +97,22 @@ class RunView:
         entry = self._open.get(id)
         return entry.run.bars.shown if entry is not None else ()
 
+    def listen(self, id: str, told: Callable[[], object]) -> bool:
+        """Have ``told`` called at each news of a run, by the thread that makes it: it must not wait. Idempotent.
+
+        False for a run that is not open in this process, or waits for any: of that one nothing is told.
+        """
+        entry = self._open.get(id)
+        if entry is None or entry.is_shared:
+            return False
+        entry.output.listen(told)
+        return True
+
+    def unlisten(self, id: str, told: Callable[[], object]) -> None:
+        """Idempotent."""
+        if entry := self._open.get(id):
+            entry.output.unlisten(told)
+
     def wait(self, id: str, timeout: float | None) -> None:
         """Return when the run has ended or is stuck, or after ``timeout`` seconds."""
         deadline = None if timeout is None else self._clock.monotonic() + timeout

@@ -940,6 +940,18 @@ class Supervisor:
         """The next piece of output and where to read on; an empty one when there is none (yet)."""
         return self._dispatcher.view.read(run_id, offset, limit)
 
+    def listen(self, run_id: str, told: Callable[[], object]) -> bool:
+        """Have ``told`` called at each news of a run's output, and at its end, until ``unlisten``. Idempotent.
+
+        It is called by the thread that makes the news and must not wait. False when this process has none to tell: the
+        run ended, or another process has it.
+        """
+        return self._dispatcher.view.listen(run_id, told)
+
+    def unlisten(self, run_id: str, told: Callable[[], object]) -> None:
+        """Idempotent."""
+        self._dispatcher.view.unlisten(run_id, told)
+
     def follow(self, run_id: str, offset: int = 0) -> Iterator[OutputChunk]:
         """Output of a run as it comes; ends with the run. Raises NotFoundError."""
         self.find_run(run_id)

@@ -120,6 +120,8 @@ BROKEN = "def load():\n    raise ImportError({text})  # {plain}\nload()\ndef run
 
 
 def toml(text: str) -> str:
+    """Headers take no blank text."""
+    text = text if text.strip() else f"x{text}"
     return '"' + "".join(f"\\U{ord(letter):08X}" for letter in text) + '"'
 
 

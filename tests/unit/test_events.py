@@ -42,3 +42,13 @@ def test_what_is_not_known_any_more_is_said_to_be_missed(position: str) -> None:
     for number in range(CAPACITY):
         events.emit("run", str(number))
     assert heard(events.subscribe(begun)) == ["missed "]
+
+
+def test_who_is_told_hears_of_each_event() -> None:
+    events = Events()
+    told: list[int] = []
+    events.subscribe(told=lambda: told.append(1))
+
+    events.emit("run", "x")
+
+    assert told == [1]

@@ -17,6 +17,7 @@ from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
 from livegraft.api.errors import ErrorAnswer, add_handlers
 from livegraft.api.files import artifact_file, result_csv, result_file
 from livegraft.api.filters import AskedAudit, AskedRuns, ManyBody
+from livegraft.api.followed import FollowedRuns
 from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
@@ -68,9 +69,18 @@ def build_api(supervisor: Supervisor, access: Access) -> FastAPI:
     )
     app.state.supervisor = supervisor
     app.state.access = access
+    app.state.followed = FollowedRuns()
     add_handlers(app)
     app.include_router(router)
     return app
+
+
+def _followed(request: Request) -> FollowedRuns:
+    followed: FollowedRuns = request.app.state.followed
+    return followed
+
+
+Followed = Annotated[FollowedRuns, Depends(_followed)]
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -100,6 +110,7 @@ def scripts(core: Core) -> Json:
 async def start_run(
     name: str,
     core: Core,
+    followed: Followed,
     actor: Caller,
     body: Annotated[shapes.RunBody | None, Body()] = None,
     wait: Wait = 0,
@@ -111,7 +122,7 @@ async def start_run(
     arguments, at, version = (body.arguments, body.at, body.version) if body else ({}, None, "")
     start = partial(core.submit, name, version=version) if at is None else partial(core.run_at, name, at)
     run = await run_in_threadpool(start, arguments, trigger=Trigger.API, actor=actor, request=idempotency_key)
-    record = await wait_for_end(core, run.id, wait)
+    record = await wait_for_end(core, followed, run.id, wait)
     return shapes.run(record, core.progress(run.id))
 
 
@@ -261,6 +272,7 @@ def run(id: str, core: Core) -> Json:
 def output(
     id: str,
     core: Core,
+    followed: Followed,
     request: Request,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="in bytes")] = 0,
     follow: Annotated[bool, Query(description="as server-sent events, until the run ends")] = False,
@@ -268,7 +280,7 @@ def output(
     """The output of a run, as text; with ``follow`` as server-sent events ``output``, ``progress``, ``end``."""
     core.find_run(id)
     if follow or "text/event-stream" in request.headers.get("accept", ""):
-        return follow_run(core, id, _seen(request, offset), request)
+        return follow_run(core, followed, id, _seen(request, offset), request)
     return Response(core.whole_output(id, offset), media_type="text/plain; charset=utf-8")
 
 
@@ -282,6 +294,7 @@ def cancel(id: str, core: Core, actor: Caller) -> Json:
 async def rerun(
     id: str,
     core: Core,
+    followed: Followed,
     actor: Caller,
     body: Annotated[shapes.RerunBody | None, Body()] = None,
     wait: Wait = 0,
@@ -289,7 +302,7 @@ async def rerun(
     """Start a run that repeats another."""
     arguments, original = (body.arguments, body.original) if body else (None, False)
     run = await run_in_threadpool(core.rerun, id, arguments, original=original, trigger=Trigger.API, actor=actor)
-    record = await wait_for_end(core, run.id, wait)
+    record = await wait_for_end(core, followed, run.id, wait)
     return shapes.run(record, core.progress(run.id))
 
 

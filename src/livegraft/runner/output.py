@@ -169,6 +169,7 @@ class RunOutput:
         self._marks = Marks()
         self._closed = threading.Event()
         self._saved = 0
+        self._listeners: tuple[Callable[[], object], ...] = ()
 
     @property
     def end(self) -> int:
@@ -184,6 +185,23 @@ class RunOutput:
                 self._recent[1].extend(piece)
                 if len(self._recent[1]) >= RECENT:
                     self._put_aside()
+        self.tell()
+
+    def listen(self, told: Callable[[], object]) -> None:
+        """Have ``told`` called after each write, by the thread that wrote: it must not wait. Idempotent."""
+        with self._lock:
+            if told not in self._listeners:
+                self._listeners = (*self._listeners, told)
+
+    def unlisten(self, told: Callable[[], object]) -> None:
+        """Idempotent."""
+        with self._lock:
+            self._listeners = tuple(each for each in self._listeners if each != told)
+
+    def tell(self) -> None:
+        """Tell who listens that there is news of the output, or of its run."""
+        for told in self._listeners:
+            told()
 
     def close(self) -> None:
         """No more will be written; followers end when they have read all."""

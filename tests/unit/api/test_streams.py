@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -13,6 +14,8 @@ import httpx
 import pytest
 
 from livegraft.access import COOKIE
+from livegraft.runner.output import OutputChunk
+from livegraft.supervisor import Supervisor
 from tests.support import eventually
 from tests.support.api import Api
 
@@ -144,6 +147,74 @@ def test_a_hundred_followers_read_the_same_and_the_api_still_answers(api: Api) -
     for reader in readers:
         reader.join()
     assert ends == ["end"] * MANY
+
+
+def test_a_run_is_looked_at_for_its_news_and_not_for_its_followers(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = api.start("waits")
+    supervisor = api.host.supervisor
+    looks: list[int] = []
+    read = supervisor.read_output
+
+    def counted(id: str, offset: int, limit: int) -> OutputChunk:
+        looks.append(offset)
+        return read(id, offset, limit)
+
+    monkeypatch.setattr(supervisor, "read_output", counted)
+    with contextlib.ExitStack() as streams:
+        followers = [streams.enter_context(stream(api, f"/runs/{id}/output?follow=1")) for _ in range(MANY // 2)]
+        for each in followers:
+            assert next(each)[2]["text"] == "begun\n"
+        before = len(looks)
+        eventually(lambda: len(looks) > before, what="a look without news, once a second")
+        in_a_second = len(looks) - before
+        api.post(f"/runs/{id}/cancel")
+        assert [next(each)[0] for each in followers] == ["end"] * len(followers)
+
+    assert in_a_second < len(followers) / 5
+    assert len(looks) < 4 * len(followers)
+
+
+def test_a_run_of_another_process_is_followed_by_its_history(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = api.start("waits")
+    supervisor = api.host.supervisor
+    monkeypatch.setattr(supervisor, "listen", lambda id, told: False)
+    monkeypatch.setattr(supervisor, "read_output", lambda id, offset, limit: stored(supervisor, id, offset, limit))
+    monkeypatch.setattr(supervisor, "find_run", supervisor.store.runs.get)
+
+    with stream(api, f"/runs/{id}/output?follow=1") as found:
+        assert next(found)[2]["text"] == "begun\n"
+        api.post(f"/runs/{id}/cancel")
+        assert next(found)[0] == "end"
+
+
+def stored(supervisor: Supervisor, id: str, offset: int, limit: int) -> OutputChunk:
+    data = supervisor.store.runs.output(id, offset, limit)
+    return OutputChunk(offset, data, offset + len(data))
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_character_that_is_not_yet_whole_waits_for_its_rest(
+    api: Api, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    id = api.start("waits")
+    supervisor = api.host.supervisor
+    begun, whole = b"begun ", "begun \U0001f600".encode()
+    kept = [begun + whole[6 : 6 + cut]]
+
+    def read(id: str, offset: int, limit: int) -> OutputChunk:
+        return OutputChunk(offset, kept[0][offset:], max(offset, len(kept[0])))
+
+    monkeypatch.setattr(supervisor, "read_output", read)
+    monkeypatch.setattr(supervisor, "output_marks", lambda *given: [])
+
+    with stream(api, f"/runs/{id}/output?follow=1") as found:
+        assert next(found)[1:] == ("6", {"offset": 0, "text": "begun ", "marks": []})
+        kept[0] = whole
+        assert next(found)[1:] == ("10", {"offset": 6, "text": "\U0001f600", "marks": []})
+        kept[0] += b"\xf0"
+        api.post(f"/runs/{id}/cancel")
+        assert next(found)[2]["text"] == "\ufffd"
+        assert next(found)[0] == "end"
 
 
 def test_a_hundred_who_wait_for_a_run_do_not_keep_others_waiting(api: Api) -> None:
