@@ -107,14 +107,18 @@ def longest_wait(work: object) -> float:
 
 
 def memory(folder: Path) -> Iterator[Figure]:
-    """Allocator blocks and resident memory from the 500th to the last of many versions."""
+    """Allocator blocks and resident memory while versions come and go.
+
+    From the ``WARM_UP``th on, and once more as long: meanwhile the caches of SQLite and of the C allocator fill.
+    """
 
     def texts(n: int) -> dict[str, str]:
         text = f"TABLE = [{n}] * 1000\nclass Row: value = {n}\ndef run(): return Row, TABLE\n"
         return {f"changed{place}.py": f"PLACE = {place}\n{text}" for place in range(AT_ONCE)}
 
+    last = 2 * VERSIONS
     with following(folder, "def run(): ...\n") as (supervisor, repository):
-        commits = repository.prepare_commits([texts(n) for n in range(VERSIONS // AT_ONCE)])
+        commits = repository.prepare_commits([texts(n) for n in range(last // AT_ONCE)])
 
         def change(first: int, last: int) -> None:
             for commit in commits[first // AT_ONCE : last // AT_ONCE]:
@@ -124,13 +128,13 @@ def memory(folder: Path) -> Iterator[Figure]:
             gc.collect()
 
         change(0, WARM_UP)
-        blocks, resident = sys.getallocatedblocks(), resident_bytes()
-        change(WARM_UP, VERSIONS)
-        count = VERSIONS - WARM_UP
-        yield Figure(
-            f"allocator blocks per version over {count}", (sys.getallocatedblocks() - blocks) / count, "blocks", 1
-        )
-        yield Figure(f"resident memory over {count} versions", (resident_bytes() - resident) / 2**20, "MiB", 1)
+        for first, end, goal in ((WARM_UP, VERSIONS, None), (VERSIONS, last, 1)):
+            blocks, resident = sys.getallocatedblocks(), resident_bytes()
+            change(first, end)
+            grown, more = sys.getallocatedblocks() - blocks, (resident_bytes() - resident) / 2**20
+            span = f"versions {first:,} to {end:,}"
+            yield Figure(f"allocator blocks per version, {span}", grown / (end - first), "blocks", 1)
+            yield Figure(f"resident memory, {span}", more, "MiB", goal)
 
 
 @contextmanager
