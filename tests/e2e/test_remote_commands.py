@@ -166,8 +166,9 @@ def test_a_pinned_script_stays_at_its_version_until_it_is_unpinned(server: Serve
 
 
 def test_a_release_is_rolled_back_when_somebody_says_so(server: Server, repository: Repository) -> None:
-    repository.commit_files({"sums.py": "def run(): return 1\n"})
+    first = repository.commit_files({"sums.py": "def run(): return 1\n"})[:8]
     server.cli("sync")
+    assert f"no script goes back: release {first}" in server.cli("roll-back", first, "--dry-run")
     revision = repository.commit_files({"sums.py": "def run(): return 2\n"})[:8]
     server.cli("sync")
 

@@ -25,6 +25,8 @@ def roll_back_there(client: Client, revision: str, *, reason: str, dry_run: bool
     answer = plan if dry_run else client.post(path, {"reason": reason})
     if as_json:
         print_json(answer)
+    elif not count:
+        print(f"no script goes back: release {plan['revision'][:8]} brought no version in place of another")
     elif not dry_run:
         print(
             f"{count} pinned; `livegraft undo-roll-back {plan['revision'][:8]}` lets them follow the repository again"
@@ -33,6 +35,7 @@ def roll_back_there(client: Client, revision: str, *, reason: str, dry_run: bool
 
 def _show(plan: dict[str, Any]) -> None:
     going = [(each["script"], (each["now"] or "-")[:8], each["to"]["key"][:8]) for each in plan["returns"]]
-    print_table(("script", "version", "goes back to"), going)
+    if going:
+        print_table(("script", "version", "goes back to"), going)
     for each in plan["remains"]:
         print(f"{each['script']} stays: {each['why']}")
