@@ -24,6 +24,7 @@ from livegraft.store.sqlite import open_store
 
 TIMES: Final = 30
 GONE: Final = 100_000
+QUIET_SECONDS: Final = 30
 PAGE_MS: Final = 100
 SCRIPT: Final = "team07/script00007"
 DEEP: Final = "0000000000500000"
@@ -72,7 +73,7 @@ def questions(store: Store) -> dict[str, Callable[[], Any]]:
 def deleting(store: Store, folder: Path) -> Iterator[Figure]:
     """How long writers wait at most while 100,000 runs are deleted, and without that."""
     alone = _Writer(store)
-    time.sleep(5)
+    time.sleep(QUIET_SECONDS)
     quiet = alone.stop()
     clock = SystemClock()
     oldest = store.runs.get(f"0{GONE:015}")

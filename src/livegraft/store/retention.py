@@ -178,8 +178,9 @@ class SqlRetention:
             free = number("freelist_count")
             if free < max(_SPARE_PAGES, number("page_count") // 10):
                 return 0
-            # Each page goes when its row is fetched, of which there is none.
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            # One by one: a page goes with each row of the answer, and drivers do not fetch rows without columns.
+            for _ in range(pages):
+                connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
             return free - number("freelist_count")
 
 

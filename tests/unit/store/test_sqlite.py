@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, insert
+from sqlalchemy import delete, event, insert
 
 from livegraft import process
 from livegraft.errors import StoreError
@@ -233,3 +233,21 @@ def test_of_a_long_history_few_rows_are_read_for_what_is_rare(file: Path) -> Non
     with closing(sqlite3.connect(file)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {question[0]}", question[1]).fetchall()
     assert "runs_by_state (state=?" in str(plan)
+
+
+def test_pages_that_deleting_left_are_given_back_a_few_at_a_time_and_some_are_kept(file: Path) -> None:
+    run = RunRecord("1", "daily", "k", "r", Trigger.CRON, "cron", {}, RunState.SUCCEEDED, "1", NOW)
+    with closing(a_history(file)) as store:
+        store.runs.add(run)
+        store.runs.append_output([("1", n, bytes(1 << 20)) for n in range(19)])
+        with store.database.writing() as connection:
+            connection.execute(delete(schema.runs))
+        before = file.stat().st_size
+
+        steps = list(iter(lambda: store.retention.give_back(64), 0))
+
+    assert len(steps) > 5
+    assert max(steps) == 64
+    given_back = 4096 * sum(steps)
+    assert before - file.stat().st_size == pytest.approx(given_back, abs=1 << 20)
+    assert 17 << 20 > file.stat().st_size > 16 << 20, "what is written next needs no new pages"
