@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
     delete,
@@ -241,15 +242,19 @@ class SqlRuns:
             connection.execute(_ADD_CANCEL.on(connection), {"run_id": id})
 
     def asked_to_cancel(self, process: str) -> Sequence[str]:
-        asked = select(schema.cancels.c.run_id).join(schema.runs, schema.runs.c.id == schema.cancels.c.run_id)
+        # Not joined: SQLite would go through all runs for it.
+        def asked(which: ColumnElement[bool]) -> Select[Any]:
+            run = select(schema.runs.c.id).where(schema.runs.c.id == schema.cancels.c.run_id, which)
+            return select(schema.cancels.c.run_id).where(run.exists())
+
         mine = schema.runs.c.process == process
         over = schema.runs.c.state.not_in(sorted(OPEN_STATES))
         with self._database.reading() as connection:
-            if connection.execute(asked.where(or_(mine, over)).limit(1)).first() is None:
+            if connection.execute(asked(or_(mine, over)).limit(1)).first() is None:
                 return []
         with self._database.writing() as connection:
-            found = connection.execute(asked.where(mine, not_(over))).scalars().all()
-            done = connection.execute(asked.where(or_(mine, over))).scalars().all()
+            found = connection.execute(asked(and_(mine, not_(over)))).scalars().all()
+            done = connection.execute(asked(or_(mine, over))).scalars().all()
             connection.execute(delete(schema.cancels).where(schema.cancels.c.run_id.in_(done)))
             return list(found)
 

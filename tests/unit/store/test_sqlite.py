@@ -251,3 +251,14 @@ def test_pages_that_deleting_left_are_given_back_a_few_at_a_time_and_some_are_ke
     given_back = 4096 * sum(steps)
     assert before - file.stat().st_size == pytest.approx(given_back, abs=1 << 20)
     assert 17 << 20 > file.stat().st_size > 16 << 20, "what is written next needs no new pages"
+
+
+def test_a_look_for_cancels_goes_through_no_runs(store: SqlStore) -> None:
+    run = RunRecord("r", "daily", "k", "r", Trigger.API, "dana", {}, RunState.RUNNING, "1:2:3", NOW)
+    store.runs.add(run)
+    store.runs.ask_cancel(run.id)
+
+    with plans_of(store) as plans:
+        assert store.runs.asked_to_cancel("1:2:3") == [run.id]
+
+    assert plans.slow() == {}
