@@ -700,8 +700,11 @@ class Supervisor:
         script = self._release.scripts.get(name) if self._release else None
         return live_version(script.version) if script else None
 
-    def releases(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
-        return self.store.releases.find(before=before, limit=limit)
+    def releases(
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+    ) -> Sequence[ReleaseRecord]:
+        """Commits, newest first; of each at most so many scripts."""
+        return self.store.releases.find(before=before, limit=limit, most_scripts=most_scripts)
 
     def versions(self) -> Sequence[VersionStatus]:
         """Every version in this process, and those that left lately."""

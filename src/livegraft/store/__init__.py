@@ -26,6 +26,10 @@ class ReleaseState(StrEnum):
     REFUSED = "refused"
 
 
+COUNTED: Final = 1000
+"""Of one release so many scripts are counted that are not listed, and no more."""
+
+
 class Outcome(StrEnum):
     """What a commit did to one script; ``withheld``: it would have changed it, but was refused as a whole.
 
@@ -54,7 +58,8 @@ class ScriptOutcome:
 class ReleaseRecord:
     """One commit's life. ``steps`` maps seen, fetched, planned, loaded, live, drained, unloaded to UTC times.
 
-    ``scripts`` lists loaded, removed and failed ones; ``unchanged`` counts the rest.
+    ``scripts`` lists loaded, removed and failed ones, ``more`` counts those of them that were not asked for, up to
+    ``COUNTED``; ``unchanged`` counts the rest.
     """
 
     id: int
@@ -67,6 +72,7 @@ class ReleaseRecord:
     scripts: tuple[ScriptOutcome, ...] = ()
     unchanged: int = 0
     error: str = ""
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,10 +447,12 @@ class Releases(Protocol):
         The work grows with the releases that are kept.
         """
 
-    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
-        """Newest first, before the given release id."""
+    def find(
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+    ) -> Sequence[ReleaseRecord]:
+        """Newest first, before the given release id; of each at most so many scripts, the first ones by name."""
 
-    def live(self) -> ReleaseRecord | None: ...
+    def live(self, *, most_scripts: int | None = None) -> ReleaseRecord | None: ...
 
     def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
         """Revisions that have the step ``settled``, and when they had it last; the last first."""

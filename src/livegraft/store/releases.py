@@ -7,10 +7,10 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, func, insert, literal, select, update
 
 from livegraft.run import RunFailure
-from livegraft.store import Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
+from livegraft.store import COUNTED, Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
 from livegraft.store.database import Database, Upsert
 
 _releases = schema.releases.c
@@ -28,6 +28,22 @@ _SUPERSEDE: Final = (
     .where(_releases.state == ReleaseState.LIVE.value)
     .values(state=ReleaseState.SUPERSEDED.value)
 )
+
+_OF_RELEASE: Final = schema.release_scripts.c.release_id == bindparam("id", type_=Integer)
+_FIRST_SCRIPTS: Final = (
+    select(schema.release_scripts)
+    .where(_OF_RELEASE)
+    .order_by(schema.release_scripts.c.script)
+    .limit(bindparam("most", type_=Integer))
+)
+_BEHIND: Final = (
+    select(literal(1, Integer).label("one"))
+    .where(_OF_RELEASE)
+    .order_by(schema.release_scripts.c.script)
+    .offset(bindparam("most", type_=Integer))
+    .limit(COUNTED)
+)
+_MORE_SCRIPTS: Final = select(func.count()).select_from(_BEHIND.subquery())
 
 
 class SqlReleases:
@@ -106,13 +122,15 @@ class SqlReleases:
                             found[row.script] = row.key
         return found
 
-    def find(self, *, before: int | None = None, limit: int = 50) -> Sequence[ReleaseRecord]:
+    def find(
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+    ) -> Sequence[ReleaseRecord]:
         wanted = select(schema.releases).order_by(_releases.id.desc()).limit(limit)
-        return self._read(wanted if before is None else wanted.where(_releases.id < before))
+        return self._read(wanted if before is None else wanted.where(_releases.id < before), most_scripts)
 
-    def live(self) -> ReleaseRecord | None:
+    def live(self, *, most_scripts: int | None = None) -> ReleaseRecord | None:
         wanted = select(schema.releases).where(_releases.state == ReleaseState.LIVE.value).limit(1)
-        return next(iter(self._read(wanted)), None)
+        return next(iter(self._read(wanted, most_scripts)), None)
 
     def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
         steps = schema.release_steps.c
@@ -165,13 +183,20 @@ class SqlReleases:
                 found.update((script, key) for script, key in connection.execute(known) if key in keys)
         return found.intersection(wanted)
 
-    def _read(self, wanted: Any) -> list[ReleaseRecord]:
+    def _read(self, wanted: Any, most_scripts: int | None = None) -> list[ReleaseRecord]:
         with self._database.reading() as connection:
             rows = connection.execute(wanted).all()
             ids = [row.id for row in rows]
             steps = _by_release(connection, schema.release_steps, ids)
-            scripts = _by_release(connection, schema.release_scripts, ids)
-        return [_release(row, steps.get(row.id, []), scripts.get(row.id, [])) for row in rows]
+            more: dict[int, int] = {}
+            if most_scripts is None:
+                scripts = _by_release(connection, schema.release_scripts, ids)
+            else:
+                # One after the other: a release of a process that started has every script.
+                given = [{"id": id, "most": most_scripts} for id in ids]
+                scripts = {each["id"]: list(connection.execute(_FIRST_SCRIPTS, each)) for each in given}
+                more = {each["id"]: connection.scalar(_MORE_SCRIPTS, each) or 0 for each in given}
+        return [_release(row, steps.get(row.id, []), scripts.get(row.id, []), more.get(row.id, 0)) for row in rows]
 
 
 def _changes(ids: Sequence[int]) -> Select[Any]:
@@ -212,7 +237,7 @@ def _by_release(connection: Connection, table: Any, ids: Sequence[int]) -> dict[
     return found
 
 
-def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any]]) -> ReleaseRecord:
+def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any]], more: int = 0) -> ReleaseRecord:
     return ReleaseRecord(
         row.id,
         row.revision,
@@ -232,6 +257,7 @@ def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any
         ),
         row.unchanged,
         row.error,
+        more,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from livegraft.run import RunFailure, RunRecord, RunResult, RunState, Trigger, new_run_id
 from livegraft.store import (
+    COUNTED,
     TALLIED,
     Outcome,
     ReleaseRecord,
@@ -453,6 +454,21 @@ def test_slots_are_found_by_state_and_page(store: Store) -> None:
         (2 * MINUTE, s) for s in ("a", "daily", "z")
     ]
     assert paged == everything
+
+
+def test_of_a_release_some_scripts_are_told_and_the_others_counted(store: Store) -> None:
+    scripts = tuple(ScriptOutcome(f"s{n:04d}", Outcome.LOADED, "k") for n in range(COUNTED + 9))
+    for some in (scripts[:5], scripts):
+        store.releases.add(ReleaseRecord(0, "r", "dana", "", NOW, ReleaseState.LIVE, {"seen": NOW}, some))
+
+    everything, few = store.releases.find(most_scripts=3)
+
+    assert (few.scripts, few.more, few.steps) == (scripts[:3], 2, {"seen": NOW})
+    assert (everything.scripts, everything.more) == (scripts[:3], COUNTED)
+    assert [each.more for each in store.releases.find(most_scripts=5, before=everything.id)] == [0]
+    live = store.releases.live(most_scripts=0)
+    assert live is not None
+    assert live.scripts == ()
 
 
 def test_it_is_told_how_some_runs_stand(store: Store) -> None:

@@ -94,8 +94,8 @@ def _told(supervisor: Supervisor) -> Told | None:
     """None while the history cannot be read: what is live is shown all the same."""
     try:
         return Told(
-            live=supervisor.store.releases.live(),
-            releases=supervisor.releases(limit=RELEASE_COUNT),
+            live=supervisor.store.releases.live(most_scripts=0),
+            releases=supervisor.releases(limit=RELEASE_COUNT, most_scripts=0),
             running=supervisor.find_runs(states=_GOES_ON, limit=MOST),
             queued_count=len(supervisor.find_runs(states=[RunState.QUEUED], limit=MOST)),
             wrong=[*_failing_runs(supervisor), *_missed_slots(supervisor)],

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from livegraft.access import Access
 from livegraft.catalog import LiveVersion, NewerVersion
+from livegraft.store import COUNTED
 from livegraft.supervisor import Supervisor
 from livegraft.web.rendering import link
 from livegraft.web.session import SignedIn
@@ -22,6 +23,9 @@ PAGE_COUNT: Final = 30
 
 ROLL_BACK_COUNT: Final = 200
 """Scripts that are named of those that a roll back would change; of more it tells the number."""
+
+SCRIPT_COUNT: Final = 12
+"""Scripts of one release that are named; of more it tells the number."""
 
 SYNC_SECONDS: Final = 20.0
 """How long the button waits for the newest commit; the sync goes on after that."""
@@ -40,12 +44,13 @@ class Beside:
 def releases(visit: SignedIn, before: int | None = None) -> Response:
     supervisor = visit.supervisor
     access: Access = visit.request.app.state.access
-    found = supervisor.releases(before=before, limit=PAGE_COUNT + 1)
+    found = supervisor.releases(before=before, limit=PAGE_COUNT + 1, most_scripts=SCRIPT_COUNT)
     shown = found[:PAGE_COUNT]
     older = str(shown[-1].id) if len(found) > PAGE_COUNT else ""
     return visit.page(
         "releases.html",
         releases=shown,
+        counted=COUNTED,
         before=before,
         older=older,
         beside=() if before else _beside(supervisor),
