@@ -242,9 +242,9 @@ def test_a_disk_that_is_set_read_only_is_told_and_used_again_when_it_is_repaired
         with going(api, tmp_path) as under_way:
             disk.fail()
 
-            says(api, "read-only")
             answer = start(api)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store"), answer.text
+            says(api, "read-only")
             (tmp_path / "flag").touch()
             assert page(api, f"/runs/{acknowledged[0]}").status_code == 200
 
