@@ -28,6 +28,7 @@ QUIET_SECONDS: Final = 30
 PAGE_MS: Final = 100
 SCRIPT: Final = "team07/script00007"
 DEEP: Final = "0000000000500000"
+HOUR: Final = timedelta(hours=1)
 
 
 def measure(folder: Path) -> Iterator[Figure]:
@@ -64,6 +65,7 @@ def questions(store: Store) -> dict[str, Callable[[], Any]]:
         "one and its output": lambda: (runs.get(DEEP), runs.output(DEEP), runs.repeats(DEEP), runs.marks(DEEP)),
         "the newest 50 slots": lambda: slots.find(limit=50),
         "slots of one script": lambda: slots.find(script=SCRIPT, limit=50),
+        "slots by the hour of 14 days": lambda: slots.tally(datetime.now(UTC) - 336 * HOUR, HOUR, 336),
         "100 rows of the audit": lambda: store.audit.find(limit=101),
         "30 releases": lambda: store.releases.find(limit=31),
         "where 10,000 schedules stand (at a start)": lambda: slots.anchors(schedules, datetime.now(UTC)),
