@@ -7,6 +7,7 @@ PORT   ?= 8000
 CYCLES ?= 10000
 HOURS  ?= 1
 TEXTS  ?= 500
+REQUESTS ?= 20000
 # Tests of one file share a process, because their hosts may be set up once for the file; long files
 # come first, and there is one process more than processors (`tests/conftest.py`).
 AT_ONCE := -n logical --dist loadfile --no-loadscope-reorder
@@ -84,6 +85,16 @@ full-disk: setup  ## fill the disk under a running server and free it, 100 times
 .PHONY: hostile
 hostile: setup chromium  ## 500 hostile texts, each in every field of every page, in Chromium (TEXTS=500)
 	LIVEGRAFT_HOSTILE=$(TEXTS) $(BIN)/pytest -q --timeout 0 tests/hostile
+
+# It is run as a program, in an environment of its own: what it depends on is no part of the others.
+.venv-api-fuzz/.ready: requirements/api-fuzz.lock
+	$(PYTHON) -m venv --clear .venv-api-fuzz
+	.venv-api-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/api-fuzz.lock
+	@touch $@
+
+.PHONY: api-fuzz
+api-fuzz: setup .venv-api-fuzz/.ready  ## 20,000 requests made of the OpenAPI document to a real server (REQUESTS=20000)
+	$(BIN)/python -m tools.api_fuzz --program "$$PWD/.venv-api-fuzz/bin/schemathesis" --requests $(REQUESTS)
 
 .PHONY: bench
 bench: setup  ## measure the figures: a table, and build/bench.json

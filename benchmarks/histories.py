@@ -21,8 +21,8 @@ _FILL: Final = (
     f"""
     INSERT INTO runs (id, script, key, revision, trigger, actor, arguments, state, process, queued_at, started_at,
                       ended_at, failure, output_bytes, attempt)
-    SELECT printf('0%015d', i), {_SCRIPT}, 'k' || i % :scripts, 'r' || i / 1000, iif(i % 10, 'cron', 'api'),
-           iif(i % 10, 'cron', 'dana'), '{{"days":' || i % 30 || '}}',
+    SELECT printf('0%015d', i), {_SCRIPT}, 'k' || (i % :scripts), printf('%040x', i / 1000), iif(i % 10, 'cron', 'api'),
+           iif(i % 10, 'cron', 'dana'), '{{"days":' || (i % 30) || '}}',
            iif(i % 20, 'succeeded', iif(i % 1000, 'failed', 'lost')), '1:2:3', {_AT}, {_AT} + 1000, {_AT} + 500000,
            iif(i % 20, NULL, '{{"type":"ValueError","message":"no stock","path":"a.py","line":3,"traceback":""}}'),
            80, 1
@@ -49,12 +49,12 @@ _FILL: Final = (
     """,
     """
     INSERT INTO versions (script, key, revision, author, subject, loaded_at)
-    SELECT printf('team%02d/script%05d', i / 5 % 50, i / 5), 'k' || i, 'r' || i, 'dana', 'change', :now - i FROM n
-    WHERE i < :scripts * 5
+    SELECT printf('team%02d/script%05d', i / 5 % 50, i / 5), 'k' || i, printf('%040x', i), 'dana', 'change', :now - i
+    FROM n WHERE i < :scripts * 5
     """,
     """
     INSERT INTO releases (revision, author, subject, committed_at, state, unchanged, error)
-    SELECT 'r' || i, 'dana', 'change', :now, iif(i = :runs / 1000 - 1, 'live', 'superseded'), 9000, '' FROM n
+    SELECT printf('%040x', i), 'dana', 'change', :now, 'superseded', 9000, '' FROM n
     WHERE i < :runs / 1000
     """,
     "INSERT INTO release_steps (release_id, step, at) SELECT id, step, :now FROM releases, "

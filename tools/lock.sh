@@ -8,4 +8,5 @@ lock() {
 }
 lock pyproject.toml --output-file requirements/runtime.lock
 lock pyproject.toml --group dev --output-file requirements/dev.lock
+lock requirements/api-fuzz.in --output-file requirements/api-fuzz.lock
 ! grep -n "://" requirements/*.lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -70,6 +71,7 @@ def build_api(supervisor: Supervisor, access: Access) -> FastAPI:
     app.state.supervisor = supervisor
     app.state.access = access
     app.state.followed = FollowedRuns()
+    app.state.routes = router.routes
     add_handlers(app)
     app.include_router(router)
     return app
@@ -98,9 +100,17 @@ def health(core: Core) -> Response:
 
 
 @router.get("/scripts")
-def scripts(core: Core) -> Json:
-    """Every script, by name."""
-    return {"scripts": [shapes.script(each) for each in core.scripts]}
+def scripts(
+    core: Core,
+    after: Annotated[str, Query(description="the `next` of the page before")] = "",
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="default: all")] = None,
+) -> Json:
+    """Scripts, by name. There are no more when ``next`` is null."""
+    names = core.script_names
+    wanted = names[bisect_right(names, after) :]
+    some = wanted[:limit]
+    more = some[-1] if len(some) < len(wanted) else None
+    return {"scripts": [shapes.script(each) for each in core.scripts_named(some)], "next": more}
 
 
 # The routes with an ending come before the bare name: names contain slashes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 
 from livegraft.errors import LivegraftError
 
@@ -86,14 +88,24 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
     message = str(error.detail)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _methods(request)
     if message == status.phrase:  # nobody said more: the router found no route
-        allowed = (error.headers or {}).get("Allow")
+        allowed = headers.get("Allow")
         expected = f"the method to be {allowed}" if allowed else "a path that openapi.json lists"
         message = f"expected {expected}, got: {request.method} {request.url.path}"
     refusal = answer(status, status.phrase.lower().replace(" ", "_"), message)
-    refusal.headers.update(error.headers or {})
+    refusal.headers.update(headers)
     return refusal
+
+
+def _methods(request: Request) -> str:
+    """All that the path takes: the router tells the methods of the first route that it finds."""
+    routes: Sequence[Route] = request.app.state.routes
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({name for route in found if route.path == found[0].path for name in route.methods or ()}))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

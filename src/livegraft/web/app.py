@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from livegraft.access import Access
 from livegraft.api.app import build_api
@@ -62,15 +65,24 @@ _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
 """What a person is told with which status; other errors of ours are 500."""
 
 
+class _ApiMount(Mount):
+    """Takes paths with line ends too: else the pages would answer them, as pages."""
+
+    def __init__(self, path: str, app: ASGIApp, name: str) -> None:
+        super().__init__(path, app, name=name)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
+
 def build(supervisor: Supervisor) -> FastAPI:
     """The pages at ``/`` and the API at ``/api/v1``, to be served or mounted below any prefix."""
     access = Access.of(supervisor)
     app = FastAPI(title="livegraft", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.supervisor = supervisor
     app.state.access = access
+    app.state.addresses = {}
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Compression)
-    app.mount("/api/v1", build_api(supervisor, access), name="api")
+    app.router.routes.append(_ApiMount("/api/v1", build_api(supervisor, access), name="api"))
     app.mount("/static", StaticFilesByContent(), name="static")
     app.include_router(session.router)
     app.include_router(webhook.router)

@@ -15,11 +15,21 @@ from livegraft.web import pictures, wording
 from livegraft.web.scatter import scatter
 from livegraft.web.static_files import content_hash
 
+_PLACE: Final = "\0{}\0"
+"""Where a part of an address stands; no part that is quoted can look like it."""
+
 
 def link(request: Request, route: str, /, **parts: str) -> str:
     """The address of a route of the pages, below whatever prefix they are mounted at."""
-    quoted = {name: quote(str(part), safe="/") for name, part in parts.items()}
-    return str(request.scope.get("root_path", "")) + str(request.app.url_path_for(route, **quoted))
+    known: dict[tuple[str, ...], str] = request.app.state.addresses
+    address = known.get((route, *parts))
+    if address is None:
+        # To find a route takes long among so many, and pages have hundreds of links.
+        places = {name: _PLACE.format(name) for name in parts}
+        address = known[route, *parts] = str(request.app.url_path_for(route, **places))
+    for name, part in parts.items():
+        address = address.replace(_PLACE.format(name), quote(str(part), safe="/"))
+    return str(request.scope.get("root_path", "")) + address
 
 
 def query(**values: object) -> str:

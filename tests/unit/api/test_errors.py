@@ -179,3 +179,18 @@ def test_what_we_did_not_expect_is_told_to_the_log_and_not_to_the_caller(
 
     assert (answer.status_code, answer.json()) == (500, {"error": {"code": "internal", "message": "internal error"}})
     assert "the secret is 42" in caplog.text
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/shared/a", "DELETE, GET"), ("/runs", "GET"), ("/sync", "POST")])
+def test_all_methods_that_a_path_takes_are_told(api: Api, path: str, methods: str) -> None:
+    answer = api.send("OPTIONS", path)
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == methods
+    assert f"expected the method to be {methods}, got: OPTIONS" in answer.json()["error"]["message"]
+
+
+def test_a_path_with_a_line_end_is_answered_by_the_api_too(api: Api) -> None:
+    answer = api.send("GET", "/runs/a%0Ab/artifacts")
+
+    assert answer.json()["error"]["code"] == "not_found"

@@ -44,6 +44,20 @@ def test_a_script_that_did_not_load_tells_where_and_whose_commit(api: Api) -> No
     assert {"revision", "at", "type", "message", "traceback"} <= error.keys()
 
 
+def test_scripts_are_listed_page_by_page(api: Api) -> None:
+    whole = api.get("/scripts")
+    assert whole["next"] is None
+
+    names: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = api.get(f"/scripts?limit=2&after={after}")
+        assert len(page["scripts"]) <= 2
+        names += [script["name"] for script in page["scripts"]]
+        after = page["next"]
+    assert names == [script["name"] for script in whole["scripts"]]
+
+
 def test_scripts_are_listed_by_name(api: Api) -> None:
     names = [each["name"] for each in api.get("/scripts")["scripts"]]
 
