@@ -72,8 +72,9 @@ class RollBacks:
         brought = [each for each in release.scripts if each.outcome is Outcome.LOADED]
         gone = [each for each in release.scripts if each.outcome is Outcome.REMOVED]
         before = self._releases.keys_before(release.id, {each.script for each in brought})
+        pinned = set(self.pinned(release))
         # A process that starts loads all, as it was before too.
-        loaded = [each for each in brought if before.get(each.script) != each.key]
+        loaded = [each for each in brought if before.get(each.script) != each.key and each.script not in pinned]
         versions = self._releases.known(before.items())
         scripts = {status.name: status for status in self._overview.scripts(each.script for each in loaded)}
         found = []
@@ -91,6 +92,8 @@ class RollBacks:
         load any more.
         """
         plan = self.plan(revision)
+        if not plan.returns and self.pinned(plan.release):
+            raise ConflictError(f"expected release {_short(plan.release)} not to be rolled back, it is already")
         if not plan.returns:
             raise ConflictError(
                 f"expected release {_short(plan.release)} to have brought a version in place of another, there is "

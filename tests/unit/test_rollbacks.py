@@ -58,6 +58,18 @@ def test_every_script_of_a_release_goes_back_and_stays_until_that_is_undone(host
     assert results(host.supervisor) == {"one": 3, "two": 3, "other": 2}
 
 
+def test_a_release_that_is_rolled_back_is_not_rolled_back_again(host: Host) -> None:
+    host.take({"helper.py": "V = 2"})
+    roll_back(host, head(host))
+
+    plan = host.supervisor.roll_backs.plan(head(host))
+
+    assert (plan.returns, plan.remains) == ([], [])
+    assert host.supervisor.roll_backs.pinned(plan.release) == ["one", "two"]
+    with pytest.raises(ConflictError, match="it is already"):
+        roll_back(host, head(host))
+
+
 def test_it_can_be_rolled_back_again_after_it_was_undone(host: Host) -> None:
     host.take({"helper.py": "V = 2"})
     changed = head(host)
