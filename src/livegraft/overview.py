@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from heapq import nsmallest
 from itertools import islice
 from typing import Any, Final
 
@@ -146,6 +148,21 @@ class Overview:
         versions.sort(key=lambda version: version.since, reverse=True)
         return [_version_status(version, users) for version in versions if version.planned.blob]
 
+    def first_versions(
+        self, order: Sequence[VersionState], *, state: str, limit: int
+    ) -> tuple[Mapping[VersionState, int], Sequence[VersionStatus]]:
+        """How many versions there are in each state, and the first of them (or of one state), by state and name.
+
+        There are as many as scripts: those that are not asked for cost nothing but to be counted.
+        """
+        versions = [each for each in (*self._loader.versions, *self._drainer.unloaded) if each.planned.blob]
+        counts = Counter(version.state for version in versions)
+        rank = {each: place for place, each in enumerate(order)}
+        found = [version for version in versions if state in ("", version.state)]
+        shown = nsmallest(limit, found, key=lambda version: (rank[version.state], version.name))
+        users = self._live_users({(version.name, version.key) for version in shown})
+        return counts, [_version_status(version, users) for version in shown]
+
     def version(self, version: Version) -> VersionStatus:
         return _version_status(version, self._live_users())
 
@@ -197,13 +214,14 @@ class Overview:
             for schedule in script.header.schedules
         )
 
-    def _live_users(self) -> Mapping[tuple[str, str], list[str]]:
-        """(module, key) -> the live scripts whose code can come to it."""
+    def _live_users(self, wanted: Container[tuple[str, str]] | None = None) -> Mapping[tuple[str, str], list[str]]:
+        """(module, key) -> the live scripts whose code can come to it; for all, or those that are wanted."""
         users: dict[tuple[str, str], list[str]] = {}
         release = self._release()
         for script in release.scripts.values() if release else ():
             for planned in script.version.reach.values():
-                users.setdefault((planned.name, planned.key), []).append(script.name)
+                if wanted is None or (planned.name, planned.key) in wanted:
+                    users.setdefault((planned.name, planned.key), []).append(script.name)
         return users
 
 

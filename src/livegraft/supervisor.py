@@ -119,7 +119,7 @@ from livegraft.threads import LoopStatus, ThreadStatus
 from livegraft.ticker import ComingSlot
 from livegraft.timetable import SlotPolicy, Timetable
 from livegraft.uploads import Uploads
-from livegraft.version import Version
+from livegraft.version import Version, VersionState
 from livegraft.work import Work
 from livegraft.works import Works
 
@@ -709,6 +709,12 @@ class Supervisor:
     def versions(self) -> Sequence[VersionStatus]:
         """Every version in this process, and those that left lately."""
         return self._overview.versions()
+
+    def first_versions(
+        self, order: Sequence[VersionState], *, state: str = "", limit: int
+    ) -> tuple[Mapping[VersionState, int], Sequence[VersionStatus]]:
+        """How many versions there are in each state, and the first of them (or of one state), by state and name."""
+        return self._overview.first_versions(order, state=state, limit=limit)
 
     def script_versions(self, name: str) -> Sequence[VersionRecord]:
         """Versions of a script that were live once, newest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +23,9 @@ _ORDER = (_S.LEAKED, _S.QUARANTINED, _S.FAILED, _S.DRAINING, _S.DRAINED, _S.LOAD
 """What needs a look comes first."""
 
 _GOES_ON: Final = (RunState.STARTING, RunState.RUNNING, RunState.STUCK)
+SHOWN_COUNT: Final = 500
+"""So many versions are shown."""
+
 MOST: Final = 100
 """So many runs are counted."""
 
@@ -32,13 +34,14 @@ MOST: Final = 100
 def system(visit: SignedIn, state: str = "", stacks: bool = False) -> Response:
     """``stacks``: of all threads and tasks too, as they are at this moment."""
     supervisor = visit.supervisor
-    versions = sorted(supervisor.versions(), key=lambda version: (_ORDER.index(version.state), version.name))
-    counts = Counter(version.state for version in versions)
+    counts, versions = supervisor.first_versions(_ORDER, state=state, limit=SHOWN_COUNT)
+    total_count = sum(counts.values())
     return visit.page(
         "system.html",
-        versions=[version for version in versions if state in ("", version.state)],
-        total_count=len(versions),
-        counts=[(each, counts[each]) for each in _ORDER if counts[each]],
+        versions=versions,
+        found_count=sum(count for each, count in counts.items() if state in ("", each)),
+        total_count=total_count,
+        counts=[(each, counts[each]) for each in _ORDER if each in counts],
         state=state,
         health=_told(supervisor.health()),
         queue=_queue(supervisor),

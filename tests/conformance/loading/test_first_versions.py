@@ -1,0 +1,26 @@
+"""The first versions of very many, and how many there are of each state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livegraft.version import VersionState
+from tests.support.host import a_host
+
+ORDER = [VersionState.FAILED, *(state for state in VersionState if state is not VersionState.FAILED)]
+
+
+def test_the_first_versions_come_by_state_and_name_with_the_scripts_that_use_them(tmp_path: Path) -> None:
+    files = {f"s{n}.py": "import shared\ndef run(): ..." for n in range(4)}
+    with a_host(tmp_path, files={**files, "shared.py": "", "broken.py": "def run(: ..."}) as host:
+        counts, first = host.supervisor.first_versions(ORDER, limit=3)
+        _, live = host.supervisor.first_versions(ORDER, state="live", limit=2)
+
+        whole = {(each.name, each.key): each for each in host.supervisor.versions()}
+
+    assert sum(counts.values()) == len(whole)
+    assert counts[VersionState.LIVE] == 5
+    by_name = sorted(whole.values(), key=lambda each: (ORDER.index(each.state), each.name))
+    assert first == by_name[:3]
+    assert [each.name for each in live] == ["s0", "s1"]
+    assert next(each for each in whole.values() if each.name == "shared").scripts == ("s0", "s1", "s2", "s3")
