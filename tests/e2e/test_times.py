@@ -94,6 +94,7 @@ def test_a_script_tells_what_it_imports_how_long_it_took_and_how_to_call_it(serv
 
     expect(page.locator("#imports")).to_contain_text("helpers/money.py")
     expect(page.locator("#runs .scatter circle")).to_have_count(2)
+    page.get_by_label("name", exact=True).fill("dana & co")
     page.get_by_text("Run it from elsewhere").click()
     expect(page.get_by_label("Command")).to_have_text(f"livegraft start --url {server.url} pays '--name=dana & co'")
     expect(page.get_by_label("curl")).to_contain_text("""-d '{"arguments": {"name": "dana & co"}}'""")
