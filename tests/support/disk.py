@@ -75,6 +75,7 @@ class BreakingDisk:
 
     def fail(self) -> None:
         """What was written so far is on the disk; nothing more is."""
+        assert self.folder.is_mount(), "it would be the disk of this machine"
         os.sync()
         device = os.stat(self.folder).st_dev
         name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
