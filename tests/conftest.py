@@ -23,6 +23,7 @@ LONGEST: Final = (
     "faults/test_guests_in_tasks.py",
     "faults/test_probe.py",
     "unit/test_stubs.py",
+    "hostile/test_hostile.py",
     "conformance/loading/test_unloading_hard.py",
     "conformance/loading/test_leaks.py",
     "conformance/loading/test_atomicity.py",

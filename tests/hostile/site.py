@@ -202,7 +202,8 @@ def a_site(folder: Path) -> Iterator[Site]:
     """All payloads stand together in one script; ``LIVEGRAFT_HOSTILE`` of them have scripts, runs and commits of their own."""
     payloads = corpus.read()
     count = int(os.environ.get("LIVEGRAFT_HOSTILE", "1"))
-    singles = payloads[:: max(1, len(payloads) // count)][:count]
+    step = max(1, len(payloads) // count)
+    singles = payloads[step // 2 :: step][:count]
     with an_api(folder, scripts(singles)) as api:
         site = Site(api, singles)
         site.live_a_little()

@@ -23,7 +23,7 @@ _ORDER = (_S.LEAKED, _S.QUARANTINED, _S.FAILED, _S.DRAINING, _S.DRAINED, _S.LOAD
 """What needs a look comes first."""
 
 _GOES_ON: Final = (RunState.STARTING, RunState.RUNNING, RunState.STUCK)
-SHOWN_COUNT: Final = 500
+SHOWN_COUNT: Final = 200
 """So many versions are shown."""
 
 MOST: Final = 100
