@@ -12,6 +12,9 @@ from livegraft.store import Restraint, RestraintKind, Store, VersionRecord
 LIVEGRAFT: Final = "livegraft"
 """The actor of what no person decided."""
 
+_FOR_ALL: Final = (RestraintKind.QUARANTINE, RestraintKind.PIN, RestraintKind.PAUSE, RestraintKind.HOLD)
+"""What holds in every process at once; refused commits and safe mode concern those that start."""
+
 
 class Decisions:
     """The decisions in force, in memory and in the store; every change leaves an audit row."""
@@ -20,9 +23,8 @@ class Decisions:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        self._by_kind: dict[RestraintKind, dict[str, Restraint]] = {kind: {} for kind in RestraintKind}
-        for restraint in store.restraints.all():
-            self._by_kind[restraint.kind][restraint.subject] = restraint
+        self._by_kind = self._kept()
+        self._last_audit = -1
 
     @property
     def quarantines(self) -> Mapping[str, Restraint]:
@@ -73,6 +75,28 @@ class Decisions:
                 self._clock.now(), actor, f"lift {kind.value}", subject, {"reason": reason} if reason else {}
             )
         return found
+
+    def learn(self) -> Mapping[RestraintKind, Collection[str]]:
+        """Take over what was decided in other processes on the store; the subjects of what changed, by kind."""
+        # Every decision leaves a row of the audit, after its own: without a new one there is nothing to read.
+        last = next((row.id for row in self._store.audit.find(limit=1)), 0)
+        if last == self._last_audit:
+            return {}
+        changed: dict[RestraintKind, Collection[str]] = {}
+        with self._lock:
+            found = self._kept()
+            for kind in _FOR_ALL:
+                before, now = self._by_kind[kind], found[kind]
+                if subjects := {each for each in {*before, *now} if before.get(each) != now.get(each)}:
+                    changed[kind], self._by_kind[kind] = subjects, now
+        self._last_audit = last
+        return changed
+
+    def _kept(self) -> dict[RestraintKind, dict[str, Restraint]]:
+        kept: dict[RestraintKind, dict[str, Restraint]] = {kind: {} for kind in RestraintKind}
+        for restraint in self._store.restraints.all():
+            kept[restraint.kind][restraint.subject] = restraint
+        return kept
 
     def pin_all(
         self,

@@ -48,7 +48,7 @@ class Replicas:
     """Beats for one process, by its ``identity``, and watches the others.
 
     ``revision`` is what is live here; ``bury`` is told who died, by one of the survivors, and again until its runs are
-    closed.
+    closed; ``learn`` is called at each look, to take over what was decided in the others.
     """
 
     def __init__(
@@ -59,11 +59,13 @@ class Replicas:
         identity: str,
         revision: Callable[[], str],
         bury: Callable[[str], None],
+        learn: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._revision = revision
         self._bury = bury
+        self._learn = learn
         self.address = ""
         self._me = ReplicaRecord(
             identity=identity,
@@ -144,6 +146,7 @@ class Replicas:
             if time.monotonic() - self._beat_at >= BEAT_SECONDS:
                 self._beat()
             self.look()
+            self._learn()
         except StoreError as error:
             if not self._cannot_see:
                 logger.warning("the other processes cannot be seen until the history is back: %s", error)

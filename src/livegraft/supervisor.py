@@ -284,6 +284,7 @@ class Supervisor:
             identity=self.identity,
             revision=lambda: self._release.revision.id if self._release else "",
             bury=self._bury,
+            learn=self._learn,
         )
         self._processes = Processes(folder=self._loader.folder, links=self.data / "links")
         packages = EnvironmentPolicy(
@@ -1250,6 +1251,18 @@ class Supervisor:
         """A script's quarantine began or ended: its schedules skip their slots, or not any more."""
         self._timetable.replan([name])
         self.events.emit("script", name, quarantined=name in self._decisions.quarantines)
+
+    def _learn(self) -> None:
+        """Act on what was decided in other processes on the history."""
+        changed = self._decisions.learn()
+        if RestraintKind.PIN in changed or RestraintKind.HOLD in changed:
+            self._syncer.poke(rebuild=RestraintKind.PIN in changed)
+        for name in changed.get(RestraintKind.PIN, ()):
+            self.events.emit("script", name, pinned=name in self._decisions.pins)
+        for name in changed.get(RestraintKind.QUARANTINE, ()):
+            self._tell_quarantine(name)
+        for name in changed.get(RestraintKind.PAUSE, ()):
+            self._tell_pause(name)
 
     def _watch_for_stalls(self) -> None:
         folder = self.data / "stalls"

@@ -149,9 +149,10 @@ class Syncer:
         """Let go of the release, when the supervisor has stopped."""
         self._release = self._plan = self._refused = None
 
-    def poke(self) -> None:
-        """Look at the repository now; returns at once."""
+    def poke(self, *, rebuild: bool = False) -> None:
+        """Look at the repository now, or make the release of the present commit again; returns at once."""
         with self._turn:
+            self._rebuild_asked |= rebuild
             self._asked += 1
             self._turn.notify_all()
 

@@ -174,6 +174,50 @@ def test_a_cancel_reaches_a_run_in_another_process(here: Supervisor, other: Proc
     has_state(here, run, RunState.CANCELLED)
 
 
+def test_a_quarantine_and_a_pause_that_somebody_decides_hold_in_all_processes(here: Supervisor, other: Process) -> None:
+    here.quarantine("naps", reason="too slow", actor="dana")
+    here.pause("waits", reason="holidays", actor="dana")
+
+    eventually(lambda: other.ask("supervisor.script('naps').quarantine") != "None", 20, "it is out of service there")
+    eventually(lambda: other.ask("supervisor.script('waits').pause") != "None", 20, "it is paused there")
+
+    here.release_quarantine("naps", actor="dana")
+    eventually(lambda: other.ask("supervisor.script('naps').quarantine") == "None", 20, "it is in service there")
+
+
+def test_a_script_that_is_pinned_in_one_process_is_at_that_version_in_all(
+    here: Supervisor, other: Process, repository: Repository
+) -> None:
+    def there() -> str:
+        return other.ask("supervisor.script('waits').version.key")
+
+    first = there()
+    repository.commit_files({"waits.py": SCRIPTS["waits.py"] + "\nCHANGED = True\n"})
+    here.sync()
+    other.ask("supervisor.sync().revision")
+    second = there()
+    assert second != first
+
+    here.pin("waits", key=first, actor="dana")
+    eventually(lambda: there() == first, 20, "it is pinned there")
+    here.unpin("waits", actor="dana")
+    eventually(lambda: there() == second, 20, "it follows the repository there")
+
+
+def test_a_repository_that_is_held_in_one_process_is_held_in_all(
+    here: Supervisor, other: Process, repository: Repository
+) -> None:
+    here.hold(actor="dana", reason="holidays")
+    eventually(lambda: other.ask("supervisor.held is not None") == "True", 20, "it is held there")
+    tip = repository.commit_files({"new.py": "def run(): ..."})
+    other.ask("supervisor.sync().revision")
+    assert other.ask("supervisor.sync_status.revision") != tip
+
+    here.let_go(actor="dana")
+
+    eventually(lambda: other.ask("supervisor.sync_status.revision") == tip, 20, "it follows there, by itself")
+
+
 def test_who_has_room_takes_what_waits_in_another_process(here: Supervisor, other: Process) -> None:
     busy = [here.run("naps") for _ in range(16)]
     waiting = here.run("naps", seconds=0.0)
