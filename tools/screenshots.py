@@ -24,7 +24,6 @@ SCREENS = {
     "scripts": "/scripts",
     "script": "/scripts/stock/low_stock",
     "runs": "/runs",
-    "releases": "/releases",
     "failures": "/failures",
 }
 WIDE, PHONE = (1280, 860), (390, 844)
