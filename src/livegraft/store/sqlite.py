@@ -131,7 +131,6 @@ class SqliteDatabase:
                     )
                 raise
             self._failed = False
-            self._opened.see_journals()
 
     def size(self) -> int:
         files = (self.file, *(self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")))
@@ -144,6 +143,7 @@ class SqliteDatabase:
         with self._turn, self._glance_turn:
             self._closed = True
             self._let_go()
+            self._opened.let_go()
 
     def _let_go(self) -> None:
         if self._glancer is not None:
@@ -201,6 +201,7 @@ def _engine(opened: OpenedFile) -> Engine:
         # Of a new file, before anything is in it: so it can give pages back, a few at a time.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _write_ahead(connection)
+        opened.hold()
         # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")

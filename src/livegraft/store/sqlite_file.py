@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -90,12 +91,18 @@ def is_on_read_only_disk(file: Path) -> bool:
 
 
 class OpenedFile:
-    """The file that this process has open, by its inode."""
+    """The file that this process has open, by its inode, and its journals.
+
+    Other files may come to stand in their places. SQLite would apply the journal that it finds beside a file to it,
+    whosesoever it is. One connection is held, so that the journals stay the same as long as the file is used.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._inode = _inode(file)
-        self._beside = {each: _inode(each) for each in self._journals()}
+        self._turn = threading.Lock()
+        self._held: sqlite3.Connection | None = None
+        self._journals: dict[Path, tuple[int, int] | None] = {}
 
     def check(self) -> None:
         """Raise StoreError when it is not in its place any more: what is written now would be gone with it."""
@@ -130,17 +137,34 @@ class OpenedFile:
             return str(_number(connection)) == noted.read_text(encoding="ascii").strip()
         return False
 
-    def take_again(self) -> None:
-        """Use the file that is there now; all connections to the other one are closed."""
-        # Journals of the other file, which SQLite would apply to this one.
-        for each, inode in self._beside.items():
-            if inode is not None and _inode(each) == inode:
-                each.unlink(missing_ok=True)
-        self._inode = _inode(self.file)
+    def hold(self) -> None:
+        """Hold a connection from now on, and note the journals. Idempotent.
 
-    def see_journals(self) -> None:
-        """Note which journals belong to the file, while all is well."""
-        self._beside = {each: _inode(each) for each in self._journals()}
+        The file must be in WAL mode. Raises as ``check`` does.
+        """
+        with self._turn:
+            if self._held is not None:
+                return
+            connection = self.connect(timeout=LOCKED_SECONDS)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now its journal is open
+            self._held = connection
+            beside = [self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")]
+            self._journals = {each: _inode(each) for each in beside}
+
+    def let_go(self) -> None:
+        """Close what is held. Idempotent."""
+        with self._turn:
+            if self._held is not None:
+                self._held.close()
+                self._held = None
+
+    def take_again(self) -> None:
+        """Use the file that is there now, without the journals of the one before."""
+        for each, inode in self._journals.items():
+            if inode is not None and _inode(each) == inode:  # it is open until here, so no other has its inode
+                each.unlink(missing_ok=True)
+        self.let_go()
+        self._inode = _inode(self.file)
 
     def try_writing(self, *, really: bool) -> None:
         """Raise StoreError or sqlite3.Error when it cannot be read, locked, or ``really`` written."""
@@ -159,9 +183,6 @@ class OpenedFile:
                 turned = int(connection.execute("PRAGMA user_version").fetchone()[0]) ^ 1
                 connection.execute(f"PRAGMA user_version = {turned}")
             connection.execute("COMMIT")
-
-    def _journals(self) -> list[Path]:
-        return [self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")]
 
 
 def copy(file: Path, target: Path, *, overwrite: bool = False) -> int:

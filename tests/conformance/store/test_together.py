@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 1, 7, tzinfo=UTC)
 SLOTS, REQUESTS, COUNTED, SWITCHES = 150, 20, 20, 10
 
 PROGRAM = """
-import json, random
+import json, random, time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from livegraft.run import RunRecord, RunState, Trigger, new_run_id
@@ -40,6 +40,7 @@ for n in order:
     run, at = a_run(), now + timedelta(minutes=n)
     if store.slots.claim(SlotRecord("daily", "* * * * * UTC", at, SlotState.RAN, at), run):
         won.append(run.id)
+    time.sleep(0.002)  # who has just written is the first to write again, and the other might come to nothing
 asked = [store.runs.add(replace(a_run(), request=f"request {n}")).id for n in range(requests)]
 for n in range(counted):
     with store.shared.changing("counters", now) as rows:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,8 @@ from livegraft.store.schema import metadata
 from livegraft.store.search import LOOK_COUNT
 from livegraft.store.sql import SqlStore
 from livegraft.store.sqlite import SqliteDatabase, _engine, open_store
-from livegraft.store.sqlite_file import OpenedFile
+from livegraft.store.sqlite_file import OpenedFile, copy, find_damage
+from tests.support import eventually
 from tests.support.history import a_history
 from tests.support.plans import plans_of
 
@@ -264,3 +265,40 @@ def test_a_look_for_cancels_goes_through_no_runs(store: SqlStore) -> None:
         assert store.runs.asked_to_cancel("1:2:3") == [run.id]
 
     assert plans.slow() == {}
+
+
+def test_a_backup_that_takes_the_place_of_a_busy_history_stays_whole(file: Path, tmp_path: Path) -> None:
+    store, over = a_history(file), threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            with suppress(StoreError):
+                store.runs.find(limit=50)
+
+    def write() -> None:
+        while not over.is_set():
+            with suppress(StoreError):
+                store.audit.add(NOW, "dana", "pin", "one", {"reason": "x" * 500})
+
+    def is_well() -> bool:
+        with suppress(StoreError):
+            store.check()
+            return True
+        return False
+
+    users = [threading.Thread(target=each) for each in (read, read, read, read, write)]
+    for each in users:
+        each.start()
+    try:
+        for _ in range(3):
+            copy(file, tmp_path / "backup.db")
+            file.unlink()
+            eventually(lambda: not is_well())
+            (tmp_path / "backup.db").rename(file)
+            eventually(is_well, 20, "the backup is used")
+    finally:
+        over.set()
+        for each in users:
+            each.join()
+        store.close()
+    assert find_damage(file) == []
