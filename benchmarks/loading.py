@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import marshal
-import os
 import resource
 import sys
 import time
@@ -22,7 +21,6 @@ from livegraft.mirror.git import GitMirror
 from tests.support import eventually
 
 COMMITS = 40
-VERSIONS = 1_000
 CALLS = 40_000
 
 
@@ -35,8 +33,6 @@ def measure(folder: Path) -> Iterator[Figure]:
     with told("a helper of many scripts, and the host's loop meanwhile"):
         yield from helper_to_live(folder / "helper", 10_000, (1, 100, 5_000))
         yield from loop_while_loading(folder / "loop", 1_000)
-    with told(f"memory over {VERSIONS:,} versions"):
-        yield from memory(folder / "memory")
 
 
 def commit_to_live(folder: Path, count: int, goal: float | None) -> Iterator[Figure]:
@@ -226,30 +222,3 @@ def late_ticks(folder: Path, count: int, *, is_collecting: bool) -> tuple[list[f
         if was_enabled:
             gc.enable()
     return idle, loading
-
-
-def memory(folder: Path) -> Iterator[Figure]:
-    """Allocator blocks and resident memory per superseded version, from the 200th version on."""
-    repository = repository_of(folder / "repository", 10)
-    with Supervisor(repository.path, data=folder / "data", poll_seconds=600) as supervisor:
-
-        def change(first: int, last: int) -> None:
-            for n in range(first, last):
-                commit_one(repository, script_path(3), script_text(3) + f"\nTABLE = [{n}] * 1000\n")
-                supervisor.sync()
-            eventually(lambda: all(each.state != "draining" for each in supervisor.versions()))
-            gc.collect()
-
-        change(0, 200)
-        blocks, resident = sys.getallocatedblocks(), resident_bytes()
-        change(200, VERSIONS)
-        count = VERSIONS - 200
-        yield Figure("allocator blocks per version", (sys.getallocatedblocks() - blocks) / count, "blocks", 1)
-        yield Figure(f"resident memory over {count} versions", (resident_bytes() - resident) / 2**20, "MiB")
-        sizes = [each.object_count for each in supervisor.versions() if each.object_count]
-        yield Figure("objects of a version", median(sizes), "objects")
-
-
-def resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.figures import Figure, median, percentile, told
-from benchmarks.loading import resident_bytes
 from benchmarks.repositories import repository_of
 from livegraft import Supervisor
 from tests.support import Repository, eventually
@@ -32,7 +32,7 @@ def measure(folder: Path) -> Iterator[Figure]:
         yield check(folder / "chain", 10_000, "ROWS = []\nfor n in range({count}): ROWS = [ROWS]", "in a chain, ")
     with told(f"pauses on a heap of {CONTAINERS:,} containers"):
         yield from pauses(folder / "pauses")
-    with told(f"memory over {VERSIONS:,} versions"):
+    with told(f"memory over {2 * VERSIONS:,} versions"):
         yield from memory(folder / "memory")
 
 
@@ -135,6 +135,11 @@ def memory(folder: Path) -> Iterator[Figure]:
             span = f"versions {first:,} to {end:,}"
             yield Figure(f"allocator blocks per version, {span}", grown / (end - first), "blocks", 1)
             yield Figure(f"resident memory, {span}", more, "MiB", goal)
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
