@@ -144,6 +144,21 @@ def test_a_run_streams_its_output_progress_and_result(site: Site) -> None:
     expect(page.locator("#log-state")).to_be_hidden()
 
 
+def test_the_log_stays_at_its_end_when_the_run_ends(site: Site) -> None:
+    pause = "        if not n % 500:\n            time.sleep(0.05)\n"
+    lines = "    for n in range(8000):\n        print(n, 'of many orders')\n"
+    text = f"import time\n\ndef run():\n{lines}{pause}    return [{{'n': n}}]\n"
+    site.repository.commit_files({"long.py": text})
+    site.server.sync()
+    page = site.open("/scripts/long")
+    page.get_by_role("button", name="Run", exact=True).click()
+
+    expect(page).to_have_title(re.compile("^succeeded"))
+
+    left = "log => log.scrollHeight - log.scrollTop - log.clientHeight"
+    assert page.locator("#log").evaluate(left) < 40
+
+
 def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
     page = site.open("/scripts/slow")
     page.get_by_label("lines").fill("20")

@@ -27,7 +27,11 @@ function put(text) {
   document.title = fresh.title;
   const [icon, freshIcon] = [document, fresh].map((each) => each.getElementById("icon"));
   if (icon.getAttribute("href") !== freshIcon.getAttribute("href")) icon.replaceWith(freshIcon);
+  // What is put in another place, because something comes before it, would be at its begin again.
+  const log = document.getElementById("log");
+  const [across, down] = [log?.scrollLeft, log?.scrollTop];
   globalThis.Idiomorph.morph(page(), frame, { morphStyle: "outerHTML", callbacks });
+  log?.scrollTo(across, down);
   const top = fresh.getElementById("top");
   if (top) globalThis.Idiomorph.morph(document.getElementById("top"), top, { morphStyle: "outerHTML", callbacks });
   writeTimes();
