@@ -153,10 +153,10 @@ def test_the_log_stays_at_its_end_when_the_run_ends(site: Site) -> None:
     page = site.open("/scripts/long")
     page.get_by_role("button", name="Run", exact=True).click()
 
-    expect(page).to_have_title(re.compile("^succeeded"))
-
-    left = "log => log.scrollHeight - log.scrollTop - log.clientHeight"
-    assert page.locator("#log").evaluate(left) < 40
+    expect(page).to_have_title(re.compile("^succeeded"), timeout=30_000)
+    page.wait_for_function(
+        "() => { const log = document.getElementById('log'); return log.scrollHeight - log.scrollTop - log.clientHeight < 40 }"
+    )
 
 
 def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
