@@ -154,9 +154,8 @@ def test_the_log_stays_at_its_end_when_the_run_ends(site: Site) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
 
     expect(page).to_have_title(re.compile("^succeeded"), timeout=30_000)
-    page.wait_for_function(
-        "() => { const log = document.getElementById('log'); return log.scrollHeight - log.scrollTop - log.clientHeight < 40 }"
-    )
+    log = page.locator("#log").element_handle()
+    page.wait_for_function("log => log.scrollHeight - log.scrollTop - log.clientHeight < 40", arg=log)
 
 
 def test_output_goes_on_where_it_was_when_a_tab_was_hidden(site: Site) -> None:
