@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.figures import Figure, told
 from tests.support import Repository, eventually
 from tests.support.server import a_server
+from tests.support.stubborn import TASK, THREAD
 
 TIMES = 3
 RUNS = 3
@@ -21,26 +22,6 @@ DEADLINE = 4
 LEAVES_WITHIN = 2
 """Seconds behind the deadline within which a server has left."""
 
-THREAD = """
-import time
-
-def run():
-    while True:
-        try:
-            time.sleep(0.05)
-        except BaseException:
-            pass
-"""
-TASK = """
-import asyncio
-
-async def run():
-    while True:
-        try:
-            await asyncio.sleep(0.05)
-        except BaseException:
-            pass
-"""
 PROCESS = f"""
 # /// script
 # [tool.livegraft]

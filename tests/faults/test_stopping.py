@@ -19,27 +19,8 @@ from livegraft import Supervisor
 from tests.support import Repository, eventually
 from tests.support.host import a_host
 from tests.support.server import a_server
+from tests.support.stubborn import TASK, THREAD
 
-STUBBORN = """
-import time
-
-def run():
-    while True:
-        try:
-            time.sleep(0.05)
-        except BaseException:
-            pass
-"""
-STUBBORN_TASK = """
-import asyncio
-
-async def run():
-    while True:
-        try:
-            await asyncio.sleep(0.05)
-        except BaseException:
-            pass
-"""
 STUBBORN_PROCESS = """
 # /// script
 # [tool.livegraft]
@@ -54,8 +35,8 @@ def run():
 """
 ONE = "# /// script\n# [tool.livegraft]\n# concurrency = 1\n# ///\n"
 SCRIPTS = {
-    "stubborn.py": STUBBORN,
-    "stubborn_task.py": STUBBORN_TASK,
+    "stubborn.py": THREAD,
+    "stubborn_task.py": TASK,
     "stubborn_process.py": STUBBORN_PROCESS,
     "one.py": ONE + "import time\n\ndef run():\n    time.sleep(60)\n",
 }

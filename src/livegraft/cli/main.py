@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -56,6 +56,7 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", help="Asked for before that, written likewise.")]
 WithTag = Annotated[str | None, typer.Option("--tag", help="Of scripts that have this tag now.")]
 WithText = Annotated[str | None, typer.Option("--text", help="In arguments, result or failure.")]
+_FILTERS: Final = ("script", "state", "trigger", "actor", "version", "since", "until", "tag", "text")
 _OPTIONS_OF_THE_SCRIPT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -371,6 +372,7 @@ def artifacts(
 
 @command()
 def runs(
+    context: typer.Context,
     script: OfScript = None,
     state: InState = None,
     trigger: ByTrigger = None,
@@ -388,24 +390,13 @@ def runs(
     """List runs, newest first: those that match all filters that are given."""
     from livegraft.cli.many import list_runs, read_filters
 
-    filters = read_filters(
-        {
-            "script": script,
-            "state": state,
-            "trigger": trigger,
-            "actor": actor,
-            "version": version,
-            "since": since,
-            "until": until,
-            "tag": tag,
-            "text": text,
-        }
-    )
+    filters = read_filters(_filters(context))
     list_runs(_client(url, token), filters, limit=limit, as_json=as_json)
 
 
 @command()
 def cancel(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(help="The run's id; without one, filters choose the runs.")] = "",
     script: OfScript = None,
     state: InState = None,
@@ -422,20 +413,7 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Ask a run to stop, or all that match filters: it tells how many first, and asks."""
-    filters = _chosen(
-        run,
-        {
-            "script": script,
-            "state": state,
-            "trigger": trigger,
-            "actor": actor,
-            "version": version,
-            "since": since,
-            "until": until,
-            "tag": tag,
-            "text": text,
-        },
-    )
+    filters = _chosen(run, context)
     if filters:
         _do_with_all("cancel", filters, url, token, yes=yes, as_json=as_json)
     answer = _client(url, token).post(f"/runs/{quote(run)}/cancel")
@@ -444,6 +422,7 @@ def cancel(
 
 @command()
 def rerun(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(help="The run's id; without one, filters choose the runs.")] = "",
     original: Annotated[bool, typer.Option(help="On the version of that run, not on the live one.")] = False,
     script: OfScript = None,
@@ -461,20 +440,7 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Start a run that repeats another, with its arguments, or one for each that matches filters."""
-    filters = _chosen(
-        run,
-        {
-            "script": script,
-            "state": state,
-            "trigger": trigger,
-            "actor": actor,
-            "version": version,
-            "since": since,
-            "until": until,
-            "tag": tag,
-            "text": text,
-        },
-    )
+    filters = _chosen(run, context)
     if filters and original:
         raise ConfigurationError("expected --original with the id of one run: many are repeated on the live versions")
     if filters:
@@ -765,11 +731,16 @@ def _client(url: str | None, token: str | None) -> Any:
     return Client(url, token)
 
 
-def _chosen(run: str, given: dict[str, Any]) -> dict[str, Any]:
+def _filters(context: typer.Context) -> dict[str, Any]:
+    """What was given of the options that choose runs, by name: the parameters of a command that only declare them."""
+    return {name: context.params[name] for name in _FILTERS}
+
+
+def _chosen(run: str, context: typer.Context) -> dict[str, Any]:
     """The filters that choose runs, or none when there is the id of one. Raises ConfigurationError."""
     from livegraft.cli.many import read_filters
 
-    filters = read_filters(given)
+    filters = read_filters(_filters(context))
     if bool(run) == bool(filters):
         raise ConfigurationError("expected either the id of a run or filters, as --state failed --since 2h")
     return filters
