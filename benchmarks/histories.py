@@ -20,12 +20,13 @@ _AT: Final = ":now - (:runs - i) * 1000000"
 _FILL: Final = (
     f"""
     INSERT INTO runs (id, script, key, revision, trigger, actor, arguments, state, process, queued_at, started_at,
-                      ended_at, failure, output_bytes, attempt)
+                      ended_at, failure, output_bytes, attempt, slot_at)
     SELECT printf('0%015d', i), {_SCRIPT}, 'k' || (i % :scripts), printf('%040x', i / 1000), iif(i % 10, 'cron', 'api'),
            iif(i % 10, 'cron', 'dana'), '{{"days":' || (i % 30) || '}}',
-           iif(i % 20, 'succeeded', iif(i % 1000, 'failed', 'lost')), '1:2:3', {_AT}, {_AT} + 1000, {_AT} + 500000,
-           iif(i % 20, NULL, '{{"type":"ValueError","message":"no stock","path":"a.py","line":3,"traceback":""}}'),
-           80, 1
+           iif(i % 20 <> 3, 'succeeded', iif(i % 1000 <> 3, 'failed', 'lost')), '1:2:3', {_AT}, {_AT} + 1000,
+           {_AT} + 500000,
+           iif(i % 20 <> 3, NULL, '{{"type":"ValueError","message":"no stock","path":"a.py","line":3,"traceback":""}}'),
+           80, 1, iif(i % 10, {_AT}, NULL)
     FROM n
     """,
     """

@@ -741,7 +741,7 @@ class Supervisor:
     def tally_slots(
         self, since: datetime, span: timedelta, count: int, *, script: str | None = None
     ) -> Sequence[SlotTally]:
-        """How many slots ran, were skipped and missed in each of so many spans of time, oldest first."""
+        """How many slots ran, failed, were skipped and missed in each of so many spans of time, oldest first."""
         return self.store.slots.tally(since, span, count, script)
 
     def forecast(self, name: str, count: int = 10) -> Sequence[Forecast]:

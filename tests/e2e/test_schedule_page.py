@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from livegraft.run import Trigger, new_run_id
 from livegraft.store import SlotCause, SlotRecord, SlotState
 from tests.support.api import Api, an_api
 from tests.support.pages import faults
@@ -34,12 +35,16 @@ def slot(script: str, hour: int, state: SlotState, cause: SlotCause = SlotCause.
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with an_api(tmp_path_factory.mktemp("site"), SCRIPTS) as api:
-        run, failed = api.run("reports/hourly")["id"], api.run("reports/broken")["id"]
-        slots = api.host.supervisor.store.slots
+        run = api.run("reports/hourly")["id"]
+        store = api.host.supervisor.store
+        slots = store.slots
         slots.claim(replace(slot("reports/hourly", 4, SlotState.RAN), run_id=run))
         slots.claim(slot("reports/hourly", 5, SlotState.SKIPPED, SlotCause.OVERLAP, "the run before goes on"))
         late = slot("reports/hourly", 7, SlotState.RAN, SlotCause.LATE, "noticed 0:10:00 late")
-        slots.claim(replace(late, run_id=failed))
+        due = store.runs.get(api.run("reports/broken")["id"])
+        assert due is not None
+        failed = replace(due, id=new_run_id(), script=late.script, trigger=Trigger.CRON, slot_at=late.slot_at)
+        slots.claim(replace(late, run_id=failed.id), failed)
         slots.claim(slot("reports/daily", 7, SlotState.MISSED, SlotCause.LATE, MISSED))
         yield api
 
@@ -75,8 +80,10 @@ def test_what_comes_stands_above_now_and_what_went_by_below(page: Page) -> None:
 
 
 def test_an_hour_of_the_calendar_leads_to_its_due_times_and_their_runs(page: Page, api: Api) -> None:
-    said = f"{YESTERDAY:%a} {YESTERDAY.day} {YESTERDAY:%b}, 07:00 UTC: 1 ran, 1 missed"
-    page.get_by_role("link", name=said).click()
+    said = f"{YESTERDAY:%a} {YESTERDAY.day} {YESTERDAY:%b}, 07:00 UTC: 1 ran (1 failed), 1 missed"
+    hour = page.get_by_role("link", name=said)
+    expect(hour).to_have_class("failed step-1")
+    hour.click()
 
     expect_states(page, "missed", "ran late", "failed")
     page.get_by_role("link", name="missed", exact=True).click()

@@ -59,8 +59,8 @@ def slow_steps(statement: str, plan: list[str]) -> list[str]:
         )
         if "TEMP B-TREE" in step and large and not sorts_few:
             slow.append(step)
-        # Through all runs in a state for those of one script.
-        if "runs_by_state" in step and "runs.script = ?" in statement:
+        # Through all runs in a state for those of one script, or of each hour.
+        if "runs_by_state" in step and ("runs.script = ?" in statement or "runs.slot_at >=" in statement):
             slow.append(step)
     return slow
 

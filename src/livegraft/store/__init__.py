@@ -101,12 +101,16 @@ TALLIED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SlotTally:
-    """What became of the slots of a span of time from ``since`` on; a count of ``TALLIED`` means that or more."""
+    """What became of the slots of a span of time from ``since`` on; a count of ``TALLIED`` means that or more.
+
+    ``failed`` counts those of them that ran and whose run failed, timed out, got stuck or was lost.
+    """
 
     since: datetime
     ran: int = 0
     skipped: int = 0
     missed: int = 0
+    failed: int = 0
 
 
 SlotPlace = tuple[datetime, str, str]
@@ -506,7 +510,7 @@ class Slots(Protocol):
         """Drop the anchor of a schedule that left; its slots stay, and if it comes back it starts from then."""
 
     def tally(self, since: datetime, span: timedelta, count: int, script: str | None = None) -> Sequence[SlotTally]:
-        """How many slots ran, were skipped and missed in so many spans of time from an instant on, oldest first.
+        """How many slots ran, failed, were skipped and missed in so many spans of time, oldest first.
 
         Costs as much as the spans, however many slots there are.
         """

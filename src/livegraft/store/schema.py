@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0011"
+NEWEST: Final = "0012"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,6 +79,9 @@ metadata = MetaData()
 WAITING: Final = "state = 'queued' AND process = ''"
 """Of runs: those that no process has yet."""
 
+SLOT_FAILED: Final = "slot_at IS NOT NULL AND coalesce(state, '') IN ('failed', 'timed out', 'stuck', 'lost')"
+"""Of runs: those of a slot that did not do what was asked. The index by state is not taken for what is computed."""
+
 _EXPIRES: Final = text("expires_at IS NOT NULL")
 
 runs = Table(
@@ -112,6 +115,14 @@ runs = Table(
     Index("runs_by_script", "script", "id"),
     Index("runs_by_state", "state", "id"),
     Index("runs_by_trigger", "trigger", "id"),
+    Index("runs_failed_by_slot", "slot_at", sqlite_where=text(SLOT_FAILED), postgresql_where=text(SLOT_FAILED)),
+    Index(
+        "runs_failed_by_script",
+        "script",
+        "slot_at",
+        sqlite_where=text(SLOT_FAILED),
+        postgresql_where=text(SLOT_FAILED),
+    ),
     Index("runs_waiting", "due_at", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
 )
 

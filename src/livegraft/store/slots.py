@@ -14,6 +14,8 @@ from sqlalchemy import (
     Label,
     Row,
     Select,
+    Table,
+    TextClause,
     Update,
     and_,
     bindparam,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     type_coerce,
     update,
 )
@@ -54,25 +57,30 @@ _STAND: Final = (
 )
 
 
-def _tally(script: ColumnElement[bool] | None = None) -> Select[Any]:
+def _tally(*, of_script: bool) -> Select[Any]:
     """The spans, each with how many slots of it are in each state: looked up, up to ``TALLIED`` of each."""
     spans = select(bindparam("first", type_=BigInteger).label("at")).cte("spans", recursive=True)
     step = bindparam("step", type_=BigInteger)
     spans = spans.union_all(select(spans.c.at + step).where(spans.c.at < bindparam("last", type_=BigInteger)))
 
-    def counted(state: SlotState) -> Label[int]:
-        # As in find(): of one script there are few, in one state there are very many.
-        is_so = _slots.state == state.value if script is None else func.coalesce(_slots.state, "") == state.value
-        found = select(literal(1, Integer).label("one")).where(is_so, *(() if script is None else (script,)))
-        at = type_coerce(_slots.slot_at, BigInteger)
-        found = found.where(at >= spans.c.at, at < spans.c.at + step).limit(TALLIED).correlate(spans)
-        return select(func.count()).select_from(found.subquery()).scalar_subquery().label(state.value)
+    def counted(name: str, table: Table, what: ColumnElement[bool] | TextClause) -> Label[int]:
+        at = type_coerce(table.c.slot_at, BigInteger)
+        found = select(literal(1, Integer).label("one")).select_from(table)
+        found = found.where(what, at >= spans.c.at, at < spans.c.at + step).limit(TALLIED).correlate(spans)
+        if of_script:
+            found = found.where(table.c.script == bindparam("of_script"))
+        return select(func.count()).select_from(found.subquery()).scalar_subquery().label(name)
 
-    return select(spans.c.at, *(counted(state) for state in (SlotState.RAN, SlotState.SKIPPED, SlotState.MISSED)))
+    # As in find(): of one script there are few, in one state there are very many.
+    state = func.coalesce(_slots.state, "") if of_script else _slots.state
+    became = [counted(each.value, schema.slots, state == each.value) for each in _BECAME]
+    return select(spans.c.at, *became, counted("failed", schema.runs, _FAILED))
 
 
-_TALLY: Final = _tally()
-_TALLY_OF_SCRIPT: Final = _tally(_slots.script == bindparam("of_script"))
+_BECAME: Final = (SlotState.RAN, SlotState.SKIPPED, SlotState.MISSED)
+_FAILED: Final = text(schema.SLOT_FAILED)
+_TALLY: Final = _tally(of_script=False)
+_TALLY_OF_SCRIPT: Final = _tally(of_script=True)
 
 _AT_ONCE: Final = 1_000
 
@@ -207,7 +215,7 @@ class SqlSlots:
         given = {"first": first, "step": step, "last": first + (count - 1) * step}
         with self._database.reading() as connection:
             rows = connection.execute(wanted, given if script is None else given | {"of_script": script}).all()
-        return [SlotTally(schema.instant(row.at), row.ran, row.skipped, row.missed) for row in sorted(rows)]
+        return [SlotTally(schema.instant(row.at), row.ran, row.skipped, row.missed, row.failed) for row in sorted(rows)]
 
     def forget(self, script: str, schedule: str) -> None:
         gone = delete(schema.schedules).where(_schedules.script == script, _schedules.schedule == schedule)

@@ -1,4 +1,4 @@
-"""What became of the due times of the last weeks, hour by hour, as a calendar that is written as a table."""
+"""What became of the due times of the last weeks, hour by hour, and of their runs: a calendar, written as a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from livegraft.store import TALLIED, SlotState, SlotTally
+from livegraft.store import TALLIED, SlotTally
 
 DAYS: Final = 14
 HOURS: Final = 24
 HOUR: Final = timedelta(hours=1)
 
 _STEPS: Final = (1, 4, 20)
-"""From so many slots on that ran a cell is darker."""
+"""From so many slots on that ran, or whose runs failed, a cell is darker."""
+
+_KINDS: Final = ("ran", "failed", "skipped", "missed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """``cells`` are None where nothing was due; after the present hour there are none at all."""
+    """``cells`` are None where nothing was due; after the present hour there are none at all.
+
+    ``look`` is "failed" when a run of it did.
+    """
 
     place: str
     name: str
+    look: str
     said: str
     cells: Sequence[Cell | None]
 
@@ -60,27 +66,36 @@ def _days(tallies: Sequence[SlotTally]) -> list[Sequence[SlotTally]]:
 
 def _day(tallies: Sequence[SlotTally]) -> Day:
     at = tallies[0].since
-    counts = SlotTally(at, *(sum(getattr(each, state) for each in tallies) for state in SlotState))
-    return Day(f"{at:%Y-%m-%d}", f"{at:%a} {at.day} {at:%b}", _counts(counts), [_cell(each) for each in tallies])
+    counts = SlotTally(at, **{kind: sum(getattr(each, kind) for each in tallies) for kind in _KINDS})
+    look = "failed" if counts.failed else ""
+    return Day(f"{at:%Y-%m-%d}", f"{at:%a} {at.day} {at:%b}", look, _counts(counts), [_cell(each) for each in tallies])
 
 
 def _cell(tally: SlotTally) -> Cell | None:
     if not (tally.ran or tally.skipped or tally.missed):
         return None
-    step = sum(tally.ran >= each for each in _STEPS)
-    look, sign = (f"ran step-{step}", "")
-    if tally.skipped:
-        look, sign = "skipped", "-"
-    if tally.missed:
+    look, sign = f"ran {_step(tally.ran)}", ""
+    if tally.failed:
+        look, sign = f"failed {_step(tally.failed)}", "\N{MULTIPLICATION SIGN}"
+    elif tally.missed:
         look, sign = "missed", "!"
+    elif tally.skipped:
+        look, sign = "skipped", "-"
     at = tally.since
     said = f"{at:%a} {at.day} {at:%b}, {at:%H:%M} UTC: {_counts(tally)}"
     return Cell(f"{at:%Y-%m-%dT%H}", look, sign, said)
 
 
+def _step(count: int) -> str:
+    return f"step-{sum(count >= each for each in _STEPS)}"
+
+
 def _counts(tally: SlotTally) -> str:
-    counts = [(getattr(tally, state), state) for state in SlotState]
-    return ", ".join(f"{_count(count)} {state}" for count, state in counts if count) or "nothing due"
+    """Failed ones among those that ran: "5 ran (2 failed), 1 missed"."""
+    failed = f" ({_count(tally.failed)} failed)" if tally.failed else ""
+    said = {"ran": tally.ran, "skipped": tally.skipped, "missed": tally.missed}
+    counts = [f"{_count(count)} {kind}{failed if kind == 'ran' else ''}" for kind, count in said.items() if count]
+    return ", ".join(counts) or "nothing due"
 
 
 def _count(count: int) -> str:

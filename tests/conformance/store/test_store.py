@@ -503,6 +503,25 @@ def test_slots_are_counted_by_state_span_and_script(store: Store) -> None:
     assert of_other == [SlotTally(NOW, 1), SlotTally(NOW + 2 * MINUTE)]
 
 
+def test_slots_whose_runs_failed_are_counted_among_those_that_ran(store: Store) -> None:
+    ends = {0: RunState.FAILED, 1: RunState.SUCCEEDED, 2: RunState.TIMED_OUT, 3: RunState.LOST, 4: RunState.CANCELLED}
+    for minute, state in ends.items():
+        script, at = "other" if minute == 3 else "daily", NOW + minute * MINUTE
+        run = a_run(script, slot_at=at)
+        store.slots.claim(a_slot(at, script=script), run)
+        store.runs.end(run.id, state, at)
+    by_hand = a_run()
+    store.runs.add(by_hand)
+    store.runs.end(by_hand.id, RunState.FAILED, NOW)
+
+    assert store.slots.tally(NOW, 2 * MINUTE, 2) == [
+        SlotTally(NOW, ran=2, failed=1),
+        SlotTally(NOW + 2 * MINUTE, 2, failed=2),
+    ]
+    assert [each.failed for each in store.slots.tally(NOW, 5 * MINUTE, 1, "daily")] == [2]
+    assert [each.failed for each in store.slots.tally(NOW, 5 * MINUTE, 1, "other")] == [1]
+
+
 def test_many_slots_of_one_span_are_not_counted_to_the_last(store: Store) -> None:
     for second in range(TALLIED + 5):
         store.slots.claim(a_slot(NOW + timedelta(seconds=second)))

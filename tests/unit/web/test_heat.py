@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from livegraft.store import TALLIED, SlotTally
@@ -14,10 +15,7 @@ def tallies(**at: SlotTally) -> list[SlotTally]:
     """All hours of the calendar, empty but for those of today that are given as ``h7``."""
     hours = [first_hour(NOW) + n * HOUR for n in range(hour_count(NOW))]
     today = {NOW.replace(hour=int(name[1:]), minute=0): tally for name, tally in at.items()}
-    return [
-        SlotTally(hour, today[hour].ran, today[hour].skipped, today[hour].missed) if hour in today else SlotTally(hour)
-        for hour in hours
-    ]
+    return [replace(today[hour], since=hour) if hour in today else SlotTally(hour) for hour in hours]
 
 
 def cell(**counts: int) -> Cell | None:
@@ -45,6 +43,18 @@ def test_what_was_missed_outweighs_what_was_skipped_and_that_what_ran() -> None:
     assert cell(ran=5, skipped=1, missed=2) == Cell(
         "2026-11-26T03", "missed", "!", "Thu 26 Nov, 03:00 UTC: 5 ran, 1 skipped, 2 missed"
     )
+
+
+def test_a_run_that_failed_outweighs_all_else_and_the_day_shows_it_too() -> None:
+    looks = [found.look for count in (1, 4, 20) if (found := cell(ran=20, failed=count))]
+    today, yesterday = calendar(tallies(h3=SlotTally(NOW, ran=5, skipped=1, missed=2, failed=2)))[:2]
+    said = "5 ran (2 failed), 1 skipped, 2 missed"
+
+    assert looks == ["failed step-1", "failed step-2", "failed step-3"]
+    assert today.cells[3] == Cell(
+        "2026-11-26T03", "failed step-1", "\N{MULTIPLICATION SIGN}", f"Thu 26 Nov, 03:00 UTC: {said}"
+    )
+    assert [(day.look, day.said) for day in (today, yesterday)] == [("failed", said), ("", "nothing due")]
 
 
 def test_a_count_that_was_given_up_says_so() -> None:
