@@ -7,7 +7,8 @@ over comes from outside. An object that nothing outside refers to, and that no s
 is free. The cost grows with the region, never with the host's heap.
 
 **The region** is all that the modules reach, up to a boundary: the host's modules and types, and
-atoms. A boundary drawn too narrow makes an object look held (its inner references are not counted);
+atoms. A class that no module has by its name (``types.new_class``) may be made of the modules' functions, and is no
+boundary. A boundary drawn too narrow makes an object look held (its inner references are not counted);
 it can never make a held object look free, so "free" is definite and "held" is looked at again. Therefore
 it does not matter that the region is collected while the host's threads change it.
 
@@ -292,7 +293,8 @@ class Region:
         if kind is dict:
             return _is_of_a_module(item)
         if issubclass(kind, type):
-            return not any(base.__module__ in self._names for base in item.__mro__)  # type: ignore[attr-defined]
+            is_own = any(base.__module__ in self._names for base in item.__mro__)  # type: ignore[attr-defined]
+            return not is_own and _is_found_by_name(item)
         if kind is types.BuiltinFunctionType:
             owner = getattr(item, "__self__", None)
             return owner is None or issubclass(type(owner), types.ModuleType)
@@ -410,6 +412,16 @@ def _is_of_a_module(item: Any) -> bool:
     name = item.get("__name__")
     module = sys.modules.get(name) if type(name) is str else None
     return getattr(module, "__dict__", None) is item
+
+
+def _is_found_by_name(kind: Any) -> bool:
+    """Whether the module that a class names has it by its name."""
+    name = kind.__module__
+    found: Any = sys.modules.get(name) if type(name) is str else None
+    for part in str(kind.__qualname__).split("."):
+        names = getattr(found, "__dict__", None)
+        found = names.get(part) if names is not None else None
+    return found is kind
 
 
 def _is_standard(kind: type) -> bool:

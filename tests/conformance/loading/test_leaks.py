@@ -114,6 +114,16 @@ FREED = [
             def missing(self): ...
         """,
     ),
+    Row(
+        "classes that name another module as theirs",
+        "assert D(1).m() and N().m()",
+        top="""
+        import dataclasses, types
+        def m(self): return [C, type(self).__module__]
+        D = dataclasses.make_dataclass("D", ["x"], namespace={"m": m})
+        N = types.new_class("N", (), {}, lambda body: body.update(m=m))
+        """,
+    ),
     Row("builtin generics", "app.kept = None\nreturn [str(t) for t in (list[C], C | None, dict[str, C], type[C])]"),
     Row(
         "generics of typing",
