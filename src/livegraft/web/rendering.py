@@ -13,7 +13,7 @@ from jinja2.runtime import Context
 
 from livegraft.web import pictures, wording
 from livegraft.web.scatter import scatter
-from livegraft.web.static_files import content_hash
+from livegraft.web.static_files import address
 
 _PLACE: Final = "\0{}\0"
 """Where a part of an address stands; no part that is quoted can look like it."""
@@ -45,7 +45,7 @@ def _link(context: Context, route: str, /, **parts: str) -> str:
 
 @pass_context
 def _static(context: Context, path: str) -> str:
-    return f"{link(context['request'], 'static', path=path)}?v={content_hash(path)}"
+    return link(context["request"], "static", path=address(path))
 
 
 @pass_context
