@@ -1,14 +1,18 @@
-"""The loader thread: version code is imported here, under a deadline, never on a thread of the host."""
+"""Loader threads: version code is imported there, under a deadline, never on a thread of the host.
+
+Each piece of work has a thread of its own: what an import leaves in the thread locals of a library (a cache, a
+connection, a context of ``decimal``) or sets for its thread (``sys.settrace``) ends with it, and holds no version.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from livegraft.errors import LoadError
 from livegraft.frames import frames_of_other_threads, stack
@@ -48,7 +52,7 @@ class _Shift(Generic[T]):
         self._finished = threading.Event()
 
     def work_off(self) -> None:
-        """Do one after the other; called on the loader thread."""
+        """Do one after the other; called on a loader thread."""
         pause = Pauses()
         for work, _ in self._works:
             try:
@@ -80,7 +84,7 @@ class ImportAbandonedError(BaseException):
 
 
 class LoadThread:
-    """Does imports one after the other; one that does not end is given up and gets no other in its way.
+    """Does imports one after the other, on a thread for each time that it is asked; one that does not end is given up.
 
     ``deadline_seconds`` bounds each piece of work.
     """
@@ -88,15 +92,14 @@ class LoadThread:
     def __init__(self, *, loader: Loader, deadline_seconds: float = 10.0) -> None:
         self._loader = loader
         self._deadline_seconds = deadline_seconds
-        self._shifts: SimpleQueue[_Shift[Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def call(self, work: Callable[[], T], path: str) -> T:
-        """Do the work on the loader thread and return what it returns.
+        """Do the work on a loader thread and return what it returns.
 
         Raises what it raises, and LoadError naming the place when it does not end in time; ``path`` is
-        the file on whose behalf it is done. Called on the loader thread itself it just does it.
+        the file on whose behalf it is done. Called on a loader thread itself it just does it.
         """
         if self.is_current():
             return work()
@@ -110,32 +113,20 @@ class LoadThread:
         ended: list[Ended[T]] = []
         with self._lock:
             while len(ended) < len(works):
-                thread = self._ready_thread()
                 shift = _Shift(works[len(ended) :])
-                self._shifts.put(shift)
+                self._thread = threading.Thread(target=shift.work_off, name="livegraft-loader", daemon=True)
+                # In an empty context: it must not belong to the run that asks.
+                contextvars.Context().run(self._thread.start)
                 stuck = shift.wait(self._deadline_seconds)
                 ended += shift.ended
                 if stuck is not None:
-                    ended.append(Ended(error=self._give_up(thread, works[len(ended)][1])))
+                    ended.append(Ended(error=self._give_up(self._thread, works[len(ended)][1])))
+            self._thread = None
         return ended
 
     def is_current(self) -> bool:
-        """Whether this is called on the loader thread."""
+        """Whether this is called on the loader thread that is at work."""
         return threading.current_thread() is self._thread
-
-    def stop(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                self._shifts.put(None)
-                self._thread.join(self._deadline_seconds)
-                self._thread = None
-
-    def _ready_thread(self) -> threading.Thread:
-        if self._thread is None:
-            self._shifts = SimpleQueue()
-            self._thread = threading.Thread(target=_work, args=(self._shifts,), name="livegraft-loader", daemon=True)
-            self._thread.start()
-        return self._thread
 
     def _give_up(self, thread: threading.Thread, path: str) -> LoadError:
         """Leave the thread behind, ask its Python code to end, and mark what it was executing as failed."""
@@ -143,8 +134,6 @@ class LoadThread:
         failure = self._describe(thread.ident, path)
         for version in self._loader.loading(thread.ident):
             self._loader.abandon(version, failure.again())
-        self._shifts.put(None)  # should it ever come back
-        self._thread = None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(ImportAbandonedError))
         return failure
 
@@ -157,10 +146,3 @@ class LoadThread:
                 path, line = place[0], number
                 text.append(f"  {place[0]}@{place[1]}, line {number}, in {frame.f_code.co_name}")
         return LoadError(path, line, reason, "\n".join(["still here:", *text]) if text else "")
-
-
-def _work(shifts: SimpleQueue[_Shift[Any] | None]) -> None:
-    while (shift := shifts.get()) is not None:
-        shift.work_off()
-        # A name here would keep the last work, and with it a version, until the next one comes.
-        del shift

@@ -494,7 +494,6 @@ class Supervisor:
             self._pruner.stop()
             self._trimmer.stop()
             self._history_watch.stop()
-            self._load_thread.stop()
             self._probe.close()
             self._unload_all(unload_seconds)
             self._mirror.close()

@@ -90,6 +90,7 @@ FREED = [
     ),
     Row("an executor of the host", "app.pool.submit(f, C()).result()"),
     Row("its own thread local", "LOCAL.x = C()", top="import threading\nLOCAL = threading.local()"),
+    Row("a thread local of the host, set at import", "return None", top="import app\napp.local.x = C()"),
     Row(
         "its own pickles and copies",
         "copy.deepcopy([C(), f])\npickle.loads(pickle.dumps(C()))",
