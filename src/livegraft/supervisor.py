@@ -95,14 +95,17 @@ from livegraft.runner.watchdog import MOST_STALLS, Stall, left, watchdog
 from livegraft.shared_data import SharedSpace
 from livegraft.snapshot import Skipped
 from livegraft.store import (
+    FIRST_SCRIPTS,
     AuditFilter,
     AuditFound,
     AuditRecord,
     GivenArguments,
+    Outcome,
     ReleaseRecord,
     ReplicaRecord,
     Restraint,
     RestraintKind,
+    ScriptOutcome,
     SharedName,
     SharedValue,
     SlotCause,
@@ -701,10 +704,23 @@ class Supervisor:
         return live_version(script.version) if script else None
 
     def releases(
-        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int = FIRST_SCRIPTS
     ) -> Sequence[ReleaseRecord]:
         """Commits, newest first; of each at most so many scripts."""
         return self.store.releases.find(before=before, limit=limit, most_scripts=most_scripts)
+
+    def find_release(self, id: int) -> ReleaseRecord:
+        """Raises NotFoundError."""
+        for found in self.store.releases.find(before=id + 1, limit=1, most_scripts=0):
+            if found.id == id:
+                return found
+        raise NotFoundError("release", str(id))
+
+    def scripts_of_release(
+        self, id: int, *, outcome: Outcome | None = None, after: str = "", limit: int = 50
+    ) -> Sequence[ScriptOutcome]:
+        """What a release did to scripts, by name, from behind the one that is named."""
+        return self.store.releases.scripts(id, outcome=outcome, after=after, limit=limit)
 
     def versions(self) -> Sequence[VersionStatus]:
         """Every version in this process, and those that left lately."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from livegraft.web.pages.releases import SCRIPT_COUNT, SCRIPT_PAGE_COUNT
 from tests.support import Repository
 from tests.support.packages import Packages
 from tests.support.pages import a_page, faults
@@ -36,13 +37,35 @@ def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path:
         assert "live (older commit)" in server.cli("list")
         newest = server.get("/releases")["releases"][0]
         assert [(each["script"], each["live"]["revision"]) for each in newest["scripts"]] == [
-            ("one", live),
             ("two", live),
+            ("one", live),
         ]
 
         repository.commit_files({"two.py": "def run(): return 'C'"})
         assert "live" in server.cli("sync")
         expect(page.locator("[id='script-one']")).not_to_contain_text("older commit")
+
+
+def test_a_script_that_failed_among_very_many_stands_first_and_the_others_are_reached(
+    browser: Browser, tmp_path: Path
+) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    files = {f"s{n:03}.py": "def run(): ..." for n in range(SCRIPT_PAGE_COUNT + 5)}
+    repository.commit_files(files | {"z.py": "1 / 0\ndef run(): ..."})
+    with a_server(repository.path, tmp_path) as server, a_page(browser, server) as page:
+        page.goto(f"{server.url}/releases")
+        rows = page.locator(".did li")
+        expect(rows.first).to_contain_text("failed z z.py:1 ZeroDivisionError")
+        page.get_by_role("link", name=f"and {SCRIPT_PAGE_COUNT + 6 - SCRIPT_COUNT} more").click()
+
+        expect(rows).to_have_count(SCRIPT_PAGE_COUNT)
+        assert faults(page) == []
+        page.get_by_role("link", name="Next").click()
+        expect(rows).to_have_count(6)
+        page.get_by_role("link", name="failed 1", exact=True).click()
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("ZeroDivisionError")
+        assert f"{SCRIPT_PAGE_COUNT + 5} loaded" in server.cli("releases")
 
 
 def test_a_release_is_rolled_back_and_that_is_undone_on_its_page(browser: Browser, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
 from livegraft.rollbacks import RollBack
 from livegraft.run import Trigger
-from livegraft.store import SlotState
+from livegraft.store import Outcome, SlotState
 from livegraft.supervisor import Supervisor
 from livegraft.support import bundle
 
@@ -36,6 +36,7 @@ MAX_OFFSET: Final = 1 << 62
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Before = Annotated[int | None, Query(ge=0, le=MAX_ID, description="the `next` of the page before")]
+ReleaseId = Annotated[int, Path(ge=0, lt=MAX_ID, description="the release's `id`")]
 Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="seconds to wait for the end")]
 
 
@@ -318,7 +319,10 @@ async def rerun(
 
 @router.get("/releases")
 def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
-    """Commits that were taken or refused, newest first; the very newest tells what serves in place of what failed."""
+    """Commits that were taken or refused, newest first, each with the first scripts of what it did.
+
+    Scripts that failed come first. The very newest tells what serves in place of what failed.
+    """
     found = core.releases(before=before, limit=limit)
     shown = [shapes.release(each) for each in found]
     if found and before is None:
@@ -326,6 +330,23 @@ def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
     return {
         "releases": shown,
         "next": found[-1].id if len(found) == limit else None,
+    }
+
+
+@router.get("/releases/{id}/scripts")
+def scripts_of_release(
+    id: ReleaseId,
+    core: Core,
+    outcome: Outcome | None = None,
+    after: Annotated[str, Query(description="the `next` of the page before")] = "",
+    limit: Limit = 100,
+) -> Json:
+    """What a release did to scripts, by name: all of it page by page, or only one ``outcome``."""
+    core.find_release(id)
+    found = core.scripts_of_release(id, outcome=outcome, after=after, limit=limit)
+    return {
+        "scripts": [shapes.outcome(each) for each in found],
+        "next": found[-1].script if len(found) == limit else None,
     }
 
 

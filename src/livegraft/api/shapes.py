@@ -294,6 +294,7 @@ def release(release: ReleaseRecord) -> Json:
         "state": release.state.value,
         "steps": {step: time(at) for step, at in release.steps.items()},
         "scripts": [outcome(each) for each in release.scripts],
+        "counts": {name.value: count for name, count in release.counts.items()},
         "unchanged": release.unchanged,
         "error": release.error,
     }

@@ -790,7 +790,7 @@ def _problem(error: dict[str, Any] | None) -> str:
 
 
 def _changes(release: dict[str, Any]) -> str:
-    counts: dict[str, int] = {}
-    for each in release["scripts"]:
-        counts[each["outcome"]] = counts.get(each["outcome"], 0) + 1
-    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    from livegraft.store import COUNTED
+
+    counts = release["counts"].items()
+    return ", ".join(f"{count}{'+' if count == COUNTED else ''} {outcome}" for outcome, count in counts)

@@ -27,7 +27,10 @@ class ReleaseState(StrEnum):
 
 
 COUNTED: Final = 1000
-"""Of one release so many scripts are counted that are not listed, and no more."""
+"""So many scripts of one outcome are counted of a release, and no more."""
+
+FIRST_SCRIPTS: Final = 20
+"""So many scripts of a release are told with it."""
 
 
 class Outcome(StrEnum):
@@ -58,8 +61,8 @@ class ScriptOutcome:
 class ReleaseRecord:
     """One commit's life. ``steps`` maps seen, fetched, planned, loaded, live, drained, unloaded to UTC times.
 
-    ``scripts`` lists loaded, removed and failed ones, ``more`` counts those of them that were not asked for, up to
-    ``COUNTED``; ``unchanged`` counts the rest.
+    ``scripts`` are those that it did something to, those that failed first: all of them, or as many as were asked for.
+    ``counts`` says of how many it did what, up to ``COUNTED`` of each; ``unchanged`` counts the rest.
     """
 
     id: int
@@ -72,7 +75,12 @@ class ReleaseRecord:
     scripts: tuple[ScriptOutcome, ...] = ()
     unchanged: int = 0
     error: str = ""
-    more: int = 0
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+
+    @property
+    def more(self) -> int:
+        """How many scripts are counted beside those that are told."""
+        return sum(self.counts.values()) - len(self.scripts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,11 +460,16 @@ class Releases(Protocol):
         """
 
     def find(
-        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int = FIRST_SCRIPTS
     ) -> Sequence[ReleaseRecord]:
-        """Newest first, before the given release id; of each at most so many scripts, the first ones by name."""
+        """Newest first, before the given release id; of each at most so many scripts, those that failed first."""
 
-    def live(self, *, most_scripts: int | None = None) -> ReleaseRecord | None: ...
+    def live(self, *, most_scripts: int = FIRST_SCRIPTS) -> ReleaseRecord | None: ...
+
+    def scripts(
+        self, id: int, *, outcome: Outcome | None = None, after: str = "", limit: int = 50
+    ) -> Sequence[ScriptOutcome]:
+        """What a release did to scripts, by name, from behind the one that is named."""
 
     def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
         """Revisions that have the step ``settled``, and when they had it last; the last first."""

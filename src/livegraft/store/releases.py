@@ -7,10 +7,19 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Integer, Label, Row, Select, bindparam, delete, func, insert, literal, select, update
 
 from livegraft.run import RunFailure
-from livegraft.store import COUNTED, Outcome, ReleaseRecord, ReleaseState, ScriptOutcome, VersionRecord, schema
+from livegraft.store import (
+    COUNTED,
+    FIRST_SCRIPTS,
+    Outcome,
+    ReleaseRecord,
+    ReleaseState,
+    ScriptOutcome,
+    VersionRecord,
+    schema,
+)
 from livegraft.store.database import Database, Upsert
 
 _releases = schema.releases.c
@@ -30,20 +39,22 @@ _SUPERSEDE: Final = (
 )
 
 _OF_RELEASE: Final = schema.release_scripts.c.release_id == bindparam("id", type_=Integer)
+# "failed" is the first of the words.
 _FIRST_SCRIPTS: Final = (
     select(schema.release_scripts)
     .where(_OF_RELEASE)
-    .order_by(schema.release_scripts.c.script)
+    .order_by(schema.release_scripts.c.outcome, schema.release_scripts.c.script)
     .limit(bindparam("most", type_=Integer))
 )
-_BEHIND: Final = (
-    select(literal(1, Integer).label("one"))
-    .where(_OF_RELEASE)
-    .order_by(schema.release_scripts.c.script)
-    .offset(bindparam("most", type_=Integer))
-    .limit(COUNTED)
-)
-_MORE_SCRIPTS: Final = select(func.count()).select_from(_BEHIND.subquery())
+
+
+def _count(outcome: Outcome) -> Label[int]:
+    found = select(literal(1, Integer).label("one"))
+    found = found.where(_OF_RELEASE, schema.release_scripts.c.outcome == outcome.value).limit(COUNTED)
+    return select(func.count()).select_from(found.subquery()).scalar_subquery().label(outcome.value)
+
+
+_COUNTS: Final = select(*map(_count, Outcome))
 
 
 class SqlReleases:
@@ -123,14 +134,24 @@ class SqlReleases:
         return found
 
     def find(
-        self, *, before: int | None = None, limit: int = 50, most_scripts: int | None = None
+        self, *, before: int | None = None, limit: int = 50, most_scripts: int = FIRST_SCRIPTS
     ) -> Sequence[ReleaseRecord]:
         wanted = select(schema.releases).order_by(_releases.id.desc()).limit(limit)
         return self._read(wanted if before is None else wanted.where(_releases.id < before), most_scripts)
 
-    def live(self, *, most_scripts: int | None = None) -> ReleaseRecord | None:
+    def live(self, *, most_scripts: int = FIRST_SCRIPTS) -> ReleaseRecord | None:
         wanted = select(schema.releases).where(_releases.state == ReleaseState.LIVE.value).limit(1)
         return next(iter(self._read(wanted, most_scripts)), None)
+
+    def scripts(
+        self, id: int, *, outcome: Outcome | None = None, after: str = "", limit: int = 50
+    ) -> Sequence[ScriptOutcome]:
+        columns = schema.release_scripts.c
+        wanted = select(schema.release_scripts).where(columns.release_id == id, columns.script > after)
+        if outcome is not None:
+            wanted = wanted.where(columns.outcome == outcome.value)
+        with self._database.reading() as connection:
+            return [_outcome(row) for row in connection.execute(wanted.order_by(columns.script).limit(limit))]
 
     def settled(self, limit: int = 50) -> Sequence[tuple[str, datetime]]:
         steps = schema.release_steps.c
@@ -188,15 +209,14 @@ class SqlReleases:
             rows = connection.execute(wanted).all()
             ids = [row.id for row in rows]
             steps = _by_release(connection, schema.release_steps, ids)
-            more: dict[int, int] = {}
             if most_scripts is None:
                 scripts = _by_release(connection, schema.release_scripts, ids)
             else:
                 # One after the other: a release of a process that started has every script.
                 given = [{"id": id, "most": most_scripts} for id in ids]
                 scripts = {each["id"]: list(connection.execute(_FIRST_SCRIPTS, each)) for each in given}
-                more = {each["id"]: connection.scalar(_MORE_SCRIPTS, each) or 0 for each in given}
-        return [_release(row, steps.get(row.id, []), scripts.get(row.id, []), more.get(row.id, 0)) for row in rows]
+            counts = {id: connection.execute(_COUNTS, {"id": id}).one()._asdict() for id in ids}
+        return [_release(row, steps.get(row.id, []), scripts.get(row.id, []), counts[row.id]) for row in rows]
 
 
 def _changes(ids: Sequence[int]) -> Select[Any]:
@@ -237,7 +257,13 @@ def _by_release(connection: Connection, table: Any, ids: Sequence[int]) -> dict[
     return found
 
 
-def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any]], more: int = 0) -> ReleaseRecord:
+def _outcome(row: Row[Any]) -> ScriptOutcome:
+    return ScriptOutcome(row.script, Outcome(row.outcome), row.key, RunFailure(**row.failure) if row.failure else None)
+
+
+def _release(
+    row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any]], counts: Mapping[str, int]
+) -> ReleaseRecord:
     return ReleaseRecord(
         row.id,
         row.revision,
@@ -246,18 +272,10 @@ def _release(row: Row[Any], steps: Sequence[Row[Any]], scripts: Sequence[Row[Any
         row.committed_at,
         ReleaseState(row.state),
         {step.step: step.at for step in sorted(steps, key=lambda step: step.at)},
-        tuple(
-            ScriptOutcome(
-                each.script,
-                Outcome(each.outcome),
-                each.key,
-                RunFailure(**each.failure) if each.failure else None,
-            )
-            for each in sorted(scripts, key=lambda each: each.script)
-        ),
+        tuple(map(_outcome, sorted(scripts, key=lambda each: (each.outcome, each.script)))),
         row.unchanged,
         row.error,
-        more,
+        {Outcome(outcome): count for outcome, count in counts.items() if count},
     )
 
 

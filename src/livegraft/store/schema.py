@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-NEWEST: Final = "0012"
+NEWEST: Final = "0013"
 """The revision of the schema that stands here (see ``migrations/versions``)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -200,6 +200,7 @@ release_scripts = Table(
     Column("outcome", Words, nullable=False),
     Column("key", Words, nullable=False),
     Column("failure", Json),
+    Index("release_scripts_by_outcome", "release_id", "outcome", "script"),
 )
 
 versions = Table(

@@ -64,10 +64,10 @@ def test_the_release_is_recorded_as_refused_with_all_failures(host: Host) -> Non
     assert (refused.state, live.state, live.revision) == (ReleaseState.REFUSED, ReleaseState.LIVE, good)
     assert refused.error == "expected all of the commit to load, got: 2 failures"
     assert [(each.script, each.outcome.value) for each in refused.scripts] == [
-        ("new", "withheld"),
         ("one", "failed"),
-        ("three", "withheld"),
         ("two", "failed"),
+        ("new", "withheld"),
+        ("three", "withheld"),
     ]
     assert [each.failure.message for each in refused.scripts if each.failure] == [
         "ModuleNotFoundError: No module named 'nowhere'",

@@ -172,8 +172,9 @@ def test_a_release_gathers_its_steps_and_going_live_supersedes_the_one_before(st
         id=one,
         state=ReleaseState.SUPERSEDED,
         steps={"seen": NOW, "live": NOW + MINUTE, "unloaded": NOW + 2 * MINUTE},
-        scripts=tuple(scripts),
+        scripts=tuple(reversed(scripts)),
         unchanged=3,
+        counts={Outcome.FAILED: 1, Outcome.LOADED: 1},
     )
 
 
@@ -464,11 +465,31 @@ def test_of_a_release_some_scripts_are_told_and_the_others_counted(store: Store)
     everything, few = store.releases.find(most_scripts=3)
 
     assert (few.scripts, few.more, few.steps) == (scripts[:3], 2, {"seen": NOW})
-    assert (everything.scripts, everything.more) == (scripts[:3], COUNTED)
+    assert (everything.scripts, everything.counts) == (scripts[:3], {Outcome.LOADED: COUNTED})
     assert [each.more for each in store.releases.find(most_scripts=5, before=everything.id)] == [0]
     live = store.releases.live(most_scripts=0)
     assert live is not None
     assert live.scripts == ()
+
+
+def test_of_a_release_what_failed_comes_first_and_all_is_found_by_outcome_and_page(store: Store) -> None:
+    loaded = [ScriptOutcome(f"s{n}", Outcome.LOADED, "k") for n in range(3)]
+    failed = [ScriptOutcome(name, Outcome.FAILED, "", RunFailure("load", "no", "z.py", 3)) for name in ("s1x", "z")]
+    gone = ScriptOutcome("a", Outcome.REMOVED)
+    id = store.releases.add(ReleaseRecord(0, "r", "dana", "", NOW, ReleaseState.LIVE, {}, (*loaded, *failed, gone)))
+
+    (found,) = store.releases.find(most_scripts=3)
+
+    assert found.scripts == (*failed, loaded[0])
+    assert found.counts == {Outcome.FAILED: 2, Outcome.LOADED: 3, Outcome.REMOVED: 1}
+    assert found.more == 3
+    named = store.releases.get("r")
+    assert named is not None
+    assert named.counts == found.counts
+    assert list(store.releases.scripts(id, outcome=Outcome.FAILED)) == failed
+    pages = [store.releases.scripts(id, limit=3, after=after) for after in ("", "s1", "z")]
+    assert [[each.script for each in page] for page in pages] == [["a", "s0", "s1"], ["s1x", "s2", "z"], []]
+    assert store.releases.scripts(id + 1) == []
 
 
 def test_it_is_told_how_some_runs_stand(store: Store) -> None:

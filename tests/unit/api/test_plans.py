@@ -63,6 +63,9 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "GET", f"/runs/{one}", None
     for path in (f"/runs/{run}/output", "/releases", "/releases?before=9", "/failures", "/system", "/audit"):
         yield "GET", path, None
+    for query in ("", "?outcome=failed&after=a"):
+        yield "GET", f"/releases/1{query}", None
+        yield "GET", f"{PREFIX}/releases/1/scripts{query}", None
     for path in ("/audit?before=9", "/shared", "/shared/counters", f"/scripts/{script}", "/login?token=wrong"):
         yield "GET", path, None
     yield "GET", f"/scripts/{script}?key={key}&arguments_of={run}", None

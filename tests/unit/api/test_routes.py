@@ -199,6 +199,22 @@ def test_the_reference_shows_every_field_of_every_shape(api: Api) -> None:
     assert [shape.keys() for shape in told] == [shape.keys() for shape in answered]
 
 
+def test_what_a_release_did_is_told_page_by_page_and_by_outcome(api: Api) -> None:
+    release = api.get("/releases")["releases"][-1]
+    path = f"/releases/{release['id']}/scripts"
+
+    whole = api.get(path)
+    first = api.get(f"{path}?limit=1")
+    second = api.get(f"{path}?limit=1&after={first['next']}")
+    failed = api.get(f"{path}?outcome=failed")["scripts"]
+
+    assert (release["scripts"][0]["outcome"], release["counts"]["failed"]) == ("failed", 1)
+    assert len(whole["scripts"]) == sum(release["counts"].values())
+    assert [*first["scripts"], *second["scripts"]] == whole["scripts"][:2]
+    assert [(each["script"], each["error"]["path"]) for each in failed] == [("broken", "broken.py")]
+    assert api.get("/releases/999/scripts", status=404)["error"]["code"] == "not_found"
+
+
 def test_health_is_ok_while_the_repository_can_be_read(api: Api) -> None:
     assert api.get("/health")["status"] == "ok"
 

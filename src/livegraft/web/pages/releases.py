@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from livegraft.access import Access
+from livegraft.api.app import ReleaseId
 from livegraft.catalog import LiveVersion, NewerVersion
-from livegraft.store import COUNTED
+from livegraft.store import COUNTED, Outcome
 from livegraft.supervisor import Supervisor
 from livegraft.web.rendering import link
 from livegraft.web.session import SignedIn
@@ -25,7 +26,10 @@ ROLL_BACK_COUNT: Final = 200
 """Scripts that are named of those that a roll back would change; of more it tells the number."""
 
 SCRIPT_COUNT: Final = 12
-"""Scripts of one release that are named; of more it tells the number."""
+"""Scripts of one release that are named among others; of more it tells the number."""
+
+SCRIPT_PAGE_COUNT: Final = 200
+"""Scripts that the page of one release names."""
 
 SYNC_SECONDS: Final = 20.0
 """How long the button waits for the newest commit; the sync goes on after that."""
@@ -61,6 +65,26 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
         branch=supervisor.branch,
         webhook_address=str(visit.request.url.replace(path=link(visit.request, "webhook"), query="")),
         webhook_secret=access.webhook_secret,
+    )
+
+
+@router.get("/releases/{id}", name="release")
+def release(visit: SignedIn, id: ReleaseId, outcome: str = "", after: str = "") -> Response:
+    """One commit, and page by page all that it did: to every script, or what became of some alone."""
+    supervisor = visit.supervisor
+    wanted = Outcome(outcome) if outcome in set(Outcome) else None
+    found = supervisor.scripts_of_release(id, outcome=wanted, after=after, limit=SCRIPT_PAGE_COUNT + 1)
+    shown = found[:SCRIPT_PAGE_COUNT]
+    return visit.page(
+        "release.html",
+        release=supervisor.find_release(id),
+        rolled_back=supervisor.roll_backs.counts(),
+        outcomes=Outcome,
+        outcome=wanted or "",
+        counted=COUNTED,
+        scripts=shown,
+        after=after,
+        more=shown[-1].script if len(found) > SCRIPT_PAGE_COUNT else "",
     )
 
 
