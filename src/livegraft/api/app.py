@@ -104,9 +104,9 @@ def health(core: Core) -> Response:
 def scripts(
     core: Core,
     after: Annotated[str, Query(description="the `next` of the page before")] = "",
-    limit: Annotated[int | None, Query(ge=1, le=1000, description="default: all")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Json:
-    """Scripts, by name. There are no more when ``next`` is null."""
+    """Scripts, by name, page by page: there are no more when ``next`` is null."""
     names = core.script_names
     wanted = names[bisect_right(names, after) :]
     some = wanted[:limit]

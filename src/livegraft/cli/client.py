@@ -18,6 +18,8 @@ _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 600.0
 """A sync or a run that is waited for may take its time."""
 
+_SCRIPTS_AT_ONCE = 1000
+
 
 class Client:
     """Speaks to one server.
@@ -40,6 +42,16 @@ class Client:
 
     def get(self, path: str, **query: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def scripts(self) -> list[dict[str, Any]]:
+        """All scripts, read page by page."""
+        found: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            page = self.get("/scripts", after=after, limit=_SCRIPTS_AT_ONCE)
+            found += page["scripts"]
+            after = page["next"]
+        return found
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
         return self._call("POST", path, json=body, params=query)

@@ -253,14 +253,11 @@ def run(context: typer.Context, name: Name = "") -> None:
 @command(name="list")
 def list_scripts(url: Url = None, token: Token = None, as_json: Json = False) -> None:
     """List the scripts of a server."""
-    answer = _client(url, token).get("/scripts")
+    scripts = _client(url, token).scripts()
     if as_json:
-        print_json(answer)
+        print_json({"scripts": scripts})
         return
-    rows = [
-        (each["name"], each["words"], _short(each["version"]), _next(each), _first_line(each))
-        for each in answer["scripts"]
-    ]
+    rows = [(each["name"], each["words"], _short(each["version"]), _next(each), _first_line(each)) for each in scripts]
     print_table(("script", "state", "version", "next", ""), rows)
 
 

@@ -14,6 +14,7 @@ import pytest
 from livegraft.cli.client import Client
 from livegraft.cli.failing import RefusedError, fail
 from livegraft.errors import ConfigurationError, MirrorError
+from tests.support.api import an_api
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -109,6 +110,14 @@ def test_the_token_of_a_server_started_in_this_folder_is_found(stranger: str, tm
     (tmp_path / "livegraft-data" / "token").write_text("found-nearby\n")
 
     assert Client(stranger, None)._http.headers["Authorization"] == "Bearer found-nearby"
+
+
+def test_all_scripts_are_read_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livegraft.cli.client._SCRIPTS_AT_ONCE", 2)
+    with an_api(tmp_path, {f"s{n}.py": "def run(): ..." for n in range(5)}) as api:
+        found = Client(api.origin, api.access.token).scripts()
+
+    assert [each["name"] for each in found] == [f"s{n}" for n in range(5)]
 
 
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(faltering: str) -> None:
