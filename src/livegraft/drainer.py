@@ -38,7 +38,7 @@ from livegraft.clock import Clock
 from livegraft.events import Events
 from livegraft.frames import frames_of_other_threads, stack
 from livegraft.graph import PlannedModule
-from livegraft.holders import Holders, find_holders
+from livegraft.holders import find_holders
 from livegraft.live import PREFIX
 from livegraft.loader import Loader
 from livegraft.region import Region, Survey
@@ -400,8 +400,7 @@ class Drainer:
         """
         is_idle = all(user.state is not VersionState.DRAINING for user in held)
         for version in versions:
-            users = version.users.intersection(held) or version.users or held
-            version.holders = tuple(f"used by {label}, which stays" for label in sorted({user.label for user in users}))
+            version.holders = _used_by(version.users.intersection(held) or version.users or held)
             if is_idle and version.state is VersionState.DRAINING:
                 version.move(VersionState.DRAINED, self._clock.now())
 
@@ -532,15 +531,37 @@ class Drainer:
         due = [version for version in held if _names_holders(self._looks[version])]
         if not due:
             return
-        holders = find_holders(found.roots, {*found.inside, *self._bookkeeping()}, looked.functions())
+        owners = {version: id(vars(version.executed_module)) for version in held}
+        sought = {owners[version] for version in due}
+        ours = {*found.inside, *map(id, found.roots), *self._bookkeeping()}
+        holders = find_holders([root for root in found.roots if root.owner in sought], ours, looked.functions())
         for version in due:
-            version.holders = _unique(holders, version.remains)
-            if holders.suspended:  # it will go on: still in use
-                continue
-            if version.state is VersionState.DRAINING:
-                version.move(VersionState.DRAINED, self._clock.now())
-            elif version.state is VersionState.DRAINED and self._looks[version] >= _LOOKS_BEFORE_LEAKED:
-                self._leak(version)
+            if owners[version] in holders:
+                mine = holders[owners[version]]
+                version.holders = tuple(dict.fromkeys((*mine.names, *version.remains)))
+                if not mine.suspended:  # else it will go on: still in use
+                    self._see_held(version)
+        by_others = [version for version in due if owners[version] not in holders]
+        if by_others:
+            self._report_held_by_others(by_others, {root.owner for root in found.roots}, owners)
+
+    def _report_held_by_others(
+        self, versions: Iterable[Version], pinned: Collection[int], owners: Mapping[Version, int]
+    ) -> None:
+        """Tell of those that are held only because what somebody holds leads to them; ``pinned`` are its owners."""
+        reaches = {user: self._reached([user]) for user, owner in owners.items() if owner in pinned}
+        for version in versions:
+            users = [user for user, reached in reaches.items() if version in reached] or list(reaches)
+            version.holders = tuple(dict.fromkeys((*_used_by(users), *version.remains)))
+            if all(user.state is not VersionState.DRAINING for user in users):
+                self._see_held(version)
+
+    def _see_held(self, version: Version) -> None:
+        """It is held and not in use: drained, and leaked when that lasts."""
+        if version.state is VersionState.DRAINING:
+            version.move(VersionState.DRAINED, self._clock.now())
+        elif version.state is VersionState.DRAINED and self._looks[version] >= _LOOKS_BEFORE_LEAKED:
+            self._leak(version)
 
     def _leak(self, version: Version) -> None:
         version.move(VersionState.LEAKED, self._clock.now())
@@ -581,8 +602,8 @@ def _slice(versions: Iterable[Version]) -> list[Version]:
     return list(closed_group(ordered[:_SLICE])) or ordered
 
 
-def _unique(holders: Holders, remains: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*holders.names, *remains)))
+def _used_by(users: Iterable[Version]) -> tuple[str, ...]:
+    return tuple(f"used by {label}, which stays" for label in sorted({user.label for user in users}))
 
 
 def _reason_to_wait(looked: Region, found: Survey) -> str:

@@ -17,8 +17,8 @@ import gc
 import itertools
 import sys
 import types
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -36,7 +36,10 @@ SEARCHED: int = 200_000
 
 _DEPTH: Final = 8
 _MOST: Final = 10
-"""How many holders are named: enough to find the code at fault."""
+"""How many holders of a version are named: enough to find the code at fault."""
+
+_TARGETS: Final = 100
+"""Held objects whose holders are sought in one look."""
 
 _CHUNK: Final = 100
 _LONG: Final = 1_000
@@ -57,45 +60,77 @@ class Holders:
 
 def find_holders(
     held: Sequence[Root], ours: Collection[int], functions: Collection[types.FunctionType] = ()
-) -> Holders:
-    """Look for who refers to objects that are held from outside; ``ours`` are ids of objects that do not count.
+) -> dict[int, Holders]:
+    """Look for who refers to objects that are held from outside, by the owner of these roots.
 
-    ``functions`` are those of the versions, to tell which are suspended. Holders in C (``atexit``, a local variable
-    of an executing frame) do not show: then the held object itself is named with the number of its references.
+    ``ours`` are ids of objects that do not count, ``functions`` those of the owners, to tell which are suspended.
+    Holders in C (``atexit``, a local variable of an executing frame) do not show: then the held object itself is named
+    with the number of its references.
     """
-    targets = [root.item for root in held[:_MOST]]
-    ways = {id(root.item): root.way for root in held[:_MOST]}
-    skipped = {id(held), id(targets), id(ways), *map(id, held), *map(id, _running_frames()), *ours}
-    direct = _referrers(targets, skipped)
+    chosen = _chosen(held)
+    roots: dict[int, list[Root]] = {}
+    for root in chosen:
+        roots.setdefault(id(root.item), []).append(root)
+    targets = [those[0].item for those in roots.values()]
+    skipped = {*map(id, (held, chosen, targets)), *map(id, held), *map(id, _running_frames()), *ours}
+    names: dict[int, list[str]] = {root.owner: [] for root in held}
+
+    def name(holder: str, target: object) -> None:
+        for root in roots[id(target)]:
+            names[root.owner].append(f"{holder} -> {_describe(root.way[-1] if root.way else target)}")
+
+    direct = _direct(targets, skipped)
     suspended = [each for each in direct if frame_of(each) is not None]
-    names = [f"{_kind(each)} -> {_pinned(_pointed(each, targets), ways)}" for each in suspended]
-    names += [
-        f"sys.modules[{name!r}] -> the module"
-        for name, module in list(sys.modules.items())
-        if any(module is each for each in targets) and name != module.__name__
-    ]
+    for each in suspended:
+        for target in _pointed(each, targets):
+            name(_kind(each), target)
+    in_use = {root.owner for each in suspended for target in _pointed(each, targets) for root in roots[id(target)]}
+    for alias, module in list(sys.modules.items()):
+        if id(module) in roots and alias != module.__name__:
+            names[roots[id(module)][0].owner].append(f"sys.modules[{alias!r}] -> the module")
     # One that nothing names is mostly one of the interpreter's own, on its way.
-    others = [each for each in direct if frame_of(each) is None][:_MOST]
+    others = [each for each in direct if frame_of(each) is None]
     named = set()
     for path in _paths([*targets, *others], skipped):
-        holds = path[-1]
-        if any(holds is each for each in others):
-            named.add(id(holds))
-            holds = _pointed(holds, targets)
-            path = [*path, holds]
-        path += ways.get(id(holds), ())
-        names.append(f"{_told(path)} -> {_describe(path[-1])}")
+        through = id(path[-1]) not in roots
+        if through:
+            named.add(id(path[-1]))
+        for target in _pointed(path[-1], targets) if through else [path[-1]]:
+            for root in roots[id(target)]:
+                whole = [*path, *([target] if through else ()), *root.way]
+                names[root.owner].append(f"{_told(whole)} -> {_describe(whole[-1])}")
     unnamed = [each for each in others if id(each) not in named]
     variables = _context_variables(unnamed, {id(others), id(unnamed), *skipped})
     for each in unnamed:
-        pointed = _pointed(each, targets)
-        if id(each) in variables or _kind(each, pointed) not in _ANONYMOUS:
-            names.append(f"{_kind(each, pointed)}{variables.get(id(each), '')} -> {_pinned(pointed, ways)}")
-    open_names = [] if suspended else suspended_functions(functions)
-    names += [f"suspended {name}, held where Python does not show it" for name in open_names]
-    if not names:
-        names = [f"{_describe(root.item)}: {root.count} references that Python does not show" for root in held]
-    return Holders(tuple(dict.fromkeys(names))[:_MOST], bool(suspended or open_names))
+        for target in _pointed(each, targets):
+            if id(each) in variables or _kind(each, target) not in _ANONYMOUS:
+                name(f"{_kind(each, target)}{variables.get(id(each), '')}", target)
+    found = {}
+    for owner, texts in names.items():
+        if owner not in in_use:
+            codes = [each for each in functions if id(each.__globals__) == owner]
+            hidden = [f"suspended {each}, held where Python does not show it" for each in suspended_functions(codes)]
+            texts += hidden
+            in_use.update([owner] if hidden else ())
+        texts = texts or [f"{_describe(root.item)}: {root.count} {_unseen()}" for root in held if root.owner == owner]
+        found[owner] = Holders(tuple(dict.fromkeys(texts))[:_MOST], owner in in_use)
+    return found
+
+
+def _chosen(held: Sequence[Root]) -> list[Root]:
+    """Roots of each owner, so that none is left out for the many of another."""
+    ranks: Counter[int] = Counter()
+    ranked: list[tuple[int, int, Root]] = []
+    for root in held:
+        ranks[root.owner] += 1
+        ranked.append((ranks[root.owner], len(ranked), root))
+    return [root for rank, _, root in sorted(ranked) if rank <= _MOST][:_TARGETS]
+
+
+def _unseen() -> str:
+    if sys.getallocatedblocks() > SMALL_HEAP_BLOCKS:
+        return f"references; none came to light among {SEARCHED:,} objects from the host's modules on"
+    return "references that Python does not show"
 
 
 def _running_frames() -> Iterator[types.FrameType]:
@@ -103,6 +138,15 @@ def _running_frames() -> Iterator[types.FrameType]:
     for top in frames_of_other_threads().values():
         for frame, _ in stack(top):
             yield frame
+
+
+def _direct(targets: Sequence[Any], skipped: Collection[int]) -> list[Any]:
+    """Some who refer to these themselves: a part of the targets at a time, because all threads wait meanwhile."""
+    found: dict[int, Any] = {}
+    for begin in range(0, len(targets), _MOST):
+        part = list(targets[begin : begin + _MOST])
+        found |= {id(each): each for each in _referrers(part, {id(part), id(found), *skipped})[:_TARGETS]}
+    return list(found.values())
 
 
 def _referrers(targets: list[Any], skipped: Collection[int]) -> list[Any]:
@@ -260,15 +304,10 @@ def _kinds(path: Sequence[Any]) -> list[str]:
     return [_kind(holder, item) for holder, item in itertools.pairwise(path)][::-1]
 
 
-def _pointed(holder: object, targets: Sequence[Any]) -> object:
+def _pointed(holder: object, targets: Sequence[Any]) -> list[Any]:
+    """To which of the targets it refers."""
     referents = set(map(id, gc.get_referents(holder)))
-    return next((item for item in targets if id(item) in referents), None)
-
-
-def _pinned(item: object, ways: Mapping[int, Sequence[Any]]) -> str:
-    """What of the version is held by that: itself, or what the way from it ends at."""
-    way = ways.get(id(item))
-    return _describe(way[-1] if way else item)
+    return [item for item in targets if id(item) in referents]
 
 
 def _kind(holder: object, item: object = None) -> str:

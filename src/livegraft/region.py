@@ -83,6 +83,9 @@ within the narrower boundary."""
 
 _END: Final = -1
 
+_FAR: Final = 2_000
+"""Objects of the host that are looked through for further modules to which they lead, once one is found."""
+
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _IMMORTAL: Final = 1 << 28
 """Counts from here on mark objects that are never freed (3.12 and later)."""
@@ -90,14 +93,16 @@ _IMMORTAL: Final = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """An object that outside references point at, ``count`` of them, and the way from it to what is the modules' own.
+    """An object that outside references point at, ``count`` of them, and the way from it to what is a module's own.
 
-    The way ends at a function, a class, an instance or the globals of one of them; it is empty where the root is that.
+    The way ends at a function, a class, an instance or the globals of that module; it is empty where the root is that.
+    ``owner`` is the id of the module's dictionary. A root from which ways lead to several modules comes once for each.
     """
 
     item: Any
     count: int
     way: tuple[Any, ...]
+    owner: int
 
 
 @dataclass(frozen=True)
@@ -194,9 +199,10 @@ class Region:
             # Much that a module refers to is the host's, and held by it rightly: only what leads back counts.
             leading = edges.leading_to(kept) if held else set()
             return tuple(
-                Root(items[place], count, tuple(items[each] for each in edges.way(place, leading, self._is_own)))
+                Root(items[place], count, tuple(items[each] for each in way), owner)
                 for place, count in roots
                 if place in leading
+                for owner, way in edges.ways(place, leading, self._owner_of)
             )
 
         is_settled = not (held and self.is_narrow)
@@ -216,17 +222,20 @@ class Region:
             elif kind in kinds and item.__module__ in self._owners:
                 yield place, self._owners[item.__module__]
 
-    def _is_own(self, place: int) -> bool:
-        """Whether the object there is the modules' and not one of the host's that they lead to."""
+    def _owner_of(self, place: int) -> int | None:
+        """The id of the dictionary of the module that the object there is of; None for one of the host's."""
+        for those in self._stands_for.get(place, ()):
+            return id(self._items[those])
         item = self._items[place]
         kind = type(item)
-        if kind is types.FunctionType:
-            return id(item.__globals__) in self._dict_ids
         if kind is dict:
-            return id(item) in self._dict_ids
-        if issubclass(kind, type):
-            return item.__module__ in self._names
-        return issubclass(kind, types.ModuleType) or kind.__module__ in self._names
+            return id(item) if id(item) in self._dict_ids else None
+        if issubclass(kind, types.ModuleType):
+            return id(vars(item)) if id(vars(item)) in self._dict_ids else None
+        if kind is types.FunctionType:
+            # By name: what is compiled for a class (by attrs) has a copy of the globals.
+            return self._owners.get(item.__globals__.get("__name__"))
+        return self._owners.get(item.__module__ if issubclass(kind, type) else kind.__module__)
 
     def functions(self) -> list[types.FunctionType]:
         """The functions among its objects whose globals are those of the modules."""
@@ -339,23 +348,28 @@ class _Edges:
         rows = [referents[ends[place] + 1 : ends[place + 1]] for place in places]
         return rows + [more for place, more in self._more.items() if place in places]
 
-    def way(self, begin: int, within: Collection[int], is_end: Callable[[int], bool]) -> list[int]:
-        """A shortest way from a place to an end, without the first; [] when it is one itself, or leads to none."""
+    def ways(
+        self, begin: int, within: Collection[int], owner_of: Callable[[int], int | None]
+    ) -> Iterator[tuple[int, list[int]]]:
+        """Shortest ways from a place to places that have an owner, one for each owner; without the first place."""
         before = {begin: begin}
         pending = deque([begin])
-        while pending:
+        found: set[int] = set()
+        while pending and not (found and len(before) > _FAR):
             place = pending.popleft()
-            if is_end(place):
+            owner = owner_of(place)
+            if owner is None:
+                for referents in self.rows([place]):
+                    fresh = [each for each in referents if each in within and each not in before]
+                    before.update(dict.fromkeys(fresh, place))
+                    pending += fresh
+            elif owner not in found:
+                found.add(owner)
                 way = []
                 while place != begin:
                     way.append(place)
                     place = before[place]
-                return way[::-1]
-            for referents in self.rows([place]):
-                fresh = [each for each in referents if each in within and each not in before]
-                before.update(dict.fromkeys(fresh, place))
-                pending += fresh
-        return []
+                yield owner, way[::-1]
 
     def leading_to(self, targets: Iterable[int]) -> set[int]:
         """The places from which one of the targets can be reached."""

@@ -28,7 +28,7 @@ async def wait():
 
 asyncio.run(wait())
 for _ in range(3):
-    find_holders([Root(object(), 1, ())], ())
+    find_holders([Root(object(), 1, (), 0)], ())
     asyncio.run(wait())
 gc.collect()
 print("collected")
@@ -38,7 +38,7 @@ print("collected")
 def test_a_list_of_a_module_is_named_with_the_way_to_what_it_holds() -> None:
     REGISTRY.append({"kept": [kept := object()]})
     try:
-        found = find_holders([Root(kept, 1, ())], ())
+        found = find_holders([Root(kept, 1, (), 0)], ())[0]
     finally:
         REGISTRY.clear()
 
@@ -50,7 +50,7 @@ def test_a_task_that_waits_is_named_for_its_context_on_a_large_heap_too(monkeypa
     monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 0)
     monkeypatch.setattr(holders, "SEARCHED", 1 << 62)  # how much other tests left must not count
     variable: ContextVar[object] = ContextVar("order")
-    root = Root(object(), 1, ())
+    root = Root(object(), 1, (), 0)
 
     async def waits() -> None:
         variable.set([root.item])
@@ -59,7 +59,7 @@ def test_a_task_that_waits_is_named_for_its_context_on_a_large_heap_too(monkeypa
     async def look() -> tuple[str, ...]:
         task = asyncio.create_task(waits())
         await asyncio.sleep(0)
-        found = find_holders([root], ())
+        found = find_holders([root], ())[0]
         task.cancel()
         return found.names
 
@@ -82,7 +82,7 @@ def test_no_step_of_a_search_reads_many_long_lists_at_once(monkeypatch: pytest.M
     monkeypatch.setattr(gc, "get_referents", get_referents)
     monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 0)
     try:
-        find_holders([Root(object(), 1, ())], ())
+        find_holders([Root(object(), 1, (), 0)], ())
     finally:
         REGISTRY.clear()
 

@@ -17,6 +17,7 @@ from livegraft.version import VersionState
 from tests.support import eventually
 from tests.support.descriptors import descriptors
 from tests.support.host import Host
+from tests.support.modules import module_with
 
 SCRIPT = """
 import logging
@@ -91,6 +92,26 @@ def test_case_33_what_the_host_keeps_is_reported_with_its_holder_and_unloads_onc
         KEPT.clear()
         host.supervisor._drainer.wake()
         host.wait_for("s", key, VersionState.UNLOADED)
+
+
+def test_each_of_many_held_versions_is_told_of_with_its_own_holder(host: Host) -> None:
+    numbers = range(13)
+    script = "def run(): ...\ndef mine(): return {0}\ndef items(): yield {0}"
+    host.take({f"s{number}.py": script.format(number) for number in numbers})
+    keys = {number: host.key(f"s{number}") for number in numbers}
+    live = {number: getattr(host.live, f"s{number}") for number in numbers}
+    generator = live[12].items()
+    next(generator)
+    with module_with("app", **{f"kept{number}": [live[number].mine] for number in range(12)}, kept12=[generator]):
+        del live, generator
+        host.take({f"s{number}.py": "def run(): ..." for number in numbers})
+
+        for number in range(12):
+            status = host.wait_for(f"s{number}", keys[number], VersionState.LEAKED)
+            assert status.holders == (f"list kept{number} in module app -> function mine",)
+        used = host.status("s12", keys[12])
+        assert used.state is VersionState.DRAINING
+        assert any("suspended generator items" in each for each in used.holders), used.holders
 
 
 def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -> None:
