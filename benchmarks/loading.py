@@ -102,7 +102,7 @@ def start_once(repository: Path, data: Path, *, until_saved: bool = False) -> fl
     took = processor_seconds(supervisor.__enter__)
     if until_saved:
         eventually(lambda: any((data / "code").rglob("*.pack")), timeout=120)
-    supervisor.stop()
+    supervisor.stop(unload_seconds=120)  # all of it: what stays would burden the collections of the next start
     del supervisor
     gc.collect()
     return took

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +27,7 @@ from livegraft.bytecode import Import
 from livegraft.pauses import Pauses
 from livegraft.source import Entry, Source
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Counts up when what is kept changes within one version of livegraft."""
 
 MOST_PACKS: Final = 16
@@ -35,6 +35,8 @@ MOST_PACKS: Final = 16
 
 FORGOTTEN_AFTER_SECONDS: Final = 30 * 24 * 3600
 """How long the packs of another Python or livegraft are left alone."""
+
+_ENTRIES: Final[Mapping[str, Entry | None]] = {"": None} | {entry.value: entry for entry in Entry}
 
 _HEAD: Final = struct.Struct("<HII")
 """Of an entry: the bytes of its blob id, the bytes of its content, the checksum of both."""
@@ -50,8 +52,8 @@ class CodeCache:
         self._entries: dict[str, tuple[memoryview, int]] | None = None
         self._new: dict[str, tuple[Source, CodeType]] = {}
 
-    def get(self, path: str, blob: str, data: bytes) -> Source | None:
-        """A file as ``read_source`` found it once; None if it is not here."""
+    def get(self, path: str, blob: str, read: Callable[[str], bytes]) -> Source | None:
+        """A file as ``read_source`` found it once; None if it is not here. ``read`` gives its content when needed."""
         with self._lock:
             found = self._known().get(blob)
         if found is None:
@@ -60,10 +62,19 @@ class CodeCache:
         if zlib.crc32(content, zlib.crc32(blob.encode("ascii"))) != checksum:
             return None
         found = marshal.loads(content)  # noqa: S302 - the folder is ours, the checksum is right
-        entry, imports, docstring, asks_for_files, code = found
-        statements = tuple(_statement(*each) for each in imports)
-        entry = Entry(entry) if entry else None
-        return Source(path, data, entry, statements, docstring, code=code, asks_for_files=asks_for_files)
+        entry, imports, docstring, asks_for_files, head, code = found
+        return Source(
+            path,
+            None,
+            _ENTRIES[entry],
+            _statements(imports),
+            docstring,
+            code=code,
+            asks_for_files=asks_for_files,
+            head=head,
+            read=read,
+            blob=blob,
+        )
 
     def add(self, blob: str, source: Source) -> None:
         """Keep what was read, at the next ``save``."""
@@ -85,7 +96,8 @@ class CodeCache:
         entries = []
         for blob, (source, code) in new.items():
             entry = source.entry.value if source.entry is not None else ""
-            told = (entry, [*map(tuple, source.imports)], source.docstring, source.asks_for_files, code)
+            imports = tuple((each.name, each.items, each.level) for each in source.imports)
+            told = (entry, imports, source.docstring, source.asks_for_files, source.head, code)
             entries.append((blob, marshal.dumps(told)))
             pause()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -136,8 +148,13 @@ class CodeCache:
 
 
 @lru_cache(maxsize=4096)
+def _statements(imports: tuple[tuple[str, tuple[str, ...], int], ...]) -> tuple[Import, ...]:
+    """One object for all files that have these: each one more is one more for the host's collections to look at."""
+    return tuple(_statement(*each) for each in imports)
+
+
+@lru_cache(maxsize=4096)
 def _statement(name: str, items: tuple[str, ...], level: int) -> Import:
-    """One object for all files that have it: each one more is one more for the host's collections to look at."""
     return Import(name, items, level)
 
 

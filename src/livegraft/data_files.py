@@ -45,9 +45,9 @@ def _owner(folder: str, packages: set[str]) -> str | None:
 
 def patterns_of(source: Source) -> tuple[str, ...]:
     """The ``files`` of a header; () when it has none or is wrong, which reading the header itself tells."""
-    if b"# /// script" not in source.data or b"files" not in source.data:
+    if "# /// script" not in source.head or "files" not in source.head:
         return ()
-    block = next((block for block in find_blocks(source.text.splitlines()) if block.type == "script"), None)
+    block = next((block for block in find_blocks(source.head.splitlines()) if block.type == "script"), None)
     try:
         table = tomllib.loads(block.text) if block else {}
         return read_globs(table["tool"]["livegraft"]["files"])

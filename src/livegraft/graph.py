@@ -268,6 +268,8 @@ class Planner:
                 yield name, None
             elif known is not None and (known.path, known.blob) == (file.path, file.blob):
                 yield name, known.source
+            elif self._cache is not None and (source := self._cache.get(file.path, file.blob, self.read)) is not None:
+                yield name, source
             else:
                 unread.append((name, file))
         contents = self._read_many([file.blob for _, file in unread])
@@ -275,11 +277,8 @@ class Planner:
             yield name, self._read_source(file, data)
 
     def _read_source(self, file: _File, data: bytes) -> Source:
-        if self._cache is None:
-            return read_source(file.path, data)
-        source = self._cache.get(file.path, file.blob, data)
-        if source is None:
-            source = read_source(file.path, data)
+        source = read_source(file.path, data)
+        if self._cache is not None:
             self._cache.add(file.blob, source)
         return source
 
@@ -346,20 +345,26 @@ class _Keys:
                 self._visit(name, affected, imports)
 
     def _imports(self, module: PlannedModule) -> list[str]:
-        modules = self._modules
-        found = [name for name in module.mentions if name in modules and name != module.name]
-        found = [name for name in found if self._is_seen(module, name)]
+        found = self._seen(module)
         learnt = self._learnt.get((module.path, module.blob))
         if learnt:
-            found = list({*found, *(name for name in learnt if name in modules)})
+            found = list({*found, *(name for name in learnt if name in self._modules)})
         return sorted(found)
 
-    def _is_seen(self, module: PlannedModule, name: str) -> bool:
-        """Whether the syntax of a module says that it imports this of the repository."""
-        is_relative = module.mentions.get(name)
-        return is_relative or (is_relative is not None and name.partition(".")[0] in self._tops)
+    def _seen(self, module: PlannedModule) -> list[str]:
+        """What the syntax of a module says that it imports of the repository."""
+        modules, tops = self._modules, self._tops
+        return [
+            name
+            for name, is_relative in module.mentions.items()
+            if name in modules and (is_relative or name.partition(".")[0] in tops) and name != module.name
+        ]
 
     def _visit(self, root: str, affected: set[str], imports: Mapping[str, list[str]]) -> None:
+        if all(imported in self._index or imported not in affected for imported in imports[root]):
+            self._index[root] = len(self._index)  # as most: all that it imports has a key, and no cycle leads back
+            self._close([root], imports)
+            return
         work = [(root, iter(imports[root]))]
         self._enter(root)
         while work:
@@ -408,14 +413,17 @@ class _Keys:
     @staticmethod
     def _mark(members: Sequence[PlannedModule]) -> None:
         """What one of a cycle cannot load, none of it can; all that is imported from outside has its mark."""
-        own = [fault for each in members if (fault := _own_fault(each)) is not None]
-        imported = (other.fault for each in members for other in each.imports.values() if other.fault is not None)
-        fault = own[0] if own else next(imported, None)
-        asks = any(each.source.asks_for_files for each in members if each.source is not None) or any(
-            other.asks_for_files for each in members for other in each.imports.values()
-        )
+        own: SourceError | None = None
+        imported: SourceError | None = None
+        asks = False
         for member in members:
-            member.fault, member.asks_for_files = fault, asks
+            own = own or _own_fault(member)
+            asks = asks or (member.source is not None and member.source.asks_for_files)
+            for other in member.imports.values():
+                imported = imported or other.fault
+                asks = asks or other.asks_for_files
+        for member in members:
+            member.fault, member.asks_for_files = own or imported, asks
 
     def _key(self, members: list[str], imports: Mapping[str, list[str]]) -> str:
         digest = hashlib.sha256()
@@ -423,15 +431,16 @@ class _Keys:
         for name in members:
             module = self._modules[name]
             digest.update(f"{module.path}\0{module.blob}\0".encode())
-            for path, blob in sorted(module.data.items()):
+            for path, blob in sorted(module.data.items()) if module.data else ():
                 digest.update(f"data\0{path}\0{blob}\0".encode())
-            learnt = self._learnt.get((module.path, module.blob), {})
+            learnt = self._learnt.get((module.path, module.blob))
+            seen = self._seen(module) if learnt else ()
             for imported in imports[name]:
                 if imported in members:
                     continue
                 present = self._modules[imported].key
                 # A learnt import counts only once its target has changed: else learning would reload.
-                if self._is_seen(module, imported) or present != learnt.get(imported):
+                if not learnt or imported in seen or present != learnt.get(imported):
                     outside.add((imported, present))
         for imported, present in sorted(outside):
             digest.update(f"{imported}\0{present}\0".encode())

@@ -39,6 +39,7 @@ from livegraft.header_values import (
 )
 from livegraft.metadata_block import MetadataBlock, find_blocks, starts_block
 from livegraft.schedule import Schedule, ScheduleError
+from livegraft.source import head_of
 
 
 class Overlap(StrEnum):
@@ -116,7 +117,9 @@ class ProcessLimits:
 
     def wider_than(self, policy: ProcessLimits) -> Sequence[str]:
         """The keys of a header that ask for more than a policy allows."""
-        found = []
+        found: list[str] = []
+        if self == _NO_LIMITS:  # as most
+            return found
         for key, name in _LIMITS.items():
             asked, allowed = self._both(policy, name)
             if asked is not None and allowed is not None and asked > allowed:
@@ -125,6 +128,9 @@ class ProcessLimits:
 
     def _both(self, policy: ProcessLimits, name: str) -> tuple[int | None, int | None]:
         return getattr(self, name), getattr(policy, name)
+
+
+_NO_LIMITS: Final = ProcessLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +234,8 @@ _CRON_LINE: Final = re.compile(r"#\s*cron:(.*)")
 
 def read_header(path: str, text: str) -> Header:
     """Read the header of a source file; ``path`` is named in errors. Raises HeaderError."""
-    text = text.removeprefix("\ufeff")
-    if not _may_have_header(text):
+    text = head_of(text)
+    if not text:
         return DEFAULT
     lines = text.replace("\r\n", "\n").split("\n")
     has_block = "# ///" in text  # most scripts have cron lines alone: then no line need be looked at for blocks
@@ -246,12 +252,6 @@ def line_in_block(path: str, text: str, written: str) -> int:
         return 0
     inside = range(block.first_line, block.last_line)
     return next((number + 1 for number in inside if written in lines[number]), block.first_line)
-
-
-def _may_have_header(text: str) -> bool:
-    # Most files have none, and there are thousands: the short needle is found twice as fast as the whole marker.
-    has_block = "# ///" in text and f"# /// {_BLOCK_TYPE}" in text
-    return has_block or (text.lstrip().startswith("#") and "cron:" in text)
 
 
 def _script_block(path: str, lines: Sequence[str], blocks: Sequence[MetadataBlock]) -> MetadataBlock | None:
@@ -288,7 +288,7 @@ class _Keys:
     def __init__(self, path: str, block: MetadataBlock | None) -> None:
         self._path = path
         self._block = block
-        self._written = self._read_block()
+        self._written = self._read_block() if block is not None else {}
 
     def header(self, cron_lines: Sequence[tuple[int, str]]) -> Header:
         values = {_READERS[key][0]: self._value(key) for key in self._written if key != "cron"}

@@ -87,15 +87,20 @@ class View(ModuleType):
 
 def seen(linker: Linker, importer: Version, name: str) -> ModuleType:
     """The module of the repository that an importer gets for a dotted name; ModuleNotFoundError if there is none."""
-    version = linker.link(importer, name)
-    if version is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    version = _linked(linker, importer, name)
     if not version.planned.is_package or version is importer:
         return version.executed_module
     view = importer.views.get(name)
     if view is None:
         view = importer.views.setdefault(name, View(linker, importer, version))
     return view
+
+
+def _linked(linker: Linker, importer: Version, name: str) -> Version:
+    version = linker.link(importer, name)
+    if version is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return version
 
 
 class _Stand(ModuleType):
@@ -230,11 +235,12 @@ class Imports:
     def _walk(self, importer: Version, full: str) -> ModuleType:
         """Import a dotted name from its first part to its last, as Python does."""
         for part in prefixes(full):
-            target = seen(self._linker, importer, part)
+            # A package on the way is executed; most importers never see it, so it gets no view before somebody does.
+            _linked(self._linker, importer, part)
             if importer.planned.is_package and part.rpartition(".")[0] == importer.name:
                 # Python makes a submodule an attribute of its package; others find it by their view of that.
-                setattr(importer.executed_module, part.rpartition(".")[2], target)
-        return target
+                setattr(importer.executed_module, part.rpartition(".")[2], seen(self._linker, importer, part))
+        return seen(self._linker, importer, full)
 
     def _own_submodules(self, package: Version, names: Sequence[str]) -> None:
         """``from . import util`` in a package's ``__init__``: it has no view of itself, so it gets the attribute."""

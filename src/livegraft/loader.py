@@ -23,12 +23,13 @@ from livegraft import live
 from livegraft.bytecode import with_file
 from livegraft.clock import Clock
 from livegraft.crash_marker import CrashMarker
-from livegraft.errors import LoadError
+from livegraft.errors import LoadError, MirrorError
 from livegraft.graph import Plan, PlannedModule, Planner
 from livegraft.imports import Imports
 from livegraft.origins import Origins
 from livegraft.pauses import Pauses
 from livegraft.revision import SHORT
+from livegraft.source import Source
 from livegraft.version import Version, VersionState, closed_group, new_token
 
 
@@ -44,7 +45,10 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
         self._loader = loader
 
     def get_data(self, path: str) -> bytes:
-        self._loader.write_source(path)
+        try:
+            self._loader.write_source(path)
+        except MirrorError as error:
+            raise OSError(f"{path}: {error}") from None  # what callers of a loader expect
         return super().get_data(path)
 
 
@@ -86,7 +90,7 @@ class Loader:
         # anybody wherever something is allocated, and these may import: so the holder may take it again.
         self._lock = threading.RLock()
         self._writes_later = False
-        self._unwritten: dict[str, bytes] = {}
+        self._unwritten: dict[str, Source] = {}
         self._waiting: dict[int, Version] = {}
         self._settled = threading.Condition(self._lock)
         # A second supervisor in one process must not share modules with the first: its keys get a suffix.
@@ -228,7 +232,7 @@ class Loader:
 
         Its source is on disk from now on, for tracebacks that come late.
         """
-        with suppress(OSError):
+        with suppress(OSError, MirrorError):
             self.write_source(version.file)
         with self._lock:
             self._retired.discard(version)
@@ -272,7 +276,8 @@ class Loader:
             key, _, path = Path(file).relative_to(self._folder).as_posix().partition("/")
         except ValueError:
             return None
-        self.write_source(file)  # who asks for a place wants to show its line
+        with suppress(OSError, MirrorError):  # a place without its line is better than none
+            self.write_source(file)
         return (path, (self.origins.get(key) or key)[:SHORT]) if path else None
 
     def _learn(self, importer: Version, name: str) -> PlannedModule | None:
@@ -422,9 +427,9 @@ class Loader:
         file = self._file(planned)
         if planned.source is not None:
             if self._writes_later and not planned.data and not planned.asks_for_files:
-                self._unwritten[file] = planned.source.data
+                self._unwritten[file] = planned.source
             else:
-                _write(file, planned.source.data)
+                _write(file, planned.source)
         self.write_data(planned)
         return file
 
@@ -452,10 +457,10 @@ class Loader:
             pause()
 
     def write_source(self, file: str) -> None:
-        """Put one source on disk now, if it is not there; any other file name does nothing."""
-        data = self._unwritten.get(file)
-        if data is not None:
-            _write(file, data)
+        """Put one source on disk now; any file name that is not of one does nothing. Raises OSError, MirrorError."""
+        source = self._unwritten.get(file)
+        if source is not None:
+            _write(file, source)
             self._unwritten.pop(file, None)  # only now: who finds no entry finds the file
 
     def write_data(self, planned: PlannedModule) -> None:
@@ -469,21 +474,22 @@ class Loader:
                 continue
             kept = f"{self._folder}/data/{blob}"
             if not os.path.exists(kept):
-                coming = f"{kept}.{os.getpid()}.{threading.get_ident()}"
-                _write(coming, self._planner.read(blob))
-                os.chmod(coming, 0o444)  # they are shared: a script that writes to one must take a copy
-                os.replace(coming, kept)
+                # They are shared: a script that writes to one must take a copy.
+                _place(kept, self._planner.read(blob), mode=0o444)
             os.makedirs(os.path.dirname(file), exist_ok=True)
             with suppress(FileExistsError):  # another process was there first
                 os.link(kept, file)
 
 
-def _write(file: str, data: bytes) -> None:
-    try:
-        is_there = os.stat(file).st_size == len(data)  # shorter after a kill while it was written
-    except OSError:
-        is_there = False
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-    if not is_there:
-        with open(file, "wb") as opened:
-            opened.write(data)
+def _write(file: str, source: Source) -> None:
+    if not os.path.exists(file):
+        _place(file, source.data, mode=0o666)
+
+
+def _place(file: str, data: bytes, *, mode: int) -> None:
+    """Make a file that is there whole or, after a kill meanwhile, not at all."""
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    coming = f"{file}.{os.getpid()}.{threading.get_ident()}"
+    with open(os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as opened:
+        opened.write(data)
+    os.replace(coming, file)

@@ -39,8 +39,7 @@ class Origins:
     def add(self, key: str, revision: str) -> None:
         """Remember a revision that has the key; the first one stays."""
         with self._lock:
-            if self._adding is not None and self._adding.is_there():
-                self._adding.add(key, revision)
+            if self._adding is not None and self._adding.add(key, revision):
                 return
             with self._opened() as adding:
                 adding.add(key, revision)
@@ -94,14 +93,15 @@ class _Adding:
         self._search_count = 0
         self._keys: set[str] = set()
 
-    def is_there(self) -> bool:
-        """Whether it still is the file that others find: not shortened or removed meanwhile."""
-        return os.fstat(self._descriptor).st_nlink > 0
-
-    def add(self, key: str, revision: str) -> None:
-        if not self._knows(key):
-            self._keys.add(key)
-            os.write(self._descriptor, f"{key} {revision}\n".encode("ascii"))
+    def add(self, key: str, revision: str) -> bool:
+        """Add a line for a key that is new. False if others do not find this file any more: shortened, or removed."""
+        if self._knows(key):
+            return True
+        if not os.fstat(self._descriptor).st_nlink:
+            return False
+        self._keys.add(key)
+        os.write(self._descriptor, f"{key} {revision}\n".encode("ascii"))
+        return True
 
     def _knows(self, key: str) -> bool:
         if key in self._keys:

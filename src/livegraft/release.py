@@ -120,10 +120,14 @@ def failed_outcome(name: str, failure: ScriptFailure) -> ScriptOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed."""
+    """A release that is built and not yet live, and what it does: scripts that stay as they are not listed.
+
+    ``were_live`` are versions of it, by script and key, that were live before, in an earlier process perhaps.
+    """
 
     release: Release
     outcomes: tuple[ScriptOutcome, ...]
+    were_live: Collection[tuple[str, str]]
 
 
 _AT_ONCE: Final = 64
@@ -154,6 +158,7 @@ class _Build:
         self.before = before
         self.pins = pins
         self.probing: Probing = NOTHING_PROBED
+        self.were_live: Collection[tuple[str, str]] = ()
         self.scripts: dict[str, LiveScript] = dict(before.scripts) if before else {}
         self.failures: dict[str, ScriptFailure] = dict(failures)
         self.outcomes: list[ScriptOutcome] = []
@@ -300,7 +305,7 @@ class ReleaseBuilder:
         self._loader.forget_failed(plan)
         self._environments.forget_failed(plan)
         release = Release(plan.revision, plan, work.scripts, work.failures, work.modules)
-        return Candidate(release, tuple(work.outcomes))
+        return Candidate(release, tuple(work.outcomes), work.were_live)
 
     def forget_failures(self, plan: Plan, scripts: Iterable[str]) -> None:
         """Have what failed of these be executed by the next build."""
@@ -341,8 +346,8 @@ class ReleaseBuilder:
         """What is about to be executed and never was, here or in an earlier process, in the order of loading."""
         modules = work.plan.modules
         scripts = [module for name in names if (module := modules.get(name)) and self._is_coming(module, work)]
-        were_live = self._were_live((module.script, module.key) for module in scripts)
-        fresh = [module.name for module in scripts if (module.script, module.key) not in were_live]
+        work.were_live = self._were_live((module.script, module.key) for module in scripts)
+        fresh = [module.name for module in scripts if (module.script, module.key) not in work.were_live]
         called = work.before.modules if work.before else ()
         # A set in order: what the host requires is loaded first, what it called last.
         wanted = dict.fromkeys([*self._requirements.modules, *fresh, *called])
@@ -356,7 +361,7 @@ class ReleaseBuilder:
         failed = work.failures.get(module.script)
         if failed is not None and failed.key == module.key and not self._may_load_now(failed):
             return False
-        if module.source is not None and b"# /// script" in module.source.data:  # most have none: a header costs time
+        if module.source is not None and "# /// script" in module.source.head:  # most have none: a header costs time
             try:
                 return self._missing(module, _checked(module)) is None
             except LivegraftError:
@@ -682,4 +687,4 @@ def _checked(module: PlannedModule) -> Header:
     assert module.source is not None  # noqa: S101 - a script has a source
     if module.fault is not None:
         raise module.fault.again()
-    return read_header(module.path, module.source.text)
+    return read_header(module.path, module.source.head)

@@ -6,7 +6,7 @@ import ast
 import importlib.util
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from types import CodeType
 from typing import Final
@@ -32,14 +32,27 @@ class Source:
     every import statement, those in functions and conditions too. ``error`` is set when the file cannot
     be compiled; ``entry`` is then a guess from the text, so that a broken script is known as one.
     ``asks_for_files`` is set when the code names ``__file__`` or the like, its own or another module's.
+    A file of which all else is known has no ``data`` until somebody asks: ``read`` gives it, by its ``blob``.
     """
 
-    __slots__ = ("_code", "asks_for_files", "data", "docstring", "entry", "error", "imports", "path")
+    __slots__ = (
+        "_blob",
+        "_code",
+        "_data",
+        "_head",
+        "_read",
+        "asks_for_files",
+        "docstring",
+        "entry",
+        "error",
+        "imports",
+        "path",
+    )
 
     def __init__(
         self,
         path: str,
-        data: bytes,
+        data: bytes | None,
         entry: Entry | None = None,
         imports: tuple[Import, ...] = (),
         docstring: str = "",
@@ -47,9 +60,15 @@ class Source:
         code: CodeType | None = None,
         error: SourceError | None = None,
         asks_for_files: bool | None = None,
+        head: str | None = None,
+        read: Callable[[str], bytes] | None = None,
+        blob: str = "",
     ) -> None:
         self.path = path
-        self.data = data
+        self._data = data
+        self._head = head
+        self._read = read
+        self._blob = blob
         self.entry = entry
         self.imports = imports
         self.docstring = docstring
@@ -60,9 +79,24 @@ class Source:
         self._code = code
 
     @property
+    def data(self) -> bytes:
+        """The file's content. Raises MirrorError when it was not needed before and cannot be read."""
+        if self._data is None:
+            assert self._read is not None  # noqa: S101 - one of both is given
+            self._data = self._read(self._blob)
+        return self._data
+
+    @property
     def text(self) -> str:
-        """The file as text; what cannot be decoded is replaced."""
+        """The file as text; what cannot be decoded is replaced. Raises MirrorError as ``data`` does."""
         return _decoded(self.data)
+
+    @property
+    def head(self) -> str:
+        """As much of the text as a header can be in: "" for most files. Raises MirrorError as ``data`` does."""
+        if self._head is None:
+            self._head = head_of(self.text)
+        return self._head
 
     @property
     def code(self) -> CodeType | None:
@@ -78,6 +112,26 @@ class Source:
             raise self.error.again()
         code, self._code = self._code, None
         return code if code is not None else compile(self.data, self.path, "exec", dont_inherit=True)
+
+
+_BLOCK: Final = "# /// script"
+_CRON: Final = "cron:"
+_COMMENTS: Final = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)*")
+
+
+def head_of(text: str) -> str:
+    """As much of a file as its header can be in: the comments at its top, all of it if it has a block, else "".
+
+    Most files have none, and there are thousands: the short needle is found twice as fast as the whole marker.
+    """
+    text = text.removeprefix("\ufeff")
+    if "# ///" in text and _BLOCK in text:
+        return text
+    if _CRON not in text or not text.lstrip().startswith("#"):
+        return ""
+    found = _COMMENTS.match(text.replace("\r\n", "\n") + "\n")
+    comments = found[0] if found is not None else ""
+    return comments if _CRON in comments else ""
 
 
 _RUN: Final = re.compile(rb"^(async[ \t]+)?def[ \t]+run\b", re.MULTILINE)

@@ -94,6 +94,8 @@ class Syncer:
         self._policy = policy
         self._crashes = crashes
         self._shows_only = False
+        # Whether the process began with the commit that was live when the one before ended.
+        self._resumes = False
         self._refused: _Refused | None = None
         self._release: Release | None = None
         self._plan: Plan | None = None
@@ -261,7 +263,7 @@ class Syncer:
         try:
             self._builder.write_sources(lambda: self._asked > answered or self._stopping)
             self._planner.save_cache()
-        except OSError as error:
+        except (OSError, MirrorError) as error:
             logger.warning("sources could not be written, tracebacks may lack their lines: %s", error)
 
     def _round(self) -> float:
@@ -373,7 +375,7 @@ class Syncer:
         """Under ``whole`` a process starts with the release that was live last: the newest commit may be refused."""
         if self._policy is ReleasePolicy.EACH or self._release is not None:
             return
-        live = self._releases.live()
+        live = self._releases.live(most_scripts=0)
         if live is None or live.revision == newest.id:
             return
         try:
@@ -463,7 +465,7 @@ class Syncer:
 
     def _check_history(self, revision: Revision) -> None:
         """Refuse a tip that does not have the live commit in its history, unless that is accepted."""
-        live = self._releases.live() if self._release is None else None
+        live = self._releases.live(most_scripts=0) if self._release is None else None
         before = self._release.revision.id if self._release else (live.revision if live else None)
         accepted = self._accept_rewritten or self._rewrite_accepted
         if before is not None and not accepted and not self._mirror.is_ancestor(before, revision.id):
@@ -473,6 +475,7 @@ class Syncer:
                 "sync with accept-rewritten to take it",
             )
         self._rewrite_accepted = False
+        self._resumes = live is not None and live.revision == revision.id
 
     def _take(self, revision: Revision, steps: dict[str, datetime]) -> None:
         """Make a commit live: plan, load beside, switch, drain."""
@@ -503,7 +506,9 @@ class Syncer:
 
     def _policy_for(self, revision: Revision) -> ReleasePolicy:
         """A commit that was live in an earlier process was accepted: what fails now is the environment's fault."""
-        live = self._releases.live() if self._release is None and self._policy is ReleasePolicy.WHOLE else None
+        if self._release is not None or self._policy is ReleasePolicy.EACH:
+            return self._policy
+        live = self._releases.live(most_scripts=0)
         return ReleasePolicy.EACH if live is not None and live.revision == revision.id else self._policy
 
     def _build(
@@ -573,7 +578,13 @@ class Syncer:
     def _remember(self, candidate: Candidate, loaded_at: datetime) -> None:
         """Keep which versions went live, and tell what happened to each script."""
         revision = candidate.release.revision
-        loaded = [outcome for outcome in candidate.outcomes if outcome.outcome is Outcome.LOADED]
+        # What was live when the process before ended is still the newest of its script, since when it went live.
+        known = candidate.were_live if self._resumes else ()
+        loaded = [
+            outcome
+            for outcome in candidate.outcomes
+            if outcome.outcome is Outcome.LOADED and (outcome.script, outcome.key) not in known
+        ]
         self._releases.add_versions(
             VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, loaded_at)
             for outcome in loaded

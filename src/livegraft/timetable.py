@@ -172,7 +172,7 @@ def _headers(release: Release) -> Iterator[tuple[str, Header]]:
     for module in release.plan.modules.values():
         if module.is_script and module.source is not None:
             with contextlib.suppress(LivegraftError):
-                yield module.script, read_header(module.path, module.source.text)
+                yield module.script, read_header(module.path, module.source.head)
 
 
 class _Starter:

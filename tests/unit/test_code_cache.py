@@ -16,6 +16,10 @@ TEXT = b'"""Says hello."""\nimport helpers.util\nasync def run(): return "hello"
 BLOB = "a" * 40
 
 
+def _read(blob: str) -> bytes:
+    return TEXT
+
+
 def saved(folder: Path, blob: str = BLOB) -> Path:
     """A cache with one entry, written; its pack."""
     cache = CodeCache(folder)
@@ -28,7 +32,7 @@ def saved(folder: Path, blob: str = BLOB) -> Path:
 def test_what_was_read_is_found_by_the_next_process(tmp_path: Path) -> None:
     saved(tmp_path)
 
-    found = CodeCache(tmp_path).get("s.py", BLOB, TEXT)
+    found = CodeCache(tmp_path).get("s.py", BLOB, _read)
 
     assert found is not None
     assert (found.entry, found.docstring, found.imports) == (Entry.ASYNC, "Says hello.", (Import("helpers.util"),))
@@ -48,11 +52,27 @@ def test_a_warm_start_compiles_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert warm.modules["s"].is_script
 
 
+def test_a_warm_start_reads_no_file_before_somebody_asks_for_its_text(tmp_path: Path) -> None:
+    files = {"s.py": "# cron: @hourly\ndef run(): ...", "h.py": "V = 1"}
+    cold = Plans(CodeCache(tmp_path))
+    cold.plan(files)
+    cold.planner.save_cache()
+    warm = Plans(CodeCache(tmp_path))
+
+    source = warm.plan(files).modules["s"].source
+
+    assert source is not None
+    assert source.head == "# cron: @hourly\n"
+    assert warm.reads == []
+    assert source.text == files["s.py"]
+    assert len(warm.reads) == 1
+
+
 def test_each_version_gets_code_of_its_own(tmp_path: Path) -> None:
     saved(tmp_path)
     cache = CodeCache(tmp_path)
 
-    first, second = cache.get("a.py", BLOB, TEXT), cache.get("b.py", BLOB, TEXT)
+    first, second = cache.get("a.py", BLOB, _read), cache.get("b.py", BLOB, _read)
 
     assert first is not None
     assert second is not None
@@ -65,7 +85,7 @@ def test_a_pack_cut_at_any_byte_is_no_entry(tmp_path: Path) -> None:
 
     for length in range(len(whole)):
         pack.write_bytes(whole[:length])
-        assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+        assert CodeCache(tmp_path).get("s.py", BLOB, _read) is None
 
 
 def test_a_flipped_bit_anywhere_is_no_entry(tmp_path: Path) -> None:
@@ -74,7 +94,7 @@ def test_a_flipped_bit_anywhere_is_no_entry(tmp_path: Path) -> None:
 
     for at in range(len(whole)):
         pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
-        assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+        assert CodeCache(tmp_path).get("s.py", BLOB, _read) is None
 
 
 def test_a_cut_entry_leaves_those_before_it(tmp_path: Path) -> None:
@@ -84,15 +104,15 @@ def test_a_cut_entry_leaves_those_before_it(tmp_path: Path) -> None:
     second.unlink()
     cache = CodeCache(tmp_path)
 
-    assert cache.get("s.py", BLOB, TEXT) is not None
-    assert cache.get("s.py", "b" * 40, TEXT) is None
+    assert cache.get("s.py", BLOB, _read) is not None
+    assert cache.get("s.py", "b" * 40, _read) is None
 
 
 def test_a_process_killed_while_it_wrote_left_nothing_that_is_read(tmp_path: Path) -> None:
     pack = saved(tmp_path)
     pack.rename(pack.with_suffix(".coming"))
 
-    assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+    assert CodeCache(tmp_path).get("s.py", BLOB, _read) is None
 
 
 @pytest.mark.parametrize("name", ["MAGIC_NUMBER", "FORMAT"])
@@ -103,7 +123,7 @@ def test_another_python_or_livegraft_finds_nothing(tmp_path: Path, name: str, mo
     else:
         monkeypatch.setattr("importlib.util.MAGIC_NUMBER", b"1234")
 
-    assert CodeCache(tmp_path).get("s.py", BLOB, TEXT) is None
+    assert CodeCache(tmp_path).get("s.py", BLOB, _read) is None
 
 
 def test_packs_are_joined_and_keep_what_is_used(tmp_path: Path) -> None:
@@ -116,7 +136,7 @@ def test_packs_are_joined_and_keep_what_is_used(tmp_path: Path) -> None:
 
     cache = CodeCache(tmp_path)
     assert len(list(tmp_path.rglob("*.pack"))) == 1
-    assert [blob for blob in blobs if cache.get("s.py", blob, TEXT)] == [blobs[0], blobs[-1]]
+    assert [blob for blob in blobs if cache.get("s.py", blob, _read)] == [blobs[0], blobs[-1]]
 
 
 def test_a_file_that_cannot_be_compiled_is_not_kept(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from livegraft.errors import HeaderError
 from livegraft.header import Concurrency, Header, Isolation, Missed, Overlap, Retries, read_header
 from livegraft.metadata_block import find_blocks
 from livegraft.schedule import Schedule
+from livegraft.source import head_of
 
 PATH = "reports/daily.py"
 
@@ -357,6 +358,37 @@ def test_any_text_is_a_header_that_can_be_shown_or_a_header_error(lines: list[st
         assert 1 <= error.line <= text.count("\n") + 1
     else:
         json.dumps(header.given, allow_nan=False)
+
+
+@given(lines=COMMENT_LINES)
+@example(lines=["\ufeff# cron: @daily\r", "\x0c", "  # more", 'x = """', "# cron: @hourly"])
+@example(lines=["# /// other", "# cron: @daily", "# ///", "# cron: @hourly", "x = 1"])
+def test_the_head_of_a_file_is_all_that_its_header_needs(lines: list[str]) -> None:
+    text = "\n".join(lines)
+
+    assert _outcome(head_of(text)) == _outcome(text)
+
+
+def _outcome(text: str) -> Header | str:
+    try:
+        return read_header(PATH, text)
+    except HeaderError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "head"),
+    [
+        ("# cron: @daily\nimport os\n# cron: @hourly\n", "# cron: @daily\n"),
+        ("\n  # what it does\n\x0c\n# cron: @daily\r\nx = 1", "\n  # what it does\n\x0c\n# cron: @daily\n"),
+        ("import os\n# cron: @daily\n", ""),
+        ("# no schedule\nx = 'cron: @daily'\n", ""),
+        ("# cron: @daily", "# cron: @daily\n"),
+        ("import os\n# /// script\n# ///\n", "import os\n# /// script\n# ///\n"),
+    ],
+)
+def test_the_head_ends_where_the_code_begins_unless_there_is_a_block(text: str, head: str) -> None:
+    assert head_of(text) == head
 
 
 @given(text=st.text())

@@ -259,11 +259,13 @@ def _place(script: str, schedule: str) -> dict[str, Any]:
     return {"of_script": script, "of_schedule": schedule}
 
 
-def _rows(connection: Connection, schedules: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+def _rows(
+    connection: Connection, schedules: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Row[Any, Any, Any, Any]]:
     """Those of some schedules, and of others of their scripts."""
-    known = select(schema.schedules)
+    known = select(_schedules.script, _schedules.schedule, _schedules.since_at, _schedules.counted_to)
     return {
-        (row.script, row.schedule): row
+        (row[0], row[1]): row  # by place: there are thousands at a start
         for scripts in _parts({script for script, _ in schedules})
         for row in connection.execute(known.where(_schedules.script.in_(scripts)))
     }

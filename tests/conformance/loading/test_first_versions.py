@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from livegraft import Supervisor
 from livegraft.version import VersionState
 from tests.support.host import a_host
 
@@ -24,3 +25,21 @@ def test_the_first_versions_come_by_state_and_name_with_the_scripts_that_use_the
     assert first == by_name[:3]
     assert [each.name for each in live] == ["s0", "s1"]
     assert next(each for each in whole.values() if each.name == "shared").scripts == ("s0", "s1", "s2", "s3")
+
+
+def test_a_restart_at_the_live_commit_leaves_when_its_versions_went_live(tmp_path: Path) -> None:
+    with a_host(tmp_path, files={"s.py": "def run(): ...", "t.py": "def run(): ..."}) as host:
+        before = {name: host.supervisor.script_versions(name) for name in ("s", "t")}
+
+    with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600) as supervisor:
+        assert {name: supervisor.script_versions(name) for name in ("s", "t")} == before
+
+
+def test_what_comes_back_after_a_restart_is_the_newest_again(tmp_path: Path) -> None:
+    with a_host(tmp_path, files={"s.py": "def run(): return 1"}) as host:
+        first = host.key("s")
+        host.take({"s.py": "def run(): return 2"})
+    host.repository.commit_files({"s.py": "def run(): return 1"})
+
+    with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600) as supervisor:
+        assert supervisor.script_versions("s")[0].key == first
