@@ -115,7 +115,9 @@ def test_the_token_of_a_server_started_in_this_folder_is_found(stranger: str, tm
 def test_all_scripts_are_read_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livegraft.cli.client._SCRIPTS_AT_ONCE", 2)
     with an_api(tmp_path, {f"s{n}.py": "def run(): ..." for n in range(5)}) as api:
-        found = Client(api.origin, api.access.token).scripts()
+        client = Client(api.origin, api.access.token)
+        with client._http:
+            found = client.scripts()
 
     assert [each["name"] for each in found] == [f"s{n}" for n in range(5)]
 
