@@ -20,6 +20,7 @@ from benchmarks import (
     run_peers,
     runs,
     shared,
+    starting,
     stopping,
     ticking,
     unloading,
@@ -27,6 +28,7 @@ from benchmarks import (
 
 PARTS = {
     "loading": loading.measure,
+    "starting": starting.measure,
     "unloading": unloading.measure,
     "calls": calls.measure,
     "probing": probing.measure,
