@@ -45,6 +45,7 @@ _CHUNK: Final = 100
 _LONG: Final = 1_000
 _GIANT: Final = 20_000
 _CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset, deque})
+_LONGEST_KEY: Final = 60
 _CONTEXT_NODE: Final = "hamt_bitmap_node"
 _ANONYMOUS: Final = frozenset({"tuple", "list", "dict", "cell", "set", "deque"})
 
@@ -104,14 +105,15 @@ def find_holders(
     for each in unnamed:
         for target in _pointed(each, targets):
             if id(each) in variables or _kind(each, target) not in _ANONYMOUS:
-                name(f"{_kind(each, target)}{variables.get(id(each), '')}", target)
+                name(f"{_kind(each, target)}{variables.get(id(each), ', whose own holder does not show')}", target)
     found = {}
     for owner, texts in names.items():
         if owner not in in_use:
             codes = [each for each in functions if id(each.__globals__) == owner]
-            hidden = [f"suspended {each}, held where Python does not show it" for each in suspended_functions(codes)]
-            texts += hidden
+            hidden = suspended_functions(codes)
             in_use.update([owner] if hidden else ())
+            if not any("suspended" in text for text in texts):
+                texts += [f"suspended {each}, held where Python does not show it" for each in hidden]
         texts = texts or [f"{_describe(root.item)}: {root.count} {_unseen()}" for root in held if root.owner == owner]
         found[owner] = Holders(tuple(dict.fromkeys(texts))[:_MOST], owner in in_use)
     return found
@@ -296,12 +298,34 @@ def _told(path: Sequence[Any]) -> str:
     name = next((str(name) for name, value in list(names.items()) if value is first), "a value")
     if not rest:
         return f"name {name} in module {names['__name__']}"
-    return f"{' in '.join(_kinds(path[1:]))} {name} in module {names['__name__']}"
+    told = " in ".join(_kinds(path[1:]))
+    return f"{told if told.endswith(f'class {name}') else f'{told} {name}'} in module {names['__name__']}"
 
 
 def _kinds(path: Sequence[Any]) -> list[str]:
-    """What each object of a way is, but for the last; innermost first."""
-    return [_kind(holder, item) for holder, item in itertools.pairwise(path)][::-1]
+    """What each object of a way is, but for the last; innermost first, with the key under which it has the one within.
+
+    The dictionary of a class is its attributes.
+    """
+    kinds: list[str] = []
+    attribute = ""
+    for number in range(len(path) - 2, -1, -1):
+        holder, item = path[number : number + 2]
+        key = _key_of(holder, item)
+        if key and number and issubclass(type(path[number - 1]), type):
+            attribute = f"attribute {key} of "
+        else:
+            kinds.append(f"{attribute}{f'key {key!r} of ' if key else ''}{_kind(holder, item)}")
+            attribute = ""
+    return kinds
+
+
+def _key_of(holder: Any, item: object) -> str:
+    """The key of a dictionary that has this value, if that is a text that people can read."""
+    if type(holder) is not dict or len(holder) > _GIANT:
+        return ""
+    key = next((key for key, value in list(holder.items()) if value is item), None)
+    return key if type(key) is str and len(key) <= _LONGEST_KEY else ""
 
 
 def _pointed(holder: object, targets: Sequence[Any]) -> list[Any]:

@@ -75,9 +75,15 @@ class Leaving:
     def owns(self, item: object) -> bool:
         """Whether a function, class, instance, bound method or partial belongs to one of the versions.
 
+        A partial does by its arguments, too.
+
         It looks at types and code only, and runs none of the host's.
         """
         return self._owner(item) is not None
+
+    def first_owned(self, items: Iterable[Any]) -> Any:
+        """The first of these that belongs to one of the versions, or None: of a callback and what it is called with."""
+        return next((item for item in items if self.owns(item)), None)
 
     def tell(self, item: object, text: str) -> None:
         """Note what was taken back: ``item`` belongs to a version, or is the name of its module."""
@@ -98,6 +104,10 @@ class Leaving:
                     return found
                 item = item.__func__  # type: ignore[attr-defined]
             elif kind is functools.partial:
+                given = (*item.args, *item.keywords.values())  # type: ignore[attr-defined]
+                found = next((owner for each in given if (owner := self._owner(each)) is not None), None)
+                if found is not None:
+                    return found
                 item = item.func  # type: ignore[attr-defined]
             elif kind is weakref.ref or kind is weakref.WeakMethod:
                 item = item()  # type: ignore[operator]

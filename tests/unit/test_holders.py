@@ -42,7 +42,7 @@ def test_a_list_of_a_module_is_named_with_the_way_to_what_it_holds() -> None:
     finally:
         REGISTRY.clear()
 
-    assert f"list in dict in list REGISTRY in module {__name__} -> object object" in found.names
+    assert f"list in key 'kept' of dict in list REGISTRY in module {__name__} -> object object" in found.names
     assert not found.suspended
 
 

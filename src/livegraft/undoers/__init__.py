@@ -19,6 +19,7 @@ UNDOERS: Final[tuple[Undoer, ...]] = (
     interpreter.signal_handlers,
     interpreter.hooks,
     interpreter.builtins_names,
+    interpreter.line_completer,
     interpreter.gc_callbacks,
     interpreter.import_hooks,
     interpreter.monitoring,

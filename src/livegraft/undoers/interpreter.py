@@ -72,6 +72,15 @@ def builtins_names(leaving: Leaving) -> None:
             leaving.tell(value, f"builtins.{name}: {described(value)} taken off")
 
 
+def line_completer(leaving: Leaving) -> None:
+    """``readline.set_completer``: a person's shell in the host can have one only."""
+    readline: Any = sys.modules.get("readline")
+    completer = readline.get_completer() if readline is not None else None
+    if completer is not None and leaving.owns(completer):
+        readline.set_completer(None)
+        leaving.tell(completer, f"readline.set_completer: {described(completer)} taken off")
+
+
 def gc_callbacks(leaving: Leaving) -> None:
     """``gc.callbacks``."""
     for callback in [each for each in list(gc.callbacks) if leaving.owns(each)]:
@@ -122,13 +131,15 @@ _STAYS: Final = {
     "addaudithook": "what it registers stays until the process ends",
     "register_at_fork": "what it registers stays until the process ends",
     "set_asyncgen_hooks": "what it sets stays in its thread until that sets others or ends",
+    "atexit.register": "arguments that it is given stay until the process ends",
 }
-_CALL: Final = re.compile(rf"\b({'|'.join(_STAYS)})\s*\(")
+# By the name alone, because it may be given another; of ``atexit`` only with arguments, the functions are taken back.
+_NAMED: Final = re.compile(r"\b(?:(addaudithook|register_at_fork|set_asyncgen_hooks)\b|(atexit\.register)\s*\([^)]*,)")
 
 
 def irremovable(leaving: Leaving) -> None:
-    """What cannot be taken back, or not from another thread: so the line that calls it is named."""
+    """What cannot be taken back, or not from another thread: so the line that does it is named."""
     for name, text in leaving.sources.items():
         for number, line in enumerate(text.splitlines(), start=1):
-            for call in _CALL.findall(line):
+            for call in (found[1] or found[2] for found in _NAMED.finditer(line)):
                 leaving.find(name, f"line {number} calls {call}: {_STAYS[call]}")

@@ -76,8 +76,11 @@ def _generic_functions() -> Iterator[Any]:
 
 
 def pickling(leaving: Leaving) -> None:
-    """``copyreg.pickle``."""
+    """``copyreg.pickle``, the objects that ``copyreg.add_extension`` led to, and reducers of ``multiprocessing``."""
     _entries(leaving, copyreg.dispatch_table, "copyreg")
+    _entries(leaving, copyreg._extension_cache, "copyreg, extensions")  # type: ignore[attr-defined]
+    pickler = getattr(sys.modules.get("multiprocessing.reduction"), "ForkingPickler", None)
+    _entries(leaving, getattr(pickler, "_extra_reducers", {}), "multiprocessing")
 
 
 def sqlite_adapters(leaving: Leaving) -> None:
@@ -90,7 +93,7 @@ def sqlite_adapters(leaving: Leaving) -> None:
 def _entries(leaving: Leaving, table: dict[Any, Any], name: str) -> None:
     for key, value in list(table.items()):
         parts = (*key, value) if isinstance(key, tuple) else (key, value)
-        owned = next((part for part in parts if leaving.owns(part)), None)
+        owned = leaving.first_owned(parts)
         if owned is not None:
             table.pop(key, None)
             leaving.tell(owned, f"{name}: {described(owned)} removed")
@@ -128,10 +131,10 @@ def _gone(error: UnicodeError) -> NoReturn:
 
 
 def finalizers(leaving: Leaving) -> None:
-    """``weakref.finalize`` on objects of the host, with a callback of the version."""
+    """``weakref.finalize`` on objects of the host, with a callback of the version or arguments that are of it."""
     registry: dict[Any, Any] = weakref.finalize._registry  # type: ignore[attr-defined]
     for finalizer, info in list(registry.items()):
-        owned = next((part for part in (info.func, *info.args) if leaving.owns(part)), None)
+        owned = leaving.first_owned((info.func, *info.args, *(info.kwargs or {}).values()))
         if owned is not None:
             finalizer.detach()
             leaving.tell(owned, f"weakref.finalize: {described(owned)} detached")

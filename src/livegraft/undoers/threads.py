@@ -17,18 +17,19 @@ def timers(leaving: Leaving) -> None:
     for thread in threading.enumerate():
         if issubclass(type(thread), threading.Timer):
             timer: Any = thread
-            if leaving.owns(timer.function) and not timer.finished.is_set():
+            owned = leaving.first_owned((timer.function, *timer.args, *timer.kwargs.values(), timer))
+            if owned is not None and not timer.finished.is_set():
                 timer.cancel()
-                leaving.tell(timer.function, f"threading.Timer: {described(timer.function)} cancelled")
+                leaving.tell(owned, f"threading.Timer: {described(timer.function)} cancelled")
 
 
 def loop_timers(leaving: Leaving) -> None:
     """``loop.call_later`` and ``call_at``."""
     for loop in _loops():
         for handle in list(getattr(loop, "_scheduled", ())):
-            callback = getattr(handle, "_callback", None)
-            if type(handle) is asyncio.TimerHandle and leaving.owns(callback):
-                leaving.tell(callback, f"loop.call_later: {described(callback)} cancelled")
+            owned = leaving.first_owned(called := _called(handle))
+            if type(handle) is asyncio.TimerHandle and owned is not None:
+                leaving.tell(owned, f"loop.call_later: {described(called[0])} cancelled")
                 loop.call_soon_threadsafe(handle.cancel)
 
 
@@ -37,9 +38,10 @@ def loop_files(leaving: Leaving) -> None:
     for loop in _loops():
         for fd, key in _watched(loop).items():
             for name, handle in _handles(key).items():
-                callback = getattr(handle, "_callback", None)
-                if leaving.owns(callback):
-                    leaving.tell(callback, f"loop.add_{name}: {described(callback)} removed from descriptor {fd}")
+                owned = leaving.first_owned(called := _called(handle))
+                if owned is not None:
+                    text = f"loop.add_{name}: {described(called[0])} removed from descriptor {fd}"
+                    leaving.tell(owned, text)
                     loop.call_soon_threadsafe(_stop_watching, loop, fd, name, id(handle))
 
 
@@ -47,10 +49,10 @@ def loop_signals(leaving: Leaving) -> None:
     """``loop.add_signal_handler``: the signal is as it was before the loop took it."""
     for loop in _loops():
         for number, handle in dict(getattr(loop, "_signal_handlers", {})).items():
-            callback = getattr(handle, "_callback", None)
-            if leaving.owns(callback):
+            owned = leaving.first_owned(called := _called(handle))
+            if owned is not None:
                 name = signal.Signals(number).name
-                leaving.tell(callback, f"loop.add_signal_handler: {described(callback)} taken off {name}")
+                leaving.tell(owned, f"loop.add_signal_handler: {described(called[0])} taken off {name}")
                 loop.call_soon_threadsafe(_give_signal_back, loop, number, id(handle))
 
 
@@ -58,6 +60,11 @@ def _loops() -> list[Any]:
     """The open event loops that have a task."""
     loops = {id(loop): loop for task in tasks() if (loop := task.get_loop()) is not None}
     return [loop for loop in loops.values() if not loop.is_closed()]
+
+
+def _called(handle: Any) -> tuple[Any, ...]:
+    """What a handle of a loop calls, and with what; both are None once it is cancelled."""
+    return (getattr(handle, "_callback", None), *(getattr(handle, "_args", None) or ()))
 
 
 def _watched(loop: Any) -> dict[int, Any]:

@@ -7,6 +7,7 @@ process's life runs in a process of its own.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import contextvars
 import gc
@@ -227,6 +228,11 @@ UNDONE = [
         "atexit: f unregistered",
     ),
     Row(
+        "atexit, a partial of a function of the host",
+        "import atexit, functools\natexit.register(functools.partial(app.fail, C()))",
+        "fail unregistered",
+    ),
+    Row(
         "logging, a handler",
         "logging.getLogger().addHandler(H())",
         "handler H removed from root",
@@ -248,6 +254,18 @@ UNDONE = [
     Row("singledispatch", "app.generic.register(C, f)", "singledispatch: C taken from"),
     Row("singledispatch, a method", "app.Base.shown.register(Bare, f)", "singledispatch: Bare taken from"),
     Row("copyreg", "copyreg.pickle(C, f)", "copyreg: C removed", top="import copyreg"),
+    Row(
+        "copyreg, an extension",
+        "copyreg.add_extension(__name__, 'C', 4242)\npickle.loads(pickle.dumps(C, 2))",
+        "copyreg, extensions: C removed",
+        top="import copyreg, pickle",
+    ),
+    Row(
+        "a reducer of multiprocessing",
+        "ForkingPickler.register(C, f)",
+        "multiprocessing: C removed",
+        top="from multiprocessing.reduction import ForkingPickler",
+    ),
     Row("sqlite3", "sqlite3.register_adapter(C, f)", "sqlite3: C removed", top="import sqlite3"),
     Row(
         "codecs, a search",
@@ -262,6 +280,12 @@ UNDONE = [
         top="import codecs",
     ),
     Row("weakref.finalize", "weakref.finalize(app.thing, f)", "weakref.finalize: f detached", top="import weakref"),
+    Row(
+        "weakref.finalize, arguments",
+        "weakref.finalize(app.thing, app.forget, x=C())\nweakref.finalize(app.thing, functools.partial(app.fail, C()))",
+        "weakref.finalize: C detached",
+        top="import functools, weakref",
+    ),
     Row(
         "multiprocessing.util.Finalize",
         "Finalize(None, f, exitpriority=1)",
@@ -282,6 +306,19 @@ UNDONE = [
         "threading.Timer: f cancelled",
         top="import threading",
     ),
+    Row(
+        "a timer with arguments",
+        "t = threading.Timer(600, app.fail, [C()])\nt.daemon = True\nt.start()",
+        "fail cancelled",
+        top="import threading",
+    ),
+    Row(
+        "a timer of a class of its own",
+        "class T(threading.Timer): ...\nt = T(600, app.fail)\nt.daemon = True\nt.start()",
+        "fail cancelled",
+        top="import threading",
+    ),
+    Row("loop.call_later with arguments", "app.on_loop('call_later', 600, app.forget, C())", "forget cancelled"),
     Row("loop.call_later", "app.on_loop('call_later', 600, f)", "loop.call_later: f cancelled"),
     Row("loop.add_reader", "app.on_loop('add_reader', app.ends[0], f)", "loop.add_reader: f removed from descriptor"),
     Row("loop.add_writer", "app.on_loop('add_writer', app.ends[0], f)", "loop.add_writer: f removed from descriptor"),
@@ -290,6 +327,7 @@ UNDONE = [
         "threading.excepthook", "threading.excepthook = f", "threading.excepthook: f taken off", top="import threading"
     ),
     Row("warnings.showwarning", "warnings.showwarning = f", "warnings.showwarning: f taken off", top="import warnings"),
+    Row("readline", "readline.set_completer(f)", "set_completer: f taken off", top="import readline", needs="readline"),
     Row("gc.callbacks", "gc.callbacks.append(f)", "gc.callbacks: f removed", top="import gc"),
     Row("builtins, a new name", "builtins.leaky_name = f", "builtins.leaky_name: f taken off", top="import builtins"),
     Row("builtins, a name replaced", "builtins.ascii = f", "builtins.ascii: f taken off", top="import builtins"),
@@ -315,7 +353,7 @@ UNDONE = [
 
 HELD = [
     Row("a function in a list", "app.registry.append(f)", "list registry in module app -> function f"),
-    Row("a class in a dict", "app.by_name['c'] = C", "dict by_name in module app -> class C"),
+    Row("a class in a dict", "app.by_name['c'] = C", "key 'c' of dict by_name in module app -> class C"),
     Row("an instance in a set", "app.instances.add(C())", "in set instances in module app"),
     Row("a bound method in an attribute", "app.thing.callback = C().method", "thing in module app"),
     Row(
@@ -325,7 +363,11 @@ HELD = [
         top="import functools",
     ),
     Row("a name of a host's module", "app.patched = f", "name patched in module app -> function f"),
-    Row("a method of a host's class replaced", "app.Base.patched = f", "Base in module app -> function f"),
+    Row(
+        "a method of a host's class replaced",
+        "app.Base.patched = f",
+        "attribute patched of class Base in module app -> function f",
+    ),
     Row(
         "an __init_subclass__ registry", "class D(app.Plugin):\n    def m(self): return C", "list plugins in module app"
     ),
@@ -369,6 +411,11 @@ HELD = [
         "sys.set_asyncgen_hooks(f)",
         "calls set_asyncgen_hooks: what it sets stays in its thread",
         top="import sys",
+    ),
+    Row(
+        "arguments of atexit",
+        "import atexit\natexit.register(app.forget, C())",
+        "line 20 calls atexit.register: arguments that it is given stay",
     ),
     Row(
         "an exception",
@@ -499,6 +546,8 @@ def an_app() -> Iterator[ModuleType]:
     def fail() -> None:
         raise ValueError("the host's own")
 
+    def forget(value: Any) -> None: ...
+
     loop, ends = Loop(), socket.socketpair()
     for kind in (Thing, Base, Abstract, Plugin):
         kind.__module__, kind.__qualname__ = "app", kind.__name__
@@ -514,6 +563,7 @@ def an_app() -> Iterator[ModuleType]:
         "cached": cached,
         "decorate": decorate,
         "fail": fail,
+        "forget": forget,
         "thing": Thing(),
         "by_name": {},
         "instances": set(),
@@ -558,6 +608,7 @@ def release(app: Any) -> None:
     app.loop.release()
     vars(app.local).clear()
     sys.set_asyncgen_hooks(None, None)
+    atexit.unregister(app.forget)
     app.variable.set(None)
     sys.modules.pop("leaky_alias", None)
 
