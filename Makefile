@@ -84,7 +84,7 @@ full-disk: setup  ## fill the disk under a running server and free it, 100 times
 
 .PHONY: hostile
 hostile: setup chromium  ## 500 hostile texts, each in every field of every page, in Chromium (TEXTS=500)
-	LIVEGRAFT_HOSTILE=$(TEXTS) $(BIN)/pytest -q --timeout 0 tests/hostile
+	LIVEGRAFT_HOSTILE=$(TEXTS) $(BIN)/pytest -q -s --timeout 0 tests/hostile
 
 # It is run as a program, in an environment of its own: what it depends on is no part of the others.
 .venv-api-fuzz/.ready: requirements/api-fuzz.lock

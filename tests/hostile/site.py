@@ -6,6 +6,7 @@ import base64
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from tests.support.api import Api, an_api
 from tests.support.host import Host
 from tests.support.raw_objects import write_object
 
-KINDS = ("json", "table", "records", "markdown", "html", "svg", "text")
+BESIDE = ("json", "table", "records", "text")
+"""Kinds of results that keep texts apart: one shows several as well as it shows each by itself."""
+
+ALONE = ("markdown", "html", "svg")
+"""Kinds in which what a text begins may reach to the end of the result."""
+
+TOGETHER = 10
 
 SHOWS = """
 import json, logging, sys, warnings
@@ -64,21 +71,14 @@ def result(kind, payloads):
 """
 
 CROWD = """
-# /// script
-# [tool.livegraft]
-# files = ["payloads.json"]
-# ///
-import json
-from pathlib import Path
 from shows import keep, leave, result, show
-PAYLOADS = json.loads(Path(__file__).with_name("payloads.json").read_text())
 def run(kind: str = "json", given: list[str] = []):
-    for payload in PAYLOADS:
+    for payload in given:
         show(payload)
         keep(payload)
-    for payload in PAYLOADS[:100]:
+    for payload in given[:100]:
         leave(payload)
-    return result(kind, PAYLOADS)
+    return result(kind, given)
 """
 
 EACH = """
@@ -144,10 +144,12 @@ class Site:
 
     def live_a_little(self) -> None:
         supervisor = self.host.supervisor
-        for kind in KINDS:
+        for kind in (*BESIDE, *ALONE):
             self.start("crowd", {"kind": kind, "given": corpus.read()})
+        for first, kind in product(range(0, len(self.singles), TOGETHER), BESIDE):
+            self.start("crowd", {"kind": kind, "given": self.singles[first : first + TOGETHER]})
         for n, payload in enumerate(self.singles):
-            for kind in (*KINDS, "fail"):
+            for kind in (*ALONE, "fail"):
                 self.start(f"each/s{n}", {"kind": kind, "text": payload, "anything": {payload: payload}})
             self.commit(n, payload)
             supervisor.pause(f"each/s{n}", actor=payload, reason=payload)
@@ -186,7 +188,6 @@ def scripts(singles: Sequence[str]) -> dict[str, str]:
     found = {
         "shows.py": SHOWS,
         "crowd.py": CROWD,
-        "payloads.json": corpus.FILE.read_text(encoding="utf-8"),
     }
     for n, payload in enumerate(singles):
         found[f"each/s{n}.py"] = each(payload)

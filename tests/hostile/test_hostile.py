@@ -50,6 +50,7 @@ def eyes(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch
     with watched(site.api.origin, tmp_path_factory.mktemp("profile")) as eyes:
         eyes.page.goto(f"{site.api.origin}/login?token={site.api.access.new_login_token()}")
         yield eyes
+        print(f"{len(site.singles)} texts by themselves, {len(site.runs)} runs, {eyes.opened} pages opened")
 
 
 def pages(site: Site) -> list[str]:
@@ -57,7 +58,7 @@ def pages(site: Site) -> list[str]:
     supervisor = site.host.supervisor
     found = [*SCREENS]
     names = [each.name for each in supervisor.shared.names() if each.name != "hostile"]
-    found += [f"/shared/{quote(name)}" for name in ("hostile", *names[: len(site.singles) // 2])]
+    found += [f"/shared/{quote(name)}" for name in ("hostile", *names[: len(site.singles)])]
     found += [f"/scripts/{quote(name)}" for name in supervisor.script_names]
     found += [f"/scripts/each/s{n}/changes" for n in range(0, len(site.singles), 4)]
     found += [f"/runs/{run.id}" for run in site.runs]
