@@ -7,19 +7,17 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Path, Query, Request
-from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from livegraft import __version__
 from livegraft.access import BY_TOKEN, Access
-from livegraft.api import shapes
+from livegraft.api import answers, shapes
 from livegraft.api.caller import Caller, Core, GuardedRoute, described_access
 from livegraft.api.errors import ErrorAnswer, add_handlers
 from livegraft.api.files import artifact_file, result_csv, result_file
 from livegraft.api.filters import AskedAudit, AskedRuns, ManyBody
 from livegraft.api.followed import FollowedRuns
-from livegraft.api.shapes import Json
 from livegraft.api.streams import follow_events, follow_run, wait_for_end
 from livegraft.errors import NotFoundError
 from livegraft.rollbacks import RollBack
@@ -87,17 +85,17 @@ Followed = Annotated[FollowedRuns, Depends(_followed)]
 
 
 @router.get("/openapi.json", include_in_schema=False)
-def openapi(request: Request) -> Json:
+def openapi(request: Request) -> dict[str, Any]:
     app: FastAPI = request.app
     # The paths in it count from where the API is mounted.
     return {**app.openapi(), "servers": [{"url": request.scope.get("root_path", "")}]}
 
 
-@router.get("/health")
+@router.get("/health", responses={200: {"model": answers.Health}, 503: {"model": answers.Health}})
 def health(core: Core) -> Response:
     """Whether the server works: 200, or 503 when it is degraded."""
-    found = core.health()
-    return JSONResponse(dict(found), 200 if found["status"] == "ok" else 503)
+    found = shapes.health(core.health())
+    return JSONResponse(found, 200 if found["status"] == "ok" else 503)
 
 
 @router.get("/scripts")
@@ -105,7 +103,7 @@ def scripts(
     core: Core,
     after: Annotated[str, Query(description="the `next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Json:
+) -> answers.Scripts:
     """Scripts, by name, page by page: there are no more when ``next`` is null."""
     names = core.script_names
     wanted = names[bisect_right(names, after) :]
@@ -128,7 +126,7 @@ async def start_run(
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=200, description="one run for all requests that give the same")
     ] = None,
-) -> Json:
+) -> answers.Run:
     """Start a run of the live version or an earlier one now, or of the live one ``at`` an instant."""
     arguments, at, version = (body.arguments, body.at, body.version) if body else ({}, None, "")
     start = partial(core.submit, name, version=version) if at is None else partial(core.run_at, name, at)
@@ -138,14 +136,14 @@ async def start_run(
 
 
 @router.post("/scripts/{name:path}/quarantine")
-def quarantine(name: str, core: Core, actor: Caller, body: shapes.QuarantineBody) -> Json:
+def quarantine(name: str, core: Core, actor: Caller, body: shapes.QuarantineBody) -> answers.Script:
     """Take a script out of service."""
     core.quarantine(name, reason=body.reason, actor=actor)
     return shapes.script(core.script(name))
 
 
 @router.post("/scripts/{name:path}/release", dependencies=[CARRIES_NOTHING])
-def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
+def release_quarantine(name: str, core: Core, actor: Caller) -> answers.Script:
     """Put a quarantined script back into service."""
     core.script(name)
     core.release_quarantine(name, actor=actor)
@@ -153,20 +151,22 @@ def release_quarantine(name: str, core: Core, actor: Caller) -> Json:
 
 
 @router.post("/scripts/{name:path}/retry", dependencies=[CARRIES_NOTHING])
-def retry(name: str, core: Core, actor: Caller) -> Json:
+def retry(name: str, core: Core, actor: Caller) -> answers.Script:
     """Load the version of a script again that failed; answers when it is live or failed again."""
     return shapes.script(core.retry(name, actor=actor))
 
 
 @router.post("/scripts/{name:path}/pause")
-def pause(name: str, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> Json:
+def pause(
+    name: str, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None
+) -> answers.Script:
     """Have the schedules of a script skip their due times."""
     core.pause(name, actor=actor, reason=body.reason if body else "")
     return shapes.script(core.script(name))
 
 
 @router.post("/scripts/{name:path}/unpause", dependencies=[CARRIES_NOTHING])
-def unpause(name: str, core: Core, actor: Caller) -> Json:
+def unpause(name: str, core: Core, actor: Caller) -> answers.Script:
     """Have the schedules of a script run again."""
     core.script(name)
     core.unpause(name, actor=actor)
@@ -174,7 +174,7 @@ def unpause(name: str, core: Core, actor: Caller) -> Json:
 
 
 @router.post("/scripts/{name:path}/backfill")
-def backfill(name: str, core: Core, actor: Caller, body: shapes.BackfillBody) -> Json:
+def backfill(name: str, core: Core, actor: Caller, body: shapes.BackfillBody) -> answers.Backfill:
     """Have the due times of a range run that have no run, oldest first; at most 1,000."""
     found = core.find_missing(name, body.first, body.last)
     runs = () if body.dry_run else core.backfill(name, body.first, body.last, trigger=Trigger.API, actor=actor)
@@ -182,14 +182,14 @@ def backfill(name: str, core: Core, actor: Caller, body: shapes.BackfillBody) ->
 
 
 @router.post("/scripts/{name:path}/pin")
-def pin(name: str, core: Core, actor: Caller, body: shapes.PinBody) -> Json:
+def pin(name: str, core: Core, actor: Caller, body: shapes.PinBody) -> answers.Script:
     """Make an earlier version live and keep the script at it."""
     core.pin(name, key=body.key or _key_of(core, name, body.revision), actor=actor, reason=body.reason)
     return shapes.script(core.script(name))
 
 
 @router.post("/scripts/{name:path}/unpin", dependencies=[CARRIES_NOTHING])
-def unpin(name: str, core: Core, actor: Caller) -> Json:
+def unpin(name: str, core: Core, actor: Caller) -> answers.Script:
     """Let a pinned script follow the repository again."""
     core.script(name)
     core.unpin(name, actor=actor)
@@ -197,21 +197,18 @@ def unpin(name: str, core: Core, actor: Caller) -> Json:
 
 
 @router.get("/scripts/{name:path}/choices")
-def choices_of_script(name: str, core: Core) -> Json:
+def choices_of_script(name: str, core: Core) -> answers.Choices:
     """What the script offers at the moment for its parameters with choices()."""
     core.script(name)
     return {"choices": {parameter: shapes.offer(each) for parameter, each in core.offers(name).items()}}
 
 
 @router.get("/scripts/{name:path}")
-def script(name: str, core: Core) -> Json:
+def script(name: str, core: Core) -> answers.WholeScript:
     """One script, with the versions that were live once, and its next due times."""
-    found = shapes.script_with_versions(core.script(name), core.script_versions(name))
-    outlasting = core.outlasting(name)
-    return found | {
-        "warnings": [*found["warnings"], *([outlasting] if outlasting else [])],
-        "forecast": [shapes.forecast(each) for each in core.forecast(name)],
-    }
+    return shapes.whole_script(
+        core.script(name), core.script_versions(name), core.forecast(name), core.outlasting(name)
+    )
 
 
 @router.get("/runs")
@@ -220,7 +217,7 @@ def runs(
     asked: AskedRuns,
     before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
-) -> Json:
+) -> answers.Runs:
     """Runs, newest first. A page may have fewer than ``limit``, or none: there are no more when ``next`` is null."""
     found = core.runs.search(asked.filter, tag=asked.tag, before=before, limit=limit)
     return {
@@ -231,7 +228,7 @@ def runs(
 
 
 @router.post("/runs/cancel")
-def cancel_many(core: Core, actor: Caller, body: ManyBody) -> Json:
+def cancel_many(core: Core, actor: Caller, body: ManyBody) -> answers.ManyDone:
     """Ask many runs to stop: chosen ones, or the newest 500 that match and have not ended."""
     if body.runs is not None:
         return shapes.many_done(core.runs.cancel(body.runs, actor=actor))
@@ -240,7 +237,7 @@ def cancel_many(core: Core, actor: Caller, body: ManyBody) -> Json:
 
 
 @router.post("/runs/rerun")
-def rerun_many(core: Core, actor: Caller, body: ManyBody) -> Json:
+def rerun_many(core: Core, actor: Caller, body: ManyBody) -> answers.ManyDone:
     """Start runs that repeat many, on the live versions: chosen ones, or the newest 500 that match."""
     if body.runs is not None:
         return shapes.many_done(core.runs.rerun(body.runs, trigger=Trigger.API, actor=actor))
@@ -262,7 +259,7 @@ def csv_of_result(id: str, core: Core) -> Response:
 
 
 @router.get("/runs/{id}/artifacts")
-def artifacts(id: str, core: Core) -> Json:
+def artifacts(id: str, core: Core) -> answers.Artifacts:
     """The files that a run left."""
     return {"artifacts": [shapes.artifact(each) for each in core.artifacts.find(core.find_run(id).id)]}
 
@@ -274,7 +271,7 @@ def artifact(id: str, name: str, core: Core) -> Response:
 
 
 @router.get("/runs/{id}")
-def run(id: str, core: Core) -> Json:
+def run(id: str, core: Core) -> answers.Run:
     """One run."""
     return shapes.run(core.find_run(id), core.progress(id))
 
@@ -296,7 +293,7 @@ def output(
 
 
 @router.post("/runs/{id}/cancel", dependencies=[CARRIES_NOTHING])
-def cancel(id: str, core: Core, actor: Caller) -> Json:
+def cancel(id: str, core: Core, actor: Caller) -> answers.Run:
     """Ask a run to stop."""
     return shapes.run(core.cancel(id, actor=actor))
 
@@ -309,7 +306,7 @@ async def rerun(
     actor: Caller,
     body: Annotated[shapes.RerunBody | None, Body()] = None,
     wait: Wait = 0,
-) -> Json:
+) -> answers.Run:
     """Start a run that repeats another."""
     arguments, original = (body.arguments, body.original) if body else (None, False)
     run = await run_in_threadpool(core.rerun, id, arguments, original=original, trigger=Trigger.API, actor=actor)
@@ -318,7 +315,7 @@ async def rerun(
 
 
 @router.get("/releases")
-def releases(core: Core, before: Before = None, limit: Limit = 50) -> Json:
+def releases(core: Core, before: Before = None, limit: Limit = 50) -> answers.Releases:
     """Commits that were taken or refused, newest first, each with the first scripts of what it did.
 
     Scripts that failed come first. The very newest tells what serves in place of what failed.
@@ -340,7 +337,7 @@ def scripts_of_release(
     outcome: Outcome | None = None,
     after: Annotated[str, Query(description="the `next` of the page before")] = "",
     limit: Limit = 100,
-) -> Json:
+) -> answers.ScriptOutcomes:
     """What a release did to scripts, by name: all of it page by page, or only one ``outcome``."""
     core.find_release(id)
     found = core.scripts_of_release(id, outcome=outcome, after=after, limit=limit)
@@ -354,7 +351,7 @@ Revision = Annotated[str, Path(min_length=4, max_length=64, description="the rel
 
 
 @router.get("/releases/{revision}/roll-back")
-def plan_roll_back(revision: Revision, core: Core) -> Json:
+def plan_roll_back(revision: Revision, core: Core) -> answers.RollBack:
     """What a roll back of a release would change: the scripts that go back, and those that stay; nothing is done."""
     return _roll_back(core, core.roll_backs.plan(revision))
 
@@ -362,71 +359,71 @@ def plan_roll_back(revision: Revision, core: Core) -> Json:
 @router.post("/releases/{revision}/roll-back")
 def roll_back(
     revision: Revision, core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None
-) -> Json:
+) -> answers.RollBack:
     """Pin every script of a release to the version that was live before it, in one switch."""
     return _roll_back(core, core.roll_backs.roll_back(revision, actor=actor, reason=body.reason if body else ""))
 
 
 @router.post("/releases/{revision}/undo-roll-back", dependencies=[CARRIES_NOTHING])
-def undo_roll_back(revision: Revision, core: Core, actor: Caller) -> Json:
+def undo_roll_back(revision: Revision, core: Core, actor: Caller) -> answers.Unpinned:
     """Let the scripts that a roll back pinned follow the repository again."""
     return {"unpinned": list(core.roll_backs.undo(revision, actor=actor))}
 
 
 @router.post("/sync")
-def sync(core: Core, actor: Caller, body: Annotated[shapes.SyncBody | None, Body()] = None) -> Json:
+def sync(core: Core, actor: Caller, body: Annotated[shapes.SyncBody | None, Body()] = None) -> answers.SyncReport:
     """Look at the repository now; answers when its newest commit is live or refused."""
     return shapes.sync_report(core.sync(actor=actor, accept_rewritten=body.accept_rewritten if body else False))
 
 
 @router.post("/hold")
-def hold(core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> Json:
+def hold(core: Core, actor: Caller, body: Annotated[shapes.ReasonBody | None, Body()] = None) -> answers.Held:
     """Keep the present release live whatever is committed."""
     core.hold(actor=actor, reason=body.reason if body else "")
     return _held(core)
 
 
 @router.post("/let-go", dependencies=[CARRIES_NOTHING])
-def let_go(core: Core, actor: Caller) -> Json:
+def let_go(core: Core, actor: Caller) -> answers.Held:
     """Follow the repository again."""
     core.let_go(actor=actor)
     return _held(core)
 
 
 @router.post("/resume", dependencies=[CARRIES_NOTHING])
-def resume(core: Core, actor: Caller) -> Json:
+def resume(core: Core, actor: Caller) -> answers.Health:
     """Leave safe mode, and take the commit again that is refused because a process died of it."""
     core.resume(actor=actor)
-    return dict(core.health())
+    return shapes.health(core.health())
 
 
 @router.post("/links", status_code=201, dependencies=[CARRIES_NOTHING])
-def new_link(request: Request, actor: Caller) -> Json:
+def new_link(request: Request, actor: Caller) -> answers.Link:
     """A secret for a link that signs in whoever opens it first: ``/login?token=SECRET``."""
     access: Access = request.app.state.access
     return {"login_token": access.new_login_token()}
 
 
 @router.get("/versions")
-def versions(core: Core) -> Json:
+def versions(core: Core) -> answers.Versions:
     """Every version in the process, and those that left lately."""
     return {"versions": [shapes.version(each) for each in core.versions()]}
 
 
 @router.post("/versions/{name:path}/scrub")
-def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> Json:
+def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> answers.Version:
     """Turn the globals of a superseded version into tombstones, so that its memory returns whoever holds it."""
     return shapes.version(core.scrub(name, key=body.key, actor=actor))
 
 
 @router.get("/replicas")
-def replicas(core: Core) -> Json:
+def replicas(core: Core) -> answers.Replicas:
     """The processes that share this history, by the time at which they started; ``is_here``: the one that answers."""
     return {"replicas": [shapes.replica(each, core.identity) for each in core.replicas]}
 
 
 @router.get("/stalls")
-def stalls(core: Core) -> Json:
+def stalls(core: Core) -> answers.Stalls:
     """When code held the interpreter for a second or more, newest first."""
     return {"stalls": [shapes.stall(each) for each in core.stalls]}
 
@@ -443,11 +440,11 @@ def slots(
     core: Core,
     script: str | None = None,
     state: SlotState | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="due then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="due before that")] = None,
+    since: Annotated[shapes.Instant | None, Query(description="due then or later")] = None,
+    until: Annotated[shapes.Instant | None, Query(description="due before that")] = None,
     before: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
-) -> Json:
+) -> answers.Slots:
     """Due times and what became of them, newest first."""
     place = shapes.read_slot_place(before) if before else None
     found = core.slots(
@@ -460,7 +457,7 @@ def slots(
 
 
 @router.get("/shared")
-def shared_names(core: Core) -> Json:
+def shared_names(core: Core) -> answers.SharedNames:
     """Names of shared data, with how much is kept under each."""
     return {"shared": [shapes.shared_name(each) for each in core.shared.names()]}
 
@@ -471,7 +468,7 @@ def shared_values(
     core: Core,
     after: Annotated[str | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 50,
-) -> Json:
+) -> answers.SharedValues:
     """What is kept under a name, by key."""
     about, found = core.find_shared(name, after=after, limit=limit)
     return {
@@ -493,7 +490,7 @@ def delete_shared(
 
 
 @router.get("/audit")
-def audit(core: Core, asked: AskedAudit, before: Before = None, limit: Limit = 50) -> Json:
+def audit(core: Core, asked: AskedAudit, before: Before = None, limit: Limit = 50) -> answers.Audit:
     """Who changed what, newest first. There are no more when ``next`` is null."""
     found = core.search_audit(asked, before=before, limit=limit)
     return {"audit": [shapes.audit(each) for each in found.rows], "next": found.next}
@@ -516,12 +513,12 @@ def _seen(request: Request, offset: int) -> int:
     return min(int(last), MAX_OFFSET) if is_offset else offset
 
 
-def _roll_back(core: Supervisor, plan: RollBack) -> Json:
+def _roll_back(core: Supervisor, plan: RollBack) -> answers.RollBack:
     return shapes.roll_back(plan, core.roll_backs.pinned(plan.release))
 
 
-def _held(core: Supervisor) -> dict[str, Any]:
-    return {"held": core.held and shapes.restraint(core.held)}
+def _held(core: Supervisor) -> answers.Held:
+    return {"held": shapes.restraint(core.held) if core.held else None}
 
 
 def _key_of(core: Supervisor, name: str, revision: str) -> str:

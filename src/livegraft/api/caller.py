@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from livegraft.access import BY_TOKEN, COOKIE, Access, is_same_origin
 from livegraft.supervisor import Supervisor
@@ -44,6 +45,12 @@ def caller(request: Request) -> str:
     return actor
 
 
+def first_route(request: Request) -> Route:
+    """The first of the routes that know the path of a request, whatever its method."""
+    routes: Sequence[Route] = request.app.state.routes
+    return next(route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+
+
 class GuardedRoute(APIRoute):
     """A route that asks who calls before it reads the body, and refuses what it does not know in the query."""
 
@@ -55,6 +62,8 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             caller(request)
             unknown = sorted(request.query_params.keys() - known)
+            if unknown and first_route(request) is not self:
+                raise HTTPException(405)  # it names what only takes another method, and has the parameters of that
             if unknown:
                 message = f"expected one of {', '.join(sorted(known)) or 'no parameters'}"
                 raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])

@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.routing import Match, Route
+from starlette.routing import Route
 
+from livegraft.api.caller import first_route
 from livegraft.errors import LivegraftError
 
 logger = logging.getLogger(__name__)
@@ -104,8 +105,8 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 def _methods(request: Request) -> str:
     """All that the path takes: the router tells the methods of the first route that it finds."""
     routes: Sequence[Route] = request.app.state.routes
-    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({name for route in found if route.path == found[0].path for name in route.methods or ()}))
+    path = first_route(request).path
+    return ", ".join(sorted({name for route in routes if route.path == path for name in route.methods or ()}))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

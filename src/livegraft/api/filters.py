@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Final, Self
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from livegraft.api.shapes import Body
+from livegraft.api.shapes import Body, Instant, exactly_one
 from livegraft.run import RunState, Trigger
 from livegraft.run_filter import RunFilter
 from livegraft.run_history import MOST_AT_ONCE
@@ -26,8 +26,8 @@ class RunsAsked(Body):
     trigger: Trigger | None = None
     actor: str = Field(default="", max_length=MOST_CHARACTERS, description="who asked")
     version: str = Field(default="", max_length=64, description="the first digits of its key or of its revision")
-    since: AwareDatetime | None = Field(default=None, description="when it was asked for, at the earliest")
-    until: AwareDatetime | None = Field(default=None, description="before this instant")
+    since: Instant | None = Field(default=None, description="when it was asked for, at the earliest")
+    until: Instant | None = Field(default=None, description="before this instant")
     tag: str = Field(default="", max_length=MOST_CHARACTERS, description="a tag of the script, as it is live")
     text: str = Field(default="", max_length=MOST_CHARACTERS, description="in arguments, result or failure")
 
@@ -50,6 +50,8 @@ class RunsAsked(Body):
 class ManyBody(Body):
     """The runs by their ids, or those that match: one of both."""
 
+    model_config = exactly_one(runs={"type": "array"}, matching={"type": "object"})
+
     runs: list[str] | None = Field(default=None, min_length=1, max_length=MOST_AT_ONCE)
     matching: RunsAsked | None = None
     before: str | None = Field(default=None, description="of those that match: the `next` of the answer before")
@@ -71,8 +73,8 @@ def _asked_runs(
     trigger: Trigger | None = None,
     actor: Annotated[str, Query(max_length=MOST_CHARACTERS, description="who asked")] = "",
     version: Annotated[str, Query(max_length=64, description="the first digits of its key or revision")] = "",
-    since: Annotated[AwareDatetime | None, Query(description="when it was asked for, at the earliest")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="when it was asked for, at the earliest")] = None,
+    until: Annotated[Instant | None, Query(description="before this instant")] = None,
     tag: Annotated[str, Query(max_length=MOST_CHARACTERS, description="of the script, as it is live")] = "",
     text: Annotated[str, Query(max_length=MOST_CHARACTERS, description="in arguments, result or failure")] = "",
 ) -> RunsAsked:
@@ -96,8 +98,8 @@ def _asked_audit(
     actor: Annotated[str, Query(max_length=MOST_CHARACTERS, description="who")] = "",
     action: Annotated[str, Query(max_length=MOST_CHARACTERS, description="did what")] = "",
     subject: Annotated[str, Query(max_length=MOST_CHARACTERS, description="to what")] = "",
-    since: Annotated[AwareDatetime | None, Query(description="at the earliest")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="at the earliest")] = None,
+    until: Annotated[Instant | None, Query(description="before this instant")] = None,
 ) -> AuditFilter:
     return AuditFilter(actor, action, subject, since, until)
 

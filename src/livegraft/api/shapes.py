@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Final, Self, cast, overload
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
+from livegraft.api import answers
 from livegraft.artifact_files import Artifact
 from livegraft.backfill import MissingSlot
 from livegraft.bars import Progress
@@ -42,9 +43,39 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _written_out(value: Any) -> Any:
+    """Refuse what pydantic would take for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.match(value)):
+        return value
+    raise ValueError(f"expected an instant with its zone, as 2026-11-27T09:30:00Z, got: {value!r}")
+
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
+def exactly_one(**rules: Json) -> ConfigDict:
+    """Of these fields one must be there and keep to its rule, no two."""
+    return ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [name], "properties": {name: rule}} for name, rule in rules.items()],
+        }
+    )
+
+
 class RunBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "required": ["at", "version"],
+                "properties": {"at": {"type": "string"}, "version": {"minLength": 1}},
+            }
+        }
+    )
+
     arguments: dict[str, Any] = Field(default_factory=dict, description="the script's arguments, by name")
-    at: AwareDatetime | None = Field(None, description="when it is to start; by itself, now")
+    at: Instant | None = Field(None, description="when it is to start; by itself, now")
     version: str = Field(
         "", max_length=64, description="the key, or its first digits, of the version; by itself, the live one"
     )
@@ -59,8 +90,8 @@ class RunBody(Body):
 class BackfillBody(Body):
     """The range of due times, both included."""
 
-    first: AwareDatetime
-    last: AwareDatetime
+    first: Instant
+    last: Instant
     dry_run: StrictBool = Field(False, description="only tell which would run")
 
 
@@ -77,14 +108,10 @@ class QuarantineBody(Body):
     reason: str = Field(min_length=1, max_length=1000)
 
 
-def _names(field: str) -> dict[str, Any]:
-    return {"required": [field], "properties": {field: {"minLength": 1}}}
-
-
 class PinBody(Body):
     """The version, by one of both."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_names("key"), _names("revision")]})
+    model_config = exactly_one(key={"minLength": 1}, revision={"minLength": 1})
 
     key: str = Field("", description="the version's key, or its first digits")
     revision: str = Field("", description="the revision that brought it, or its first digits")
@@ -105,18 +132,26 @@ class SyncBody(Body):
     accept_rewritten: StrictBool = Field(False, description="take a branch whose history was rewritten")
 
 
+@overload
+def time(at: datetime) -> str: ...
+
+
+@overload
+def time(at: datetime | None) -> str | None: ...
+
+
 def time(at: datetime | None) -> str | None:
     """ISO 8601 in UTC, with Z."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def script(status: ScriptStatus) -> Json:
+def script(status: ScriptStatus) -> answers.Script:
     version = status.version
     return {
         "name": status.name,
-        "state": status.state.value,
+        "state": status.state,
         "words": status.words,
-        "newer": status.newer and {"key": status.newer.key, "revision": status.newer.revision},
+        "newer": {"key": status.newer.key, "revision": status.newer.revision} if status.newer else None,
         "description": status.description,
         "owner": status.owner,
         "tags": list(status.tags),
@@ -124,32 +159,39 @@ def script(status: ScriptStatus) -> Json:
             {"cron": each.cron, "timezone": each.timezone, "words": each.words, "next_at": time(each.next_at)}
             for each in status.schedules
         ],
-        "version": version and live_version(version),
-        "error": status.error and script_failure(status.error),
+        "version": live_version(version) if version else None,
+        "error": script_failure(status.error) if status.error else None,
         "quarantined": status.quarantine is not None,
-        "quarantine": status.quarantine and restraint(status.quarantine),
+        "quarantine": restraint(status.quarantine) if status.quarantine else None,
         "pinned": status.pin is not None,
-        "pin": status.pin and restraint(status.pin),
+        "pin": restraint(status.pin) if status.pin else None,
         "paused": status.pause is not None,
-        "pause": status.pause and restraint(status.pause),
+        "pause": restraint(status.pause) if status.pause else None,
         "header": dict(status.header),
         "is_async": status.is_async,
         "isolated": status.isolated,
         "place": status.place,
-        "environment": status.environment
-        and {"key": status.environment.key, "packages": list(status.environment.packages)},
+        "environment": {"key": status.environment.key, "packages": list(status.environment.packages)}
+        if status.environment
+        else None,
         "warnings": list(status.warnings),
         "parameters": dict(status.parameters),
     }
 
 
-def live_version(version: LiveVersion) -> Json:
+def live_version(version: LiveVersion) -> answers.LiveVersion:
     return {"key": version.key, "revision": version.revision, "loaded_at": time(version.loaded_at)}
 
 
-def script_with_versions(status: ScriptStatus, versions: Iterable[VersionRecord]) -> Json:
+def whole_script(
+    status: ScriptStatus, versions: Iterable[VersionRecord], forecasts: Iterable[Forecast], outlasting: str
+) -> answers.WholeScript:
+    """With the versions that were live once, and what ``outlasting`` warns of when it is not empty."""
     live = status.version.key if status.version else None
-    return script(status) | {
+    shown = script(status)
+    return {
+        **shown,
+        "warnings": [*shown["warnings"], *([outlasting] if outlasting else [])],
         "versions": [
             {
                 "key": each.key,
@@ -160,31 +202,45 @@ def script_with_versions(status: ScriptStatus, versions: Iterable[VersionRecord]
                 "live": each.key == live,
             }
             for each in versions
-        ]
+        ],
+        "forecast": [forecast(each) for each in forecasts],
     }
 
 
-def script_failure(failure: ScriptFailure) -> Json:
-    about = {"revision": failure.revision, "author": failure.author, "at": time(failure.at), "key": failure.key}
-    return about | run_failure(failure.failure)
+def script_failure(failure: ScriptFailure) -> answers.ScriptFailure:
+    return {
+        "revision": failure.revision,
+        "author": failure.author,
+        "at": time(failure.at),
+        "key": failure.key,
+        **run_failure(failure.failure),
+    }
 
 
-def run_failure(failure: RunFailure) -> Json:
-    return asdict(failure)
+def run_failure(failure: RunFailure) -> answers.Failure:
+    return {
+        "type": failure.type,
+        "message": failure.message,
+        "path": failure.path,
+        "line": failure.line,
+        "traceback": failure.traceback,
+    }
 
 
-def restraint(restraint: Restraint) -> Json:
-    found = {"reason": restraint.reason, "actor": restraint.actor, "at": time(restraint.at)}
-    return found | ({"key": restraint.key, "revision": restraint.revision} if restraint.key else {})
+def restraint(restraint: Restraint) -> answers.Restraint:
+    found: answers.Restraint = {"reason": restraint.reason, "actor": restraint.actor, "at": time(restraint.at)}
+    if restraint.key:
+        found |= {"key": restraint.key, "revision": restraint.revision}
+    return found
 
 
-def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
+def run(record: RunRecord, progress: Iterable[Progress] = ()) -> answers.Run:
     result = record.result
     return {
         "id": record.id,
         "script": record.script,
-        "state": record.state.value,
-        "trigger": record.trigger.value,
+        "state": record.state,
+        "trigger": record.trigger,
         "actor": record.actor,
         "version": {"key": record.key, "revision": record.revision},
         "arguments": dict(record.arguments),
@@ -204,13 +260,13 @@ def run(record: RunRecord, progress: Iterable[Progress] = ()) -> Json:
     }
 
 
-def many_done(many: ManyDone) -> Json:
+def many_done(many: ManyDone) -> answers.ManyDone:
     return {
         "done": [
             {
                 "run": each.run,
                 "again": each.again or None,
-                "refused": each.refused and {"code": each.refused.code, "message": str(each.refused)},
+                "refused": {"code": each.refused.code, "message": str(each.refused)} if each.refused else None,
             }
             for each in many.done
         ],
@@ -218,19 +274,19 @@ def many_done(many: ManyDone) -> Json:
     }
 
 
-def bars(progress: Iterable[Progress]) -> list[Json]:
+def bars(progress: Iterable[Progress]) -> list[answers.Bar]:
     return [{"fraction": each.fraction, "text": each.text} for each in progress]
 
 
-def offer(offer: Offer) -> Json:
+def offer(offer: Offer) -> answers.Offer:
     return {"values": [{"value": each.value, "label": each.label} for each in offer.choices], "problem": offer.problem}
 
 
-def artifact(artifact: Artifact) -> Json:
+def artifact(artifact: Artifact) -> answers.Artifact:
     return {"name": artifact.name, "bytes": artifact.byte_count}
 
 
-def replica(each: ReplicaRecord, here: str) -> Json:
+def replica(each: ReplicaRecord, here: str) -> answers.Replica:
     """A process on the history."""
     return {
         "identity": each.identity,
@@ -246,20 +302,31 @@ def replica(each: ReplicaRecord, here: str) -> Json:
     }
 
 
-def stall(stall: Stall) -> Json:
-    return {**asdict(stall), "at": time(stall.at)}
+def stall(stall: Stall) -> answers.Stall:
+    return {
+        "at": time(stall.at),
+        "seconds": stall.seconds,
+        "thread": stall.thread,
+        "name": stall.name,
+        "path": stall.path,
+        "line": stall.line,
+        "function": stall.function,
+        "revision": stall.revision,
+        "stack": stall.stack,
+        "was_last": stall.was_last,
+    }
 
 
-def outcome(outcome: ScriptOutcome) -> Json:
+def outcome(outcome: ScriptOutcome) -> answers.ScriptOutcome:
     return {
         "script": outcome.script,
-        "outcome": outcome.outcome.value,
+        "outcome": outcome.outcome,
         "key": outcome.key,
         "error": run_failure(outcome.failure) if outcome.failure else None,
     }
 
 
-def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion | None]) -> Json:
+def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion | None]) -> answers.Release:
     """The newest commit: beside each script of it that is not live, the version that serves in its place."""
     shown = release(record)
     for each in shown["scripts"]:
@@ -268,11 +335,11 @@ def newest_release(record: ReleaseRecord, serving: Callable[[str], LiveVersion |
             if each["outcome"] in (Outcome.FAILED, Outcome.PREPARING, Outcome.WITHHELD)
             else None
         )
-        each["live"] = found and live_version(found)
+        each["live"] = live_version(found) if found else None
     return shown
 
 
-def roll_back(plan: RollBack, pinned: Sequence[str]) -> Json:
+def roll_back(plan: RollBack, pinned: Sequence[str]) -> answers.RollBack:
     return {
         "revision": plan.release.revision,
         "returns": [
@@ -284,38 +351,38 @@ def roll_back(plan: RollBack, pinned: Sequence[str]) -> Json:
     }
 
 
-def release(release: ReleaseRecord) -> Json:
+def release(release: ReleaseRecord) -> answers.Release:
     return {
         "id": release.id,
         "revision": release.revision,
         "author": release.author,
         "subject": release.subject,
         "committed_at": time(release.committed_at),
-        "state": release.state.value,
+        "state": release.state,
         "steps": {step: time(at) for step, at in release.steps.items()},
         "scripts": [outcome(each) for each in release.scripts],
-        "counts": {name.value: count for name, count in release.counts.items()},
+        "counts": dict(release.counts),
         "unchanged": release.unchanged,
         "error": release.error,
     }
 
 
-def sync_report(report: SyncReport) -> Json:
+def sync_report(report: SyncReport) -> answers.SyncReport:
     return {
         "revision": report.revision,
-        "state": report.state.value,
+        "state": report.state,
         "error": report.error,
         "scripts": [outcome(each) for each in report.scripts],
     }
 
 
-def version(status: VersionStatus) -> Json:
+def version(status: VersionStatus) -> answers.Version:
     return {
         "name": status.name,
         "path": status.path,
         "key": status.key,
         "revision": status.revision,
-        "state": status.state.value,
+        "state": status.state,
         "since": time(status.since),
         "loaded_at": time(status.loaded_at),
         "objects": status.object_count,
@@ -327,7 +394,7 @@ def version(status: VersionStatus) -> Json:
     }
 
 
-def forecast(forecast: Forecast) -> Json:
+def forecast(forecast: Forecast) -> answers.Forecast:
     return {
         "cron": forecast.cron,
         "timezone": forecast.timezone,
@@ -336,11 +403,11 @@ def forecast(forecast: Forecast) -> Json:
     }
 
 
-def missing_slot(slot: MissingSlot) -> Json:
+def missing_slot(slot: MissingSlot) -> answers.MissingSlot:
     return {
         "schedule": slot.schedule.id,
         "slot_at": time(slot.slot_at),
-        "state": slot.row.state.value if slot.row else None,
+        "state": slot.row.state if slot.row else None,
         "reason": slot.row.reason if slot.row else "",
     }
 
@@ -361,21 +428,21 @@ def read_slot_place(text: str) -> SlotPlace | None:
         return None
 
 
-def slot(record: SlotRecord) -> Json:
+def slot(record: SlotRecord) -> answers.Slot:
     return {
         "script": record.script,
         "schedule": record.schedule,
         "slot_at": time(record.slot_at),
-        "state": record.state.value,
+        "state": record.state,
         "decided_at": time(record.decided_at),
         "lateness_seconds": record.lateness.total_seconds(),
         "run": record.run_id,
-        "cause": record.cause.value,
+        "cause": record.cause,
         "reason": record.reason,
     }
 
 
-def shared_name(name: SharedName) -> Json:
+def shared_name(name: SharedName) -> answers.SharedName:
     return {
         "name": name.name,
         "keys": name.key_count,
@@ -384,7 +451,7 @@ def shared_name(name: SharedName) -> Json:
     }
 
 
-def shared_value(value: SharedValue) -> Json:
+def shared_value(value: SharedValue) -> answers.SharedValue:
     return {
         "key": value.key,
         "value": json.loads(value.text),
@@ -393,7 +460,7 @@ def shared_value(value: SharedValue) -> Json:
     }
 
 
-def audit(record: AuditRecord) -> Json:
+def audit(record: AuditRecord) -> answers.Change:
     return {
         "id": record.id,
         "at": time(record.at),
@@ -402,3 +469,7 @@ def audit(record: AuditRecord) -> Json:
         "subject": record.subject,
         "detail": dict(record.detail),
     }
+
+
+def health(found: Mapping[str, Any]) -> answers.Health:
+    return cast(answers.Health, dict(found))

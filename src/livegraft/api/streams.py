@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -179,6 +179,6 @@ async def _events(supervisor: Supervisor, since: str, request: Request) -> Async
         subscription.close()
 
 
-def _event(name: str, data: dict[str, Any], id: int | None = None) -> str:
+def _event(name: str, data: Mapping[str, Any], id: int | None = None) -> str:
     head = "" if id is None else f"id: {id}\n"
     return f"{head}event: {name}\ndata: {json.dumps(data)}\n\n"

@@ -42,6 +42,8 @@ def test_every_error_of_ours_has_a_status() -> None:
         ("POST", "/runs/nothing/cancel", None, 404, "not_found"),
         ("DELETE", "/runs", None, 405, "method_not_allowed"),
         ("POST", "/scripts", None, 405, "method_not_allowed"),
+        ("GET", "/scripts/takes/runs?wait=1", None, 405, "method_not_allowed"),
+        ("GET", "/scripts/takes?wait=1", None, 422, "invalid_request"),
         ("POST", "/scripts/broken/runs", None, 409, "not_runnable"),
         ("POST", "/scripts/takes/release", None, 409, "conflict"),
         ("POST", "/scripts/takes/unpin", None, 409, "conflict"),
@@ -68,6 +70,11 @@ def test_every_error_of_ours_has_a_status() -> None:
         ("GET", "/runs?limit=501", None, 422, "invalid_request"),
         ("GET", "/runs?state=done", None, 422, "invalid_request"),
         ("GET", "/runs?sript=a", None, 422, "invalid_request"),
+        ("GET", "/runs?until=0.5", None, 422, "invalid_request"),
+        ("GET", "/audit?since=1764230400", None, 422, "invalid_request"),
+        ("GET", "/slots?since=2026-11-27", None, 422, "invalid_request"),
+        ("POST", "/scripts/takes/runs", {"at": 1764230400}, 422, "invalid_request"),
+        ("POST", "/scripts/takes/backfill", {"first": 0, "last": 1}, 422, "invalid_request"),
         ("GET", "/releases?before=x", None, 422, "invalid_request"),
         ("GET", f"/releases?before={HUGE}", None, 422, "invalid_request"),
         ("GET", f"/audit?before={HUGE}", None, 422, "invalid_request"),
@@ -106,13 +113,19 @@ def test_a_method_that_is_not_allowed_tells_which_are(api: Api) -> None:
     answer = api.send("DELETE", "/runs")
 
     assert answer.headers["Allow"] == "GET"
+    assert api.send("GET", "/scripts/takes/runs?wait=1").headers["Allow"] == "POST"
     assert answer.json()["error"]["message"] == "expected the method to be GET, got: DELETE /api/v1/runs"
 
 
-def test_the_description_of_a_pin_says_that_it_takes_one_of_both(api: Api) -> None:
-    described = api.get("/openapi.json")["components"]["schemas"]["PinBody"]
+@pytest.mark.parametrize(("body", "names"), [("PinBody", ["key", "revision"]), ("ManyBody", ["runs", "matching"])])
+def test_the_description_of_a_body_says_that_it_takes_one_of_both(api: Api, body: str, names: list[str]) -> None:
+    described = api.get("/openapi.json")["components"]["schemas"][body]
 
-    assert [each["required"] for each in described["oneOf"]] == [["key"], ["revision"]]
+    assert [each["required"] for each in described["oneOf"]] == [[name] for name in names]
+
+
+def test_the_description_of_a_start_says_that_it_takes_an_instant_or_a_version(api: Api) -> None:
+    assert api.get("/openapi.json")["components"]["schemas"]["RunBody"]["not"]["required"] == ["at", "version"]
 
 
 def test_a_path_that_is_not_there_tells_where_the_paths_are(api: Api) -> None:

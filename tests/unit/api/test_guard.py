@@ -52,6 +52,22 @@ def test_every_route_that_is_mounted_is_described(api: Api) -> None:
     assert {re.sub(r":path\}", "}", path) for path in mounted} == {path for _, path in routes(api)}
 
 
+def test_every_answer_is_described_field_by_field(api: Api) -> None:
+    document = api.get("/openapi.json")
+    answers = [
+        (path, answer["content"]["application/json"]["schema"])
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        if status.startswith("2") and "application/json" in answer.get("content", {})
+    ]
+
+    assert len(answers) > 30
+    for path, schema in answers:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        assert document["components"]["schemas"][name]["properties"], path
+
+
 def signed_in(api: Api) -> dict[str, str]:
     session = api.access.redeem(api.access.new_login_token())
     return {"Cookie": f"{COOKIE}={session}"}
