@@ -30,7 +30,7 @@ def run(day: date = date(2026, 1, 31), count: Annotated[int, Field(ge=1, le=9)] 
     "broken.py": "def run(:\n",
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
-PATHS = ("/", "/scripts", "/runs", "/releases", "/failures", "/schedule", "/system",
+PATHS = ("/", "/scripts", "/runs", "/releases", "/releases/1", "/failures", "/schedule", "/system",
          "/system?stacks=1", "/shared", "/shared/counters", "/audit",
          "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails")  # fmt: skip
 

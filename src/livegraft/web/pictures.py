@@ -44,13 +44,17 @@ _BAR: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How long runs of a script take: the median of those that ended, and how many times that the newest took.
+    """How long runs of a script take: the median of those that ended, and of the newest of them.
 
-    ``factor`` is None where they took about as long.
+    ``lately_seconds`` is None where they took about as long.
     """
 
     usual_seconds: float
-    factor: float | None
+    lately_seconds: float | None
+
+    @property
+    def is_slower(self) -> bool:
+        return self.lately_seconds is not None and self.lately_seconds > self.usual_seconds
 
 
 def seconds_of(run: RunRecord | LastRun) -> float | None:
@@ -90,7 +94,7 @@ def trend(runs: Sequence[LastRun]) -> Trend | None:
         return None
     usual, lately = median(took), median(took[:_LATELY])
     is_far = usual > 0 and not 1 / _FAR < lately / usual < _FAR and abs(lately - usual) >= _NOTED_SECONDS
-    return Trend(usual, lately / usual if is_far else None)
+    return Trend(usual, lately if is_far else None)
 
 
 def _bar_height(seconds: float | None, longest: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from livegraft.web import pictures, wording
 from livegraft.web.scatter import scatter
@@ -53,6 +55,11 @@ def _relative(context: Context, at: datetime) -> str:
     return wording.relative(at, context["now"])
 
 
+def _breakable(name: str) -> Markup:
+    """A name of a script, that goes on in the next line behind a slash or an underscore where it is long."""
+    return Markup(re.sub("[/_]", r"\g<0><wbr>", str(escape(name))))  # noqa: S704 - it is escaped
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("livegraft.web"),
@@ -83,6 +90,7 @@ def _environment() -> Environment:
         plain=wording.plain,
         argument=wording.argument,
         slug=wording.slug,
+        breakable=_breakable,
     )
     return environment
 

@@ -1,0 +1,60 @@
+"""Where things stand: nothing moves once it is shown, and no page is wider than the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.test_accessibility import PATHS, SCRIPTS
+from tests.support.pages import a_page
+from tests.support.repository import Repository
+from tests.support.server import Server, a_server
+
+SCREENS = {"phone": (390, 844), "desktop": (1280, 860)}
+WATCH = """
+globalThis.moved = 0;
+new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) moved += each.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+MOVED = "new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(moved), 0)))"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("site")
+    repository = Repository.create(folder / "scripts")
+    repository.commit_files(SCRIPTS)
+    with a_server(repository.path, folder) as server:
+        for script in ("reports/daily", "fails"):
+            server.post(f"/scripts/{script}/runs?wait=20", {"arguments": {}})
+        yield server
+
+
+@pytest.fixture(scope="module", params=list(SCREENS.values()), ids=list(SCREENS))
+def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:
+    width, height = request.param
+    with a_page(browser, server, viewport={"width": width, "height": height}) as page:
+        page.add_init_script(WATCH)
+        yield page
+
+
+def test_nothing_moves_once_it_is_shown_and_no_page_is_wider_than_the_screen(page: Page, server: Server) -> None:
+    runs = [f"/runs/{run['id']}" for run in server.get("/runs")["runs"]]
+
+    for path in (*PATHS, *runs):
+        page.goto(server.url + path)
+        if path in runs:
+            page.locator("[data-output]").wait_for()
+        assert page.evaluate(MOVED) < 0.01, path
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+def test_fields_beside_each_other_begin_at_one_height(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/audit")
+    boxes = [each.bounding_box() for each in page.locator(".fields :is(input, select)").all()]
+
+    rows = {round(box["y"]) for box in boxes if box}
+    assert len(rows) == (1 if page.viewport_size == {"width": 1280, "height": 860} else len(boxes))
