@@ -80,18 +80,21 @@ def find_holders(
         for root in roots[id(target)]:
             names[root.owner].append(f"{holder} -> {_describe(root.way[-1] if root.way else target)}")
 
-    direct = _direct(targets, skipped)
+    direct = direct_holders(targets, skipped)
     suspended = [each for each in direct if frame_of(each) is not None]
     for each in suspended:
         for target in _pointed(each, targets):
             name(_kind(each), target)
     in_use = {root.owner for each in suspended for target in _pointed(each, targets) for root in roots[id(target)]}
-    for alias, module in list(sys.modules.items()):
-        if id(module) in roots and alias != module.__name__:
-            names[roots[id(module)][0].owner].append(f"sys.modules[{alias!r}] -> the module")
     # One that nothing names is mostly one of the interpreter's own, on its way.
     others = [each for each in direct if frame_of(each) is None]
     named = set()
+    registered = {id(module): alias for alias, module in list(sys.modules.items()) if not _is_named(module, alias)}
+    for each in (*targets, *others):
+        if id(each) in registered:
+            named.add(id(each))
+            for target in [each] if id(each) in roots else _pointed(each, targets):
+                name(f"sys.modules[{registered[id(each)]!r}]", target)
     for path in _paths([*targets, *others], skipped):
         through = id(path[-1]) not in roots
         if through:
@@ -142,8 +145,11 @@ def _running_frames() -> Iterator[types.FrameType]:
             yield frame
 
 
-def _direct(targets: Sequence[Any], skipped: Collection[int]) -> list[Any]:
-    """Some who refer to these themselves: a part of the targets at a time, because all threads wait meanwhile."""
+def direct_holders(targets: Sequence[Any], skipped: Collection[int]) -> list[Any]:
+    """Some who refer to these themselves, on a small heap; tuples and modules are left out.
+
+    It takes a part of the targets at a time, because all threads wait meanwhile.
+    """
     found: dict[int, Any] = {}
     for begin in range(0, len(targets), _MOST):
         part = list(targets[begin : begin + _MOST])
@@ -237,6 +243,10 @@ def _host_modules() -> list[dict[str, Any]]:
     modules = [each for each in list(sys.modules.values()) if _is_module(each)]
     modules.sort(key=lambda module: str(module.__name__).partition(".")[0] in sys.stdlib_module_names)
     return [vars(module) for module in modules if not str(module.__name__).startswith(PREFIX)]
+
+
+def _is_named(item: Any, name: str) -> bool:
+    return _is_module(item) and item.__name__ == name
 
 
 def _is_module(item: object) -> bool:

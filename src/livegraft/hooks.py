@@ -67,6 +67,14 @@ def restore(name: str) -> None:
     _PLACES[name][1](_host[name])
 
 
+def restore_of_versions(*names: str) -> bool:
+    """Put back what the host had in those of these places that a version took; whether there was one."""
+    taken = [name for name in names if _is_of_a_version(value(name))]
+    for name in taken:
+        restore(name)
+    return bool(taken)
+
+
 def restore_signal(number: int, taken: object) -> None:
     """Put back the host's handler of a signal if ``taken`` is still there.
 
@@ -107,6 +115,8 @@ def _is_of_a_version(item: Any) -> bool:
         if kind is types.MethodType:
             item = item.__self__
         elif kind is functools.partial:
+            if any(map(_is_of_a_version, (*item.args, *item.keywords.values()))):
+                return True
             item = item.func
         else:
             name = item.__module__ if kind is types.FunctionType or issubclass(kind, type) else kind.__module__

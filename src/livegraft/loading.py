@@ -12,14 +12,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from livegraft import hooks
 from livegraft.errors import LoadError
 from livegraft.frames import frames_of_other_threads, stack
 from livegraft.loader import Loader
 from livegraft.pauses import Pauses
 
 T = TypeVar("T")
+
+_OF_NEW_THREADS: Final = ("threading.settrace", "threading.setprofile")
+"""What Python calls in each thread that begins; when it fails the thread ends before its work."""
+
+_ENDED_EARLY: Final = (
+    "expected the loader thread to execute it, but the thread ended at once; please look at what the host gave "
+    "threading.settrace and threading.setprofile: its error is on standard error"
+)
 
 
 @dataclass(slots=True)
@@ -49,7 +58,6 @@ class _Shift(Generic[T]):
         self._began_at = time.monotonic()
         self._given_up = False
         self._turn = threading.Lock()
-        self._finished = threading.Event()
 
     def work_off(self) -> None:
         """Do one after the other; called on a loader thread."""
@@ -66,14 +74,18 @@ class _Shift(Generic[T]):
                 self._began_at = time.monotonic()
             del ended, work
             pause()
-        self._finished.set()
 
-    def wait(self, seconds: float) -> int | None:
-        """Wait for the end; the number of the piece that did not end in so many seconds, then given up."""
-        while not self._finished.wait(max(self._began_at + seconds - time.monotonic(), 0)):
+    def wait(self, thread: threading.Thread, seconds: float) -> int | None:
+        """Wait for the end of the thread; the number of the piece that did not end in so many seconds, then given up.
+
+        With the thread its locals end: nothing in them holds a version when this returns.
+        """
+        while thread.is_alive():
+            thread.join(max(self._began_at + seconds - time.monotonic(), 0))
             with self._turn:
-                is_late = time.monotonic() >= self._began_at + seconds and len(self.ended) < len(self._works)
-                if is_late:
+                if thread.is_alive() and time.monotonic() >= self._began_at + seconds:
+                    if len(self.ended) == len(self._works):
+                        return None  # what it has in its locals takes long to end
                     self._given_up = True
                     return len(self.ended)
         return None
@@ -117,10 +129,12 @@ class LoadThread:
                 self._thread = threading.Thread(target=shift.work_off, name="livegraft-loader", daemon=True)
                 # In an empty context: it must not belong to the run that asks.
                 contextvars.Context().run(self._thread.start)
-                stuck = shift.wait(self._deadline_seconds)
+                stuck = shift.wait(self._thread, self._deadline_seconds)
                 ended += shift.ended
                 if stuck is not None:
                     ended.append(Ended(error=self._give_up(self._thread, works[len(ended)][1])))
+                elif len(ended) < len(works) and not hooks.restore_of_versions(*_OF_NEW_THREADS):
+                    ended.append(Ended(error=LoadError(works[len(ended)][1], 0, _ENDED_EARLY)))
             self._thread = None
         return ended
 

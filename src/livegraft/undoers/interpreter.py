@@ -127,19 +127,35 @@ def monitoring(leaving: Leaving) -> None:
             leaving.tell(callback, f"sys.monitoring: {described(callback)} of tool {name!r} removed")
 
 
-_STAYS: Final = {
+_STAYS: Final[dict[str, str]] = {
     "addaudithook": "what it registers stays until the process ends",
     "register_at_fork": "what it registers stays until the process ends",
     "set_asyncgen_hooks": "what it sets stays in its thread until that sets others or ends",
     "atexit.register": "arguments that it is given stay until the process ends",
+    "codecs.register_error": "a handler whose name is made by code stays until another takes its place",
+    **dict.fromkeys(
+        ("settrace", "setprofile", "settrace_all_threads", "setprofile_all_threads"),
+        "what it sets stays in its threads until they set another or end",
+    ),
+    **dict.fromkeys(
+        ("faulthandler.enable", "faulthandler.register", "faulthandler.dump_traceback_later"),
+        "the file that it is given stays until it is given another",
+    ),
 }
-# By the name alone, because it may be given another; of ``atexit`` only with arguments, the functions are taken back.
-_NAMED: Final = re.compile(r"\b(?:(addaudithook|register_at_fork|set_asyncgen_hooks)\b|(atexit\.register)\s*\([^)]*,)")
+# Mostly by the name alone, because it may be given another. Not what is taken back: ``threading.settrace``, functions
+# at ``atexit`` without arguments, error handlers with a name in quotes.
+_NAMED: Final = re.compile(
+    r"""\b(?:(addaudithook|register_at_fork|set_asyncgen_hooks)\b"""
+    r"""|(?<!threading\.)(set(?:trace|profile)(?:_all_threads)?)\b"""
+    r"""|(faulthandler\.(?:enable|register|dump_traceback_later))\b"""
+    r"""|(atexit\.register)\s*\([^)]*,"""
+    r"""|(codecs\.register_error)\s*\((?!\s*["'][\w.:-]+["']\s*,))"""
+)
 
 
 def irremovable(leaving: Leaving) -> None:
     """What cannot be taken back, or not from another thread: so the line that does it is named."""
     for name, text in leaving.sources.items():
         for number, line in enumerate(text.splitlines(), start=1):
-            for call in (found[1] or found[2] for found in _NAMED.finditer(line)):
+            for call in (found[found.lastindex or 0] for found in _NAMED.finditer(line)):
                 leaving.find(name, f"line {number} calls {call}: {_STAYS[call]}")

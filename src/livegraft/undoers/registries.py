@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
+from livegraft.holders import direct_holders
 from livegraft.undo import Leaving, described
 
 
@@ -100,18 +101,23 @@ def _entries(leaving: Leaving, table: dict[Any, Any], name: str) -> None:
 
 
 def codec_searches(leaving: Leaving) -> None:
-    """``codecs.register``: what is registered does not show, but that it has a reference less afterwards does."""
-    for function in [item for item in leaving.held if type(item) is types.FunctionType and leaving.owns(item)]:
-        before = sys.getrefcount(function)
-        codecs.unregister(function)
-        if sys.getrefcount(function) < before:
-            leaving.tell(function, f"codecs: search function {described(function)} unregistered")
+    """``codecs.register``: what is registered does not show, but that it has a reference less afterwards does.
+
+    It is one of the objects that are held, or refers to one: a bound method, an instance, a function within another.
+    """
+    around = direct_holders(leaving.held, {id(leaving.held)})
+    for item in [each for each in (*leaving.held, *around) if callable(each) and leaving.owns(each)]:
+        before = sys.getrefcount(item)
+        codecs.unregister(item)
+        if sys.getrefcount(item) < before:
+            leaving.tell(item, f"codecs: search function {described(item)} unregistered")
 
 
 def codec_errors(leaving: Leaving) -> None:
     """``codecs.register_error``: names cannot be removed, so a handler that refuses takes the place.
 
-    They cannot be listed either: tried is all that stands in quotes in the sources.
+    They cannot be listed either: tried is all that stands in quotes in the sources. Where a name is made by code, the
+    line is named (``interpreter.irremovable``).
     """
     for name in {name for text in leaving.sources.values() for name in _QUOTED.findall(text)}:
         try:

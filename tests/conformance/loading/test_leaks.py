@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import codecs
 import contextlib
 import contextvars
+import faulthandler
 import gc
 import logging
 import signal
@@ -251,6 +253,12 @@ UNDONE = [
         top="import logging\nold = logging.getLogRecordFactory()\ndef factory(*a, **k): return old(*a, **k)",
     ),
     Row("signal", "signal.signal(signal.SIGUSR2, f)", "signal SIGUSR2: f taken off", top="import signal"),
+    Row(
+        "signal, a partial of a function of the host",
+        "signal.signal(signal.SIGUSR2, functools.partial(app.forget, C()))",
+        "signal SIGUSR2: an_app.<locals>.forget taken off",
+        top="import functools, signal",
+    ),
     Row("singledispatch", "app.generic.register(C, f)", "singledispatch: C taken from"),
     Row("singledispatch, a method", "app.Base.shown.register(Bare, f)", "singledispatch: Bare taken from"),
     Row("copyreg", "copyreg.pickle(C, f)", "copyreg: C removed", top="import copyreg"),
@@ -272,6 +280,24 @@ UNDONE = [
         "codecs.register(search)",
         "codecs: search function search",
         top="import codecs\ndef search(name): return None",
+    ),
+    Row(
+        "codecs, a search by a bound method",
+        "codecs.register(S().find)",
+        "codecs: search function S.find",
+        top="import codecs\nclass S:\n    def find(self, name): return None",
+    ),
+    Row(
+        "codecs, a search by an instance",
+        "codecs.register(S())",
+        "codecs: search function S",
+        top="import codecs\nclass S:\n    def __call__(self, name): return None",
+    ),
+    Row(
+        "codecs, a search within a function",
+        "def search(name): return None\ncodecs.register(search)",
+        "search function act.<locals>.search",
+        top="import codecs",
     ),
     Row(
         "codecs, an error handler",
@@ -379,6 +405,29 @@ HELD = [
         top="import sys",
     ),
     Row(
+        "an instance in sys.modules",
+        "sys.modules['leaky_alias'] = C()",
+        "sys.modules['leaky_alias'] -> class C",
+        top="import sys",
+    ),
+    Row(
+        "a profile function of a thread",
+        "sys.setprofile(f)",
+        "line 19 calls setprofile: what it sets stays in its threads",
+        top="import sys",
+    ),
+    Row(
+        "a file of faulthandler",
+        "faulthandler.register(signal.SIGUSR2, F())",
+        "line 24 calls faulthandler.register: the file that it is given stays",
+        top="""
+        import faulthandler, signal, sys
+        class F:
+            def fileno(self): return sys.__stderr__.fileno()
+            def flush(self): ...
+        """,
+    ),
+    Row(
         "a thread that runs",
         "threading.Thread(target=stay, args=(app.gate,), name='stayer', daemon=True).start()",
         "thread stayer in stay",
@@ -411,6 +460,12 @@ HELD = [
         "sys.set_asyncgen_hooks(f)",
         "calls set_asyncgen_hooks: what it sets stays in its thread",
         top="import sys",
+    ),
+    Row(
+        "an error handler of codecs by a name that code made",
+        "codecs.register_error('leaky' + str(2), f)",
+        "line 19 calls codecs.register_error: a handler whose name is made by code stays",
+        top="import codecs",
     ),
     Row(
         "arguments of atexit",
@@ -608,7 +663,10 @@ def release(app: Any) -> None:
     app.loop.release()
     vars(app.local).clear()
     sys.set_asyncgen_hooks(None, None)
+    sys.setprofile(None)
+    faulthandler.unregister(signal.SIGUSR2)
     atexit.unregister(app.forget)
+    codecs.register_error("leaky2", app.forget)
     app.variable.set(None)
     sys.modules.pop("leaky_alias", None)
 
