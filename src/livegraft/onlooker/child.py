@@ -62,6 +62,10 @@ class _Look:
     taken: dict[int, float]
 
 
+_Place = tuple[int | tuple[str, int, str], ...]
+"""A thread, and the innermost (file, line, function) of its frames."""
+
+
 class Onlooker:
     """Watches one process, which stalls when it is silent for ``held_seconds``.
 
@@ -79,7 +83,8 @@ class Onlooker:
         self._first: _Look | None = None
         self._sight: Sight | None = None
         self._is_said = False
-        self._was_starved = False
+        self._place: _Place | None = None
+        self._is_excused = False
 
     def watch(self) -> None:
         """Until the host ends, or closes its end of the pipe."""
@@ -118,7 +123,7 @@ class Onlooker:
         """The host goes on. It names the thread that gives the lines, and the files for what is seen."""
         seconds = time.monotonic() - self._beat_at
         sight = self._sight
-        if sight is None and self._first is not None and seconds >= self._held_seconds and not self._was_starved:
+        if sight is None and self._first is not None and seconds >= self._held_seconds and not self._is_excused:
             sight = self._seen_by_times(self._first, "it was over before anybody could look")
         self._clear()
         if told is not None:
@@ -131,7 +136,8 @@ class Onlooker:
         if self._sight is not None:
             for file in self._files:
                 file.unlink(missing_ok=True)
-        self._first, self._sight, self._is_said, self._was_starved = None, None, False, False
+        self._first, self._sight, self._is_said = None, None, False
+        self._place, self._is_excused = None, False
 
     # -- a host that is silent -------------------------------------------------------------
 
@@ -139,6 +145,7 @@ class Onlooker:
         silent = time.monotonic() - self._beat_at
         if self._first is None:
             self._first = self._times()
+            self._seen(self._first)  # where it stands now, so that the next look can tell whether it moved
         elif silent >= self._held_seconds:
             if self._sight is None or (not self._sight.frames and silent < _SAID_SECONDS):
                 self._sight = self._seen(self._first) or self._sight
@@ -151,7 +158,7 @@ class Onlooker:
         if _state(self._host, self._host) in "Tt":
             return None  # somebody stopped it
         if self._is_starved():
-            self._was_starved = True
+            self._is_excused = True
             return None
         threads, problem = self._threads()
         owner = next((thread for thread in threads if thread["owns_gil"]), None)
@@ -164,7 +171,21 @@ class Onlooker:
         if not waits and took < _BUSY_SHARE * (time.monotonic() - first.at):
             return None
         frames = [(frame["filename"], frame["line"], frame["name"]) for frame in owner["frames"]]
+        if self._has_moved((thread, *frames[:1])):
+            return None
         return self._sight_of(thread, name=owner["thread_name"] or "", frames=frames)
+
+    def _has_moved(self, place: _Place) -> bool:
+        """Whether it is somebody else, or somewhere else, than at the look before: then others get their turns.
+
+        A thread that keeps the interpreter does so in one call into C. On a busy machine the turns of the one that
+        gives the lines may come so late that it is silent, and nobody is to blame.
+        """
+        before, self._place = self._place, place
+        if before is None or before == place:
+            return before is None
+        self._is_excused = True
+        return True
 
     def _is_starved(self) -> bool:
         """Whether the thread that gives the lines could go on, and the machine has no time for it.

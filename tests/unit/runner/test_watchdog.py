@@ -232,6 +232,30 @@ def test_a_host_whose_threads_only_lack_processor_time_does_not_stall(could_go_o
     assert (seen is None) is could_go_on
 
 
+def test_a_host_whose_threads_take_turns_that_come_late_does_not_stall() -> None:
+    ended = threading.Event()
+    sleeper = threading.Thread(target=ended.wait)
+    sleeper.start()
+    looking = OnlookerProcess(1.0)
+    assert looking.beat(sleeper.native_id or 0, []) is None
+
+    move_on(seconds=2.5)
+    seen = looking.beat(sleeper.native_id or 0, [])
+
+    looking.close()
+    ended.set()
+    sleeper.join()
+    assert seen is None
+
+
+def move_on(seconds: float) -> None:
+    """Compute here and there, never long in one place."""
+    code = compile("\n".join(["sum(range(1_000))"] * 1_000), "<many lines>", "exec")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        exec(code)
+
+
 def test_a_host_that_is_killed_before_it_has_its_answer_leaves_no_traceback() -> None:
     answers, unheard = os.pipe()
     looking = subprocess.Popen(
