@@ -101,7 +101,7 @@ bench: setup  ## measure the figures: a table, and build/bench.json
 	$(BIN)/python -m benchmarks
 
 .PHONY: screenshots
-screenshots: setup  ## take the pictures of the pages in docs/images
+screenshots: setup  ## take the pictures of the pages: docs/images, build/screenshots
 	$(BIN)/python -m tools.screenshots
 
 .PHONY: lock

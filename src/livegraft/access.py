@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import ClassVar, Final
@@ -102,6 +103,10 @@ class Access:
         except BadSignature:
             return None
         return None if known in self._ended else BY_LINK
+
+    def signed_in_at(self, session: str) -> datetime:
+        """When a valid session began."""
+        return self._signer.unsign(session, return_timestamp=True)[1]
 
     def end_session(self, session: str) -> None:
         """Sign out."""

@@ -31,7 +31,7 @@ def run(day: date = date(2026, 1, 31), count: Annotated[int, Field(ge=1, le=9)] 
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
 PATHS = ("/", "/scripts", "/runs", "/releases", "/releases/1", "/failures", "/schedule", "/system",
-         "/system?stacks=1", "/shared", "/shared/counters", "/audit",
+         "/system?stacks=1", "/shared", "/shared/counters", "/audit", "/access",
          "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails")  # fmt: skip
 
 

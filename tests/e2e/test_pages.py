@@ -91,6 +91,24 @@ def test_the_link_signs_in_once_and_leaves_no_secret_in_the_address(site: Site, 
     stranger.close()
 
 
+def test_somebody_else_is_let_in_by_a_link_and_one_signs_out(site: Site, browser: Browser) -> None:
+    page = site.open("/audit")
+    page.get_by_role("link", name="Access").click()
+    page.get_by_role("button", name="Make a link").click()
+    made = page.get_by_role("group", name="Link").inner_text()
+
+    other = browser.new_context()
+    theirs = other.new_page()
+    theirs.goto(made)
+    expect(theirs.get_by_role("link", name="Audit")).to_be_visible()
+    other.close()
+    assert [row["action"] for row in site.server.get("/audit")["audit"]] == ["make link"]
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are not signed in")).to_be_visible()
+    site.complaints.clear()  # of that answer's status
+
+
 def test_a_commit_appears_without_a_reload_and_a_deleted_script_goes(site: Site) -> None:
     page = site.open()
     expect(row(page, "typed")).to_be_visible()
@@ -296,7 +314,8 @@ def test_shared_data_is_shown_as_it_is_and_deleted_key_by_key_and_as_a_whole(sit
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/scripts", "/runs", "/releases", "/failures", "/system", "/shared", "/audit", "/scripts/slow"]
+    "path",
+    ["/", "/scripts", "/runs", "/releases", "/failures", "/system", "/shared", "/audit", "/access", "/scripts/slow"],
 )
 def test_every_page_needs_a_session_and_allows_no_inline_script(site: Site, path: str) -> None:
     answer = httpx.get(site.server.url + path)

@@ -30,6 +30,7 @@ from livegraft.supervisor import Supervisor
 from livegraft.web import session
 from livegraft.web.compression import Compression
 from livegraft.web.headers import SecurityHeaders
+from livegraft.web.pages import access as access_page
 from livegraft.web.pages import (
     audit,
     changes,
@@ -49,7 +50,9 @@ from livegraft.web.pages import (
 from livegraft.web.rendering import link, query, render
 from livegraft.web.static_files import StaticFilesByContent
 
-_SCREENS: Final = (home, scripts, changes, script, runs, run, slots, releases, failures, system, shared, audit, jump)
+_SCREENS: Final = (
+    home, scripts, changes, script, runs, run, slots, releases, failures, system, shared, audit, access_page, jump,
+)  # fmt: skip
 
 _STATUS: Final[dict[type[LivegraftError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,

@@ -16,8 +16,8 @@ PAGE_COUNT: Final = 100
 
 ACTIONS: Final = (
     "accept rewritten", "backfill", "cancel", "crash", "delete shared data", "hold", "lift hold", "lift pause",
-    "lift pin", "lift quarantine", "pause", "pin", "quarantine", "rerun", "roll back", "run", "run at", "scrub",
-    "undo roll back",
+    "lift pin", "lift quarantine", "make link", "pause", "pin", "quarantine", "rerun", "roll back", "run", "run at",
+    "scrub", "undo roll back",
 )  # fmt: skip
 """What the filter offers of what can be done; any other may be written."""
 

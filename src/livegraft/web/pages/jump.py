@@ -20,7 +20,7 @@ from livegraft.web.visit import Visit
 
 router = APIRouter()
 
-SCREENS: Final = ("home", "scripts", "runs", "schedule", "releases", "failures", "system", "shared", "audit")
+SCREENS: Final = ("home", "scripts", "runs", "schedule", "releases", "failures", "system", "shared", "audit", "access")
 MOST: Final = 10
 """Scripts that are offered."""
 
