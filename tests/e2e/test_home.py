@@ -124,6 +124,13 @@ def test_without_scripts_it_tells_what_to_write_and_where_to_commit_it(browser: 
         assert api.run("hello", name="you")["result"] == "you"
 
 
+def test_in_safe_mode_nothing_is_said_of_what_loads(browser: Browser, tmp_path: Path) -> None:
+    with an_api(tmp_path, SCRIPTS, safe=True) as api, home(browser, api) as page:
+        expect(page.get_by_role("heading", name="Safe mode")).to_be_visible()
+        expect(page.locator("main")).to_contain_text("Which scripts load is not known in safe mode")
+        expect(page.locator("main")).not_to_contain_text("every script loads")
+
+
 def test_what_did_not_load_and_what_is_out_of_service_are_dealt_with_on_one_page(browser: Browser, api: Api) -> None:
     with home(browser, api) as page:
         page.goto(f"{api.origin}/failures")

@@ -52,6 +52,17 @@ def test_nothing_moves_once_it_is_shown_and_no_page_is_wider_than_the_screen(pag
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
 
 
+@pytest.mark.parametrize("said", ["in sync", "sync failing", "not synced yet"])
+def test_the_bar_at_the_top_keeps_in_one_line_whatever_the_sync_is(page: Page, server: Server, said: str) -> None:
+    page.goto(server.url)
+    page.locator("#sync-pill .label").evaluate("(label, said) => { label.textContent = said; }", said)
+    brand, theme = page.locator(".brand").bounding_box(), page.locator("#theme").bounding_box()
+
+    assert brand is not None
+    assert theme is not None
+    assert abs(brand["y"] + brand["height"] / 2 - theme["y"] - theme["height"] / 2) < 3
+
+
 def test_fields_beside_each_other_begin_at_one_height(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/audit")
     boxes = [each.bounding_box() for each in page.locator(".fields :is(input, select)").all()]
