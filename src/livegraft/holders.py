@@ -18,7 +18,7 @@ import itertools
 import sys
 import types
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -68,68 +68,97 @@ def find_holders(
     Holders in C (``atexit``, a local variable of an executing frame) do not show: then the held object itself is named
     with the number of its references.
     """
-    chosen = _chosen(held)
-    roots: dict[int, list[Root]] = {}
-    for root in chosen:
-        roots.setdefault(id(root.item), []).append(root)
-    targets = [those[0].item for those in roots.values()]
-    skipped = {*map(id, (held, chosen, targets)), *map(id, held), *map(id, _running_frames()), *ours}
-    names: dict[int, list[str]] = {root.owner: [] for root in held}
-
-    def name(holder: str, target: object) -> None:
-        for root in roots[id(target)]:
-            names[root.owner].append(f"{holder} -> {_describe(root.way[-1] if root.way else target)}")
-
+    notes = _Notes(held)
+    targets = notes.targets
+    skipped = {*map(id, (held, notes.roots, targets)), *map(id, held), *map(id, _running_frames()), *ours}
     direct = direct_holders(targets, skipped)
-    suspended = [each for each in direct if frame_of(each) is not None]
-    for each in suspended:
-        for target in _pointed(each, targets):
-            name(_kind(each), target)
-    in_use = {root.owner for each in suspended for target in _pointed(each, targets) for root in roots[id(target)]}
+    for each in direct:
+        if frame_of(each) is not None:
+            notes.name_suspended(each)
     # One that nothing names is mostly one of the interpreter's own, on its way.
     others = [each for each in direct if frame_of(each) is None]
-    named = set()
-    registered = {id(module): alias for alias, module in list(sys.modules.items()) if not _is_named(module, alias)}
-    for each in (*targets, *others):
-        if id(each) in registered:
-            named.add(id(each))
-            for target in [each] if id(each) in roots else _pointed(each, targets):
-                name(f"sys.modules[{registered[id(each)]!r}]", target)
+    named = notes.name_registered(others)
     for path in _paths([*targets, *others], skipped):
-        through = id(path[-1]) not in roots
-        if through:
-            named.add(id(path[-1]))
-        for target in _pointed(path[-1], targets) if through else [path[-1]]:
-            for root in roots[id(target)]:
-                whole = [*path, *([target] if through else ()), *root.way]
-                names[root.owner].append(f"{_told(whole)} -> {_describe(whole[-1])}")
+        named.add(id(path[-1]))
+        notes.name_path(path)
     unnamed = [each for each in others if id(each) not in named]
     variables = _context_variables(unnamed, {id(others), id(unnamed), *skipped})
     for each in unnamed:
-        for target in _pointed(each, targets):
-            if id(each) in variables or _kind(each, target) not in _ANONYMOUS:
-                name(f"{_kind(each, target)}{variables.get(id(each), ', whose own holder does not show')}", target)
-    found = {}
-    for owner, texts in names.items():
-        if owner not in in_use:
-            codes = [each for each in functions if id(each.__globals__) == owner]
-            hidden = suspended_functions(codes)
-            in_use.update([owner] if hidden else ())
-            if not any("suspended" in text for text in texts):
-                texts += [f"suspended {each}, held where Python does not show it" for each in hidden]
-        texts = texts or [f"{_describe(root.item)}: {root.count} {_unseen()}" for root in held if root.owner == owner]
-        found[owner] = Holders(tuple(dict.fromkeys(texts))[:_MOST], owner in in_use)
-    return found
+        place = variables.get(id(each), "")
+        for target in notes.targets_of(each):
+            if place or _kind(each, target) not in _ANONYMOUS:
+                notes.name(f"{_kind(each, target)}{place or ', whose own holder does not show'}", target)
+    for owner in notes.owners:
+        notes.name_hidden(owner, [each for each in functions if id(each.__globals__) == owner])
+    return {owner: notes.holders(owner) for owner in notes.owners}
 
 
-def _chosen(held: Sequence[Root]) -> list[Root]:
-    """Roots of each owner, so that none is left out for the many of another."""
-    ranks: Counter[int] = Counter()
-    ranked: list[tuple[int, int, Root]] = []
-    for root in held:
-        ranks[root.owner] += 1
-        ranked.append((ranks[root.owner], len(ranked), root))
-    return [root for rank, _, root in sorted(ranked) if rank <= _MOST][:_TARGETS]
+class _Notes:
+    """What comes to light about the holders of some roots, by owner.
+
+    ``roots`` are those whose holders are sought: some of each owner, so that none is left out for the many of another.
+    """
+
+    def __init__(self, held: Sequence[Root]) -> None:
+        self._names: dict[int, list[str]] = {root.owner: [] for root in held}
+        self._in_use: set[int] = set()
+        ranks: Counter[int] = Counter()
+        ranked: list[tuple[int, int, Root]] = []
+        for root in held:
+            ranks[root.owner] += 1
+            ranked.append((ranks[root.owner], len(ranked), root))
+        self.roots = [root for rank, _, root in sorted(ranked) if rank <= _MOST][:_TARGETS]
+        self._roots_of: dict[int, list[Root]] = {}
+        for root in self.roots:
+            self._roots_of.setdefault(id(root.item), []).append(root)
+        self.targets = [those[0].item for those in self._roots_of.values()]
+        self._unseen = {root.owner: f"{_describe(root.item)}: {root.count} {_unseen()}" for root in reversed(held)}
+
+    @property
+    def owners(self) -> Collection[int]:
+        return self._names.keys()
+
+    def targets_of(self, holder: object) -> list[Any]:
+        """The targets that it is, or refers to."""
+        return [holder] if id(holder) in self._roots_of else _pointed(holder, self.targets)
+
+    def name(self, holder: str, target: object) -> None:
+        for root in self._roots_of[id(target)]:
+            self._names[root.owner].append(f"{holder} -> {_describe(root.way[-1] if root.way else target)}")
+
+    def name_suspended(self, holder: object) -> None:
+        """A generator or coroutine, by what it waits for."""
+        for target in self.targets_of(holder):
+            self.name(_kind(holder), target)
+            self._in_use.update(root.owner for root in self._roots_of[id(target)])
+
+    def name_registered(self, others: Iterable[object]) -> set[int]:
+        """What stands in ``sys.modules`` under a name that is not its own; the ids of these."""
+        aliases = {id(module): alias for alias, module in list(sys.modules.items()) if not _is_named(module, alias)}
+        found = [each for each in (*self.targets, *others) if id(each) in aliases]
+        for each in found:
+            for target in self.targets_of(each):
+                self.name(f"sys.modules[{aliases[id(each)]!r}]", target)
+        return set(map(id, found))
+
+    def name_path(self, path: list[Any]) -> None:
+        """A way from a module of the host to a target, or to one that refers to targets."""
+        for target in self.targets_of(path[-1]):
+            for root in self._roots_of[id(target)]:
+                whole = [*path, *([] if target is path[-1] else [target]), *root.way]
+                self._names[root.owner].append(f"{_told(whole)} -> {_describe(whole[-1])}")
+
+    def name_hidden(self, owner: int, functions: Collection[types.FunctionType]) -> None:
+        """Suspended functions of an owner that nothing shows."""
+        hidden = [] if owner in self._in_use else suspended_functions(functions)
+        if hidden:
+            self._in_use.add(owner)
+            if not any("suspended" in text for text in self._names[owner]):
+                self._names[owner] += [f"suspended {each}, held where Python does not show it" for each in hidden]
+
+    def holders(self, owner: int) -> Holders:
+        names = self._names[owner] or [self._unseen[owner]]
+        return Holders(tuple(dict.fromkeys(names))[:_MOST], owner in self._in_use)
 
 
 def _unseen() -> str:

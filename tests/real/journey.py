@@ -17,6 +17,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from hypothesis import settings
+
 from livegraft.version import VersionState
 from tests.real.outcomes import Outcomes
 from tests.real.packages import PACKAGES, RealPackage
@@ -167,9 +169,12 @@ def travel(package: RealPackage, folder: Path) -> list[Stage]:
     tempfile.gettempdir()  # pytest has asked for it before it imports a test; some of click's read the answer
     requirements = str(fetch_requirements(package.requires))
     sys.path.append(requirements)
+    # How long an example of Hypothesis takes tells how busy the machine is, and no more.
+    settings.register_profile("without limit", deadline=None)
     with a_host(folder, import_seconds=120.0, probe=False) as host:
         past: set[tuple[str, str]] = set()
         for version in package.versions:
+            settings.load_profile("without limit")  # test modules take what there is when they load
             stage = take_stage(host, package, version)
             planned = planned_keys(host)
             if stages:
