@@ -97,6 +97,7 @@ def pages(server: Server) -> Mapping[str, str]:
     run = server.get("/runs?limit=1")["runs"][0]
     deep = server.get("/runs?limit=100&script=team07/script00007")["runs"][-1]["id"]
     script = "team07/script00007"
+    release = server.get("/releases?limit=1")["releases"][0]["id"]
     return {
         "home": "/",
         "scripts, as a tree": "/scripts",
@@ -113,6 +114,7 @@ def pages(server: Server) -> Mapping[str, str]:
         "runs with a text": "/runs?text=stock",
         "a run": f"/runs/{run['id']}",
         "releases": "/releases",
+        "a release of all scripts": f"/releases/{release}",
         "failures": "/failures",
         "schedule": "/schedule",
         "schedule of a script": f"/schedule?script={script}",
@@ -123,6 +125,8 @@ def pages(server: Server) -> Mapping[str, str]:
         "jump": "/jump?q=script00",
         "API: scripts": "/api/v1/scripts",
         "API: runs": "/api/v1/runs",
+        "API: releases": "/api/v1/releases",
+        "API: scripts of a release": f"/api/v1/releases/{release}/scripts",
     }
 
 
