@@ -156,7 +156,18 @@ class Site:
             supervisor.pin(f"each/s{n}", key=self.host.key(f"each/s{n}"), actor=payload, reason=payload)
             if n % 2:
                 supervisor.quarantine(f"each/s{n}", actor=payload, reason=payload)
+        self.break_some()
         supervisor.hold(actor=self.singles[0], reason=self.singles[0])
+
+    def break_some(self) -> None:
+        """Last of all: what does not load is tried again with every commit."""
+        self.host.repository.commit_files(
+            {
+                f"broken/b{n}.py": BROKEN.format(text=ascii(payload), plain=plain(payload))
+                for n, payload in enumerate(self.singles)
+            }
+        )
+        self.host.sync()
 
     def start(self, script: str, arguments: dict[str, Any]) -> None:
         run = self.host.supervisor.submit(script, arguments, trigger=Trigger.API, actor=arguments.get("text", "host"))
@@ -191,7 +202,6 @@ def scripts(singles: Sequence[str]) -> dict[str, str]:
     }
     for n, payload in enumerate(singles):
         found[f"each/s{n}.py"] = each(payload)
-        found[f"broken/b{n}.py"] = BROKEN.format(text=ascii(payload), plain=plain(payload))
         name = payload.replace("/", "").replace("\0", "")[:50]
         if name not in ("", ".", ".."):
             found[f"{name}/{name}.py"] = "def run(): ...\n"
