@@ -97,7 +97,6 @@ class Watched:
         self._told = 0
         context.add_init_script(WATCH)
         self.page = context.pages[0]
-        self.page.set_viewport_size({"width": 480, "height": 320})  # nobody looks at what is painted
         self.page.on("dialog", self._dialog)
         self.page.on("popup", lambda popup: self.noticed.append(f"popup: {popup.url}"))
         self.page.on("pageerror", lambda error: self.noticed.append(f"error: {error}"))
