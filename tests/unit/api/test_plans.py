@@ -136,6 +136,8 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         yield "POST", f"{prefix}/releases/{revision[:8]}/undo-roll-back", body
     yield "POST", f"/versions/{script}/scrub", {"key": key}
     yield "POST", f"{PREFIX}/versions/{script}/scrub", {"key": key}
+    yield "GET", "/access", None
+    yield "POST", "/access", {}
     yield "POST", f"{PREFIX}/links", None
     yield "POST", "/shared/counters/delete", {"key": "seen"}
     yield "POST", "/shared/counters/clear", {}
