@@ -198,3 +198,17 @@ def test_what_the_hosts_list_leads_to_in_the_module_is_told(module: list[ModuleT
     assert root.item is hosts
     assert [type(each).__name__ for each in root.way] == ["list", "function"]
     assert root.way[-1] is module[0].f
+
+
+def test_a_list_of_the_host_that_leads_to_two_modules_comes_once_for_each() -> None:
+    modules = [ModuleType("first"), ModuleType("second")]
+    for each in modules:
+        exec("def f(): ...", vars(each))
+    shared = [each.f for each in modules]
+    modules[0].shared = shared  # type: ignore[attr-defined]
+    del each
+
+    roots = Region(modules, known={id(each): 1 for each in modules}).survey().roots
+
+    ways = {root.owner: [item.__name__ for item in root.way] for root in roots if root.item is shared}
+    assert ways == {id(vars(each)): ["f"] for each in modules}
