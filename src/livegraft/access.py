@@ -90,6 +90,11 @@ class Access:
             self._links[secret] = now + LINK_SECONDS
         return secret
 
+    def invite(self, supervisor: Supervisor, *, actor: str) -> str:
+        """The secret of a link that somebody makes for somebody else, which the audit tells."""
+        supervisor.store.audit.add(supervisor.clock.now(), actor, "make link", "", {})
+        return self.new_login_token()
+
     def redeem(self, login_token: str) -> str | None:
         """A session for a link's secret, which is void from then on; None for any other."""
         with self._lock:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # scripts warn, 
 
 SCREENS = (
     "/", "/scripts", "/scripts?state=failing", "/scripts?view=tree&folder=each/", "/runs", "/runs?text=pwned&state=failed",
-    "/releases", "/failures", "/schedule", "/system", "/system?stacks=1", "/shared", "/audit", "/audit?action=pin",
+    "/releases", "/failures", "/schedule", "/system", "/system?stacks=1", "/shared", "/audit", "/audit?action=pin", "/access",
 )  # fmt: skip
 REFLECTING = (
     "/?q={}&state={}", "/scripts?q={}&state={}&tag={}&owner={}&scheduled={}&view={}&folder={}", "/runs?before={}", "/{}",
@@ -25,7 +25,7 @@ REFLECTING = (
     "/runs/{}", "/shared/{}", "/login?token={}", "/jump?q={}", "/jump?q=run%20{}", "/system?state={}&stacks={}",
     "/releases?before={}", "/scripts/crowd?key={}&line={}", "/scripts/crowd?arguments_of={}", "/schedule?before={}",
     "/scripts/crowd/changes?key={}&against={}", "/static/{}", "/api/v1/{}", "/api/v1/runs?before={}", "/api/v1/slots?before={}",
-    "/api/v1/runs?script={}&tag={}&text={}", "/api/v1/audit?actor={}", "/webhook?{}", "/releases/{}/roll-back",
+    "/api/v1/runs?script={}&tag={}&text={}", "/api/v1/audit?actor={}", "/webhook?{}", "/releases/{}/roll-back", "/releases/1?outcome={}&after={}",
 )  # fmt: skip
 SENT = {
     "/runs/cancel-many": ("script", "state", "trigger", "actor", "version", "since", "until", "tag", "text", "before"),
@@ -62,7 +62,8 @@ def pages(site: Site) -> list[str]:
     found += [f"/scripts/{quote(name)}" for name in supervisor.script_names]
     found += [f"/scripts/each/s{n}/changes" for n in range(0, len(site.singles), 4)]
     found += [f"/runs/{run.id}" for run in site.runs]
-    found += [f"/releases/{each.revision}/roll-back" for each in supervisor.releases(limit=len(site.singles))]
+    releases = supervisor.releases(limit=len(site.singles))
+    found += [path for each in releases for path in (f"/releases/{each.id}", f"/releases/{each.revision}/roll-back")]
     found.append(f"/scripts/crowd?arguments_of={site.runs[0].id}")
     return found
 

@@ -398,10 +398,10 @@ def resume(core: Core, actor: Caller) -> answers.Health:
 
 
 @router.post("/links", status_code=201, dependencies=[CARRIES_NOTHING])
-def new_link(request: Request, actor: Caller) -> answers.Link:
+def new_link(request: Request, core: Core, actor: Caller) -> answers.Link:
     """A secret for a link that signs in whoever opens it first: ``/login?token=SECRET``."""
     access: Access = request.app.state.access
-    return {"login_token": access.new_login_token()}
+    return {"login_token": access.invite(core, actor=actor)}
 
 
 @router.get("/versions")

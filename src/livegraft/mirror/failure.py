@@ -13,7 +13,7 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
         r"couldn't find remote ref",
         BRANCH_GONE,
-        "expected branch {branch!r} in {address}, found none; push it again, or name another branch",
+        "expected branch {branch!r} in {address}, found none; commit to it and push, or name another branch",
     ),
     (
         r"Authentication failed|could not read (Username|Password)|returned error: 40[13]|invalid credentials",

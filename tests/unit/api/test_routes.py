@@ -224,6 +224,9 @@ def test_a_new_link_signs_in_whoever_opens_it_first(api: Api) -> None:
 
     assert api.access.redeem(secret)
     assert api.access.redeem(secret) is None
+    [told] = api.get("/audit?action=make%20link")["audit"]
+    assert told["actor"] == "token"
+    assert secret not in str(told)
 
 
 def test_slots_are_a_list(api: Api) -> None:

@@ -24,8 +24,8 @@ def access(visit: SignedIn) -> Response:
 def invite(visit: SignedIn) -> Response:
     """Make a link that signs in whoever opens it first. It is shown once, and stands in no address."""
     known: Access = visit.request.app.state.access
-    visit.supervisor.store.audit.add(visit.supervisor.clock.now(), visit.actor, "make link", "", {})
-    place = visit.request.url.replace(path=link(visit.request, "login"), query=f"token={known.new_login_token()}")
+    secret = known.invite(visit.supervisor, actor=visit.actor)
+    place = visit.request.url.replace(path=link(visit.request, "login"), query=f"token={secret}")
     return _page(visit, str(place))
 
 
