@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,8 @@ def median(values: Sequence[float]) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+    """The least value that is not below such a share of all (nearest rank)."""
+    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
 
 
 def seconds(work: Callable[[], object]) -> float:
