@@ -9,8 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support import eventually
 from tests.support.pages import faults
-from tests.support.repository import Repository
-from tests.support.server import Server, a_server
+from tests.support.server import Server, a_server_of
 
 SCRIPTS = {
     "reports/daily.py": '''
@@ -37,10 +36,7 @@ PATHS = ("/", "/scripts", "/runs", "/releases", "/releases/1", "/failures", "/sc
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("site")
-    repository = Repository.create(folder / "scripts")
-    repository.commit_files(SCRIPTS)
-    with a_server(repository.path, folder) as server:
+    with a_server_of(SCRIPTS, tmp_path_factory.mktemp("site")) as server:
         for script in ("reports/daily", "fails"):
             server.post(f"/scripts/{script}/runs?wait=20", {"arguments": {}})
         yield server

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.api import Api, an_api
-from tests.support.relay import Relay, a_relay
+from tests.support.between import serving
+from tests.support.relay import Relay
 
 COUNTS = """
     import time
@@ -41,7 +42,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 def relay(api: Api) -> Iterator[Relay]:
     port = urlsplit(api.origin).port
     assert port is not None
-    with a_relay(port) as relay:
+    with serving(Relay(port)) as relay:
         yield relay
 
 

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.pages import a_page
-from tests.support.repository import Repository
-from tests.support.server import Server, a_server
+from tests.support.server import Server, a_server_of
 
 SCRIPTS = {
     "reports/daily.py": '# /// script\n# [tool.livegraft]\n# tags = ["money"]\n# ///\ndef run(day: str): return day\n',
@@ -27,10 +26,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("many")
-    repository = Repository.create(folder / "scripts")
-    repository.commit_files(SCRIPTS)
-    with a_server(repository.path, folder) as server:
+    with a_server_of(SCRIPTS, tmp_path_factory.mktemp("many")) as server:
         for day in ("sunday", "sunday"):
             server.run("reports/daily", day=day)
         server.run("fails")

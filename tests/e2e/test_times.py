@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.pages import a_page
-from tests.support.repository import Repository
-from tests.support.server import Server, a_server
+from tests.support.server import Server, a_server_of
 
 SCRIPTS = {
     "helpers/money.py": "def total(n):\n    return n\n",
@@ -22,10 +21,7 @@ SCRIPTS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("times")
-    repository = Repository.create(folder / "scripts")
-    repository.commit_files(SCRIPTS)
-    with a_server(repository.path, folder) as server:
+    with a_server_of(SCRIPTS, tmp_path_factory.mktemp("times")) as server:
         for script in ("daily", "daily", "fails"):
             server.run(script)
         yield server

@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from tests.support.between import Between, serving
+
 _PORT: Final = ".s.PGSQL.5432"
 
 
-class LostAnswers:
+class LostAnswers(Between):
     """``folder`` is the host to connect to, ``to_lose`` how many answers to a commit will not come.
 
     With ``then_away`` no connection is made after that, until it is taken back.
@@ -28,26 +30,17 @@ class LostAnswers:
         self.then_away = False
         self._is_away = threading.Event()
         self._server = server / _PORT
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(folder / _PORT))
-        self._listening.listen()
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(folder / _PORT))
+        listening.listen()
+        super().__init__(listening)
 
     def come_back(self) -> None:
         self.then_away = False
         self._is_away.clear()
 
-    def serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client = self._listening.accept()[0]
-                threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-    def _pass_on(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+    def pass_on(self, client: socket.socket) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
             if self._is_away.is_set():
                 return
             server.connect(str(self._server))
@@ -91,12 +84,8 @@ class _Answers(threading.Thread):
 @contextmanager
 def losing_answers(server: Path) -> Iterator[LostAnswers]:
     """Between programs and the server whose socket is in a folder."""
-    with tempfile.TemporaryDirectory(prefix="livegraft-lost-") as folder:
-        between = LostAnswers(Path(folder), server)
-        thread = threading.Thread(target=between.serve, daemon=True)
-        thread.start()
-        try:
-            yield between
-        finally:
-            between.close()
-            thread.join()
+    with (
+        tempfile.TemporaryDirectory(prefix="livegraft-lost-") as folder,
+        serving(LostAnswers(Path(folder), server)) as between,
+    ):
+        yield between

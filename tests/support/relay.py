@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+
+from tests.support.between import Between
 
 
-class Relay:
+class Relay(Between):
     """Passes on what both say; ``port`` is where to connect to, on the loopback address."""
 
     def __init__(self, server_port: int) -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        super().__init__(listening)
         self._server_port = server_port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
+        self.port: int = listening.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._is_away = False
         self._lock = threading.Lock()
@@ -30,19 +32,12 @@ class Relay:
     def mend(self) -> None:
         self._is_away = False
 
-    def serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client = self._listening.accept()[0]
-                threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
     def close(self) -> None:
         self.cut()
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        super().close()
 
-    def _pass_on(self, client: socket.socket) -> None:
-        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._server_port)) as server:
+    def pass_on(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._server_port)) as server:
             both = {client, server}
             with self._lock:
                 if self._is_away:
@@ -62,15 +57,3 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def a_relay(server_port: int) -> Iterator[Relay]:
-    relay = Relay(server_port)
-    thread = threading.Thread(target=relay.serve, daemon=True)
-    thread.start()
-    try:
-        yield relay
-    finally:
-        relay.close()
-        thread.join()

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.support.history import put_history
+from tests.support.repository import Repository
 from tests.support.waiting import eventually
 
 TOKEN = "token-of-the-test-server-0123456789"
@@ -125,3 +126,12 @@ def a_server(repository: Path, folder: Path, *options: str) -> Iterator[Server]:
         assert server.process is not None
         if server.process.poll() is None:
             server.stop()
+
+
+@contextmanager
+def a_server_of(files: Mapping[str, str], folder: Path) -> Iterator[Server]:
+    """A server over a repository with one commit of these files."""
+    repository = Repository.create(folder / "scripts")
+    repository.commit_files(files)
+    with a_server(repository.path, folder) as server:
+        yield server
