@@ -101,7 +101,7 @@ def test_case_13_an_import_that_never_returns_is_given_up(tmp_path: Path, body: 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_trace_function_that_fails_in_each_new_thread_does_not_keep_later_commits_out(host: Host) -> None:
-    host.take({"s.py": "import threading\nthreading.settrace(lambda *about: 'no function')\ndef run(): return 'bad'"})
+    host.take({"s.py": "import threading\nthreading.settrace(lambda *about: 1 / 0)\ndef run(): return 'bad'"})
     try:
         assert host.take({"s.py": GOOD})["s"].outcome is Outcome.LOADED
         assert host.live.s.run() == "good"
