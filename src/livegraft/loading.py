@@ -7,7 +7,6 @@ connection, a context of ``decimal``) or sets for its thread (``sys.settrace``) 
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from livegraft.errors import LoadError
 from livegraft.frames import frames_of_other_threads, stack
 from livegraft.loader import Loader
 from livegraft.pauses import Pauses
+from livegraft.raising import raise_in
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ class LoadThread:
         failure = self._describe(thread.ident, path)
         for version in self._loader.loading(thread.ident):
             self._loader.abandon(version, failure.again())
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(ImportAbandonedError))
+        raise_in(thread.ident, ImportAbandonedError)
         return failure
 
     def _describe(self, ident: int, path: str) -> LoadError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from livegraft.raising import raise_in
 from livegraft.suspended import frames_of_task, tasks
 
 
@@ -34,10 +34,8 @@ def stop_threads(is_ours: Callable[[str], bool]) -> list[str]:
     """
     stopped = []
     for thread in threading.enumerate():
-        if thread.ident is not None and is_ours(_module_of(thread)):
-            error = ctypes.py_object(VersionStoppedError)
-            if ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), error):
-                stopped.append(f"thread {thread.name}")
+        if thread.ident is not None and is_ours(_module_of(thread)) and raise_in(thread.ident, VersionStoppedError):
+            stopped.append(f"thread {thread.name}")
     return stopped
 
 

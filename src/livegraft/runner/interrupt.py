@@ -16,10 +16,10 @@ window catches ``RunCancelledError`` around it.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from types import TracebackType
-from typing import Final
+
+from livegraft.raising import raise_in, take_back
 
 
 class RunCancelledError(BaseException):
@@ -54,7 +54,7 @@ class Window:
         with self._lock:
             self._thread = None
             if self._used:
-                _take_back()
+                take_back()
 
     def interrupt(self) -> bool:
         """Raise RunCancelledError in the thread; False when it is not in the window, or was interrupted before.
@@ -65,30 +65,4 @@ class Window:
             if self._thread is None or self._used:
                 return False
             self._used = True
-            return _raise_in(self._thread, RunCancelledError)
-
-
-class _TakenBackError(BaseException):
-    """Takes the place of an interrupt that was not delivered yet."""
-
-
-def _take_back() -> None:
-    """Take back what was not delivered to this thread yet.
-
-    Raising "nothing" in it would do that too, and leave the interpreter's mark that something is to be raised:
-    before 3.13 every call of every thread stops to look for it from then on, and under a profiler 3.11 never goes
-    on. So another exception takes the place, and is caught here.
-    """
-    try:
-        _raise_in(threading.get_ident(), _TakenBackError)
-        for _ in range(_STEPS):  # it strikes at one of these
-            pass
-    except _TakenBackError:
-        pass
-
-
-_STEPS: Final = 1_000
-
-
-def _raise_in(thread: int, error: type[BaseException]) -> bool:
-    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error)))
+            return raise_in(self._thread, RunCancelledError)

@@ -99,15 +99,32 @@ def test_case_13_an_import_that_never_returns_is_given_up(tmp_path: Path, body: 
         assert host.live.s.run() == "mended"
 
 
+FAILING_TRACES = ["1 / 0", "'no function'"]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_trace_function_that_fails_in_each_new_thread_does_not_keep_later_commits_out(host: Host) -> None:
-    host.take({"s.py": "import threading\nthreading.settrace(lambda *about: 1 / 0)\ndef run(): return 'bad'"})
+@pytest.mark.parametrize("value", FAILING_TRACES, ids=["raises", "returns a text"])
+def test_a_trace_function_that_fails_in_each_new_thread_does_not_keep_later_commits_out(host: Host, value: str) -> None:
+    host.take({"s.py": f"import threading\nthreading.settrace(lambda *about: {value})\ndef run(): return 'bad'"})
     try:
         assert host.take({"s.py": GOOD})["s"].outcome is Outcome.LOADED
         assert host.live.s.run() == "good"
         assert threading.gettrace() is None
     finally:
         threading.settrace(None)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("value", FAILING_TRACES, ids=["raises", "returns a text"])
+def test_nor_does_it_beside_an_import_that_was_given_up_and_waits(tmp_path: Path, value: str) -> None:
+    with a_host(tmp_path, import_seconds=1.5, probe=False) as host:
+        given_up = host.take({"s.py": "import threading\nthreading.Event().wait(20)\ndef run(): return 'never'"})
+        assert "did not end within 1.5 s" in failure(given_up["s"]).message
+        host.take({"s.py": f"import threading\nthreading.settrace(lambda *about: {value})\ndef run(): return 'bad'"})
+        try:
+            assert host.take({"s.py": GOOD})["s"].outcome is Outcome.LOADED
+        finally:
+            threading.settrace(None)
 
 
 @pytest.mark.parametrize(
