@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.test_accessibility import PATHS, SCRIPTS
 from tests.support.pages import a_page
-from tests.support.server import Server, a_server_of
+from tests.support.screens import PATHS
+from tests.support.server import Server
 
 SCREENS = {"phone": (390, 844), "desktop": (1280, 860)}
 WATCH = """
@@ -19,14 +19,6 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 MOVED = "new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(moved), 0)))"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with a_server_of(SCRIPTS, tmp_path_factory.mktemp("site")) as server:
-        for script in ("reports/daily", "fails"):
-            server.post(f"/scripts/{script}/runs?wait=20", {"arguments": {}})
-        yield server
 
 
 @pytest.fixture(scope="module", params=list(SCREENS.values()), ids=list(SCREENS))
@@ -43,7 +35,7 @@ def test_nothing_moves_once_it_is_shown_and_no_page_is_wider_than_the_screen(pag
     for path in (*PATHS, *runs):
         page.goto(server.url + path)
         if path in runs:
-            page.locator("[data-output]").wait_for()
+            page.locator("#output").wait_for()
         assert page.evaluate(MOVED) < 0.01, path
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
 

@@ -55,6 +55,8 @@ SCRIPTS = {
         """,
     "words.py": '''
         from livegraft import Markdown, artifacts
+        DOT = ("89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+               "0000000a49444154789c6360000000020001e221bc330000000049454e44ae426082")
         TEXT = """# 12 orders
 
         | who | n |
@@ -65,8 +67,20 @@ SCRIPTS = {
         """
         def run():
             (artifacts() / "orders <1>.html").write_text("<script>alert(1)</script>")
+            (artifacts() / "dot.PNG").write_bytes(bytes.fromhex(DOT))
             return Markdown(TEXT.replace("\\n        ", "\\n"))
         ''',
+    "lines.py": """
+        def run(): return "first\\nsecond"
+        """,
+    "silent.py": """
+        def run(): pass
+        """,
+    "branches.py": """
+        def run():
+            days = [{"day": day, "orders": [f"order {n} of day {day}" for n in range(9)]} for day in range(9)]
+            return {"shop": "<b>Berlin</b>", "days": days, "of": {"a": 1, "b": None}}
+        """,
 }
 
 
@@ -171,6 +185,34 @@ def test_markdown_is_rendered_and_html_in_it_is_text(server: Server, page: Page)
     expect(prose).to_contain_text("<img src=x onerror=alert(1)>")
     assert prose.locator("img").count() == 0
     assert [each.get_attribute("href") for each in prose.locator("a").all()] == ["https://example.com"]
+    expect(prose.get_by_role("cell", name="7")).to_have_css("text-align", "right")
+    assert page.get_by_role("heading", level=1).count() == 1
+
+
+def test_a_text_is_shown_in_its_lines(server: Server, page: Page) -> None:
+    open_run(server, page, "lines")
+
+    expect(page.locator("#result pre")).to_have_text("first\nsecond")
+
+
+def test_a_run_that_returned_and_wrote_nothing_shows_no_empty_boxes(server: Server, page: Page) -> None:
+    open_run(server, page, "silent")
+
+    expect(page.locator("#output")).to_contain_text("It wrote nothing.")
+    expect(page.locator("#result, #log")).to_have_count(0)
+
+
+def test_branches_of_json_open_and_close_and_what_is_short_stands_on_one_line(server: Server, page: Page) -> None:
+    open_run(server, page, "branches")
+    tree = page.locator("#result .tree")
+    shop, days, of = tree.locator("> details > ul > li").all()
+
+    expect(shop).to_have_text('shop "<b>Berlin</b>"')
+    expect(of).to_have_text('of {"a": 1, "b": null}')
+    expect(tree.get_by_text("order 1 of day 7")).to_be_hidden()
+    days.get_by_text("7 2 keys").click()
+    days.get_by_text("orders 9 items").locator("visible=true").click()
+    expect(tree.get_by_text("order 1 of day 7")).to_be_visible()
 
 
 def test_a_file_that_the_run_left_is_downloaded_and_never_shown(server: Server, page: Page) -> None:
@@ -181,6 +223,14 @@ def test_a_file_that_the_run_left_is_downloaded_and_never_shown(server: Server, 
     with page.expect_download() as download:
         files.get_by_role("link", name="orders <1>.html").click()
     assert Path(download.value.path()).read_text() == "<script>alert(1)</script>"
+
+
+def test_a_picture_among_the_files_is_seen_at_once(server: Server, page: Page) -> None:
+    open_run(server, page, "words")
+
+    expect(page.get_by_role("img", name="dot.PNG")).to_be_visible()
+    page.wait_for_function("document.querySelector('#artifacts img').naturalWidth === 1")
+    expect(page.locator("#artifacts img")).to_have_count(1)
 
 
 def test_the_command_line_shows_tables_as_text_and_writes_files(server: Server, tmp_path: Path) -> None:

@@ -86,7 +86,6 @@ def _environment() -> Environment:
         duration=wording.duration,
         size=wording.size,
         span=wording.span,
-        pretty=wording.pretty,
         plain=wording.plain,
         argument=wording.argument,
         slug=wording.slug,

@@ -16,6 +16,8 @@ from livegraft.api.files import table_of
 from livegraft.run import RunRecord, RunResult
 from livegraft.supervisor import Supervisor
 from livegraft.table import Cell, Table
+from livegraft.web.tree import Node, tree
+from livegraft.web.wording import pretty
 
 SHOWN_ROWS: Final = 500
 """A longer table is shown by its first rows; all that is kept are in the CSV."""
@@ -34,6 +36,13 @@ def _picture(renderer: RendererHTML, tokens: Sequence[Token], place: int, option
     return Markup('<a href="{}">{}</a>').format(address, words)
 
 
+_ALIGNED: Final = {"text-align:right": "num", "text-align:center": "centred"}
+"""Classes for the styles that the library writes into tables: the policy of the pages allows no style in an element."""
+
+_HEADING: Final = 2
+"""Headings of a result stand so many levels below that of its card."""
+
+
 def _reader() -> MarkdownIt:
     """Without raw HTML, which becomes text; links to ``javascript:`` and the like are left as text by the library."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -42,6 +51,17 @@ def _reader() -> MarkdownIt:
 
 
 _MARKDOWN: Final = _reader()
+
+
+def _rendered(text: str) -> Markup:
+    environment: dict[str, object] = {}
+    tokens = _MARKDOWN.parse(text, environment)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1:]) + _HEADING, 6)}"
+        if style := _ALIGNED.get(str(token.attrs.pop("style", ""))):
+            token.attrs["class"] = style
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, environment))  # noqa: S704 - it has no raw HTML
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +78,23 @@ class ShownTable:
 
 @dataclass(frozen=True, slots=True)
 class ShownResult:
-    """How a result is shown: ``as_`` is table, markdown, picture, frame, json or text."""
+    """How a result is shown: ``as_`` is table, markdown, picture, frame, tree or text."""
 
     as_: str
     note: str
     table: ShownTable | None = None
     markup: Markup | None = None
+    tree: Node | None = None
     text: str = ""
     byte_count: int = 0
 
 
 def shown_result(supervisor: Supervisor, run: RunRecord, order: str) -> ShownResult | None:
-    """``order`` is the place of a column by which a table is sorted, with a minus in front for the reverse."""
-    if run.result is None:
+    """None when nothing was returned.
+
+    ``order`` is the place of a column by which a table is sorted, with a minus in front for the reverse.
+    """
+    if run.result is None or (run.result.kind == "json" and run.result.value is None):
         return None
     result = supervisor.result(run.id)
     assert result is not None  # noqa: S101 - it was there a moment ago, and stays
@@ -86,7 +110,12 @@ def shown_result(supervisor: Supervisor, run: RunRecord, order: str) -> ShownRes
             return _shown_markdown(result)
         case "text":
             return ShownResult("text", result.note, text=str(result.value))
-    return ShownResult("json", result.note)
+    if isinstance(result.value, str):
+        return ShownResult("text", result.note, text=result.value)
+    branches = tree(result.value)
+    if branches is not None:
+        return ShownResult("tree", result.note, tree=branches)
+    return ShownResult("text", result.note, text=pretty(result.value))
 
 
 def _shown_table(table: Table, order: str) -> ShownTable:
@@ -102,4 +131,4 @@ def _shown_markdown(result: RunResult) -> ShownResult:
     text = result.body.decode("utf-8", "replace")
     if len(text) > MARKDOWN_LIMIT:
         return ShownResult("text", result.note or f"longer than {MARKDOWN_LIMIT} characters, shown as text", text=text)
-    return ShownResult("markdown", result.note, markup=Markup(_MARKDOWN.render(text)))  # noqa: S704 - it has no raw HTML
+    return ShownResult("markdown", result.note, markup=_rendered(text))

@@ -25,14 +25,17 @@ def run(visit: SignedIn, id: str, sort: str = "") -> Response:
     record = visit.supervisor.find_run(id)
     knows_script = record.script in visit.supervisor.script_names
     schedules = visit.supervisor.script(record.script).schedules if knows_script else ()
+    is_open = record.state in OPEN_STATES
     return visit.page(
         "run.html",
         run=record,
         zone=schedules[0].timezone if schedules else "",
         usual=visit.supervisor.runs.usual_seconds(record.script, before=id),
-        is_open=record.state in OPEN_STATES,
+        is_open=is_open,
+        # The count of a run whose process died was never written: its output tells.
+        is_silent=not is_open and not record.output_bytes and not visit.supervisor.output(id, limit=1),
         can_cancel=record.state in OPEN_STATES | {RunState.STUCK},
-        progress=visit.supervisor.progress(id) if record.state in OPEN_STATES else (),
+        progress=visit.supervisor.progress(id) if is_open else (),
         result=shown_result(visit.supervisor, record, sort),
         artifacts=visit.supervisor.artifacts.find(record.id),
         knows_script=knows_script,

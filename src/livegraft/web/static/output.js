@@ -62,8 +62,7 @@ export function startOutput(refresh) {
     source.close();
     cancelAnimationFrame(frame);
     draw();
-    if (!seen) say("It wrote nothing.");
-    refresh();
+    refresh(); // of one that wrote nothing, the page says so in place of the log
   }
 
   function open() {
