@@ -37,7 +37,7 @@ class NotFoundError(LivegraftError):
     def __init__(self, kind: str, name: str, nearest: str | None = None) -> None:
         self.kind, self.name, self.nearest = kind, name, nearest
         hint = f"; did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"expected the name of a {kind}, got: {name!r}{hint}")
+        super().__init__(f"found no {kind} {name!r}{hint}")
 
 
 class SourceError(LivegraftError):

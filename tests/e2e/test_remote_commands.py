@@ -212,9 +212,9 @@ def test_sync_tells_what_it_did_and_what_failed_where(server: Server, repository
         (["start", "dir/great"], 3, "did you mean 'dir/greet'?"),
         (["start", "dir/greet", "--nmae", "x"], 2, "did you mean 'name'?"),
         (["start", "--wait", "long", "dir/greet"], 2, "wait: "),
-        (["logs", "nothing"], 3, "expected the name of a run"),
+        (["logs", "nothing"], 3, "found no run 'nothing'"),
         (["release", "dir/greet"], 1, "to be quarantined"),
-        (["pin", "dir/greet", "ffffffff"], 3, "expected the name of a version"),
+        (["pin", "dir/greet", "ffffffff"], 3, "found no version 'dir/greet@ffffffff'"),
         (["list", "--token", "wrong"], 4, "with the token of this server"),
     ],
 )

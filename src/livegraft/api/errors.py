@@ -79,9 +79,15 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
     return answer(STATUS_OF_CODE[error.code], error.code, str(error), **error.details)
 
 
+_OURS: Final = "Value error, "
+"""How pydantic begins the message of a check that is ours."""
+
+
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these
-    problems = {".".join(map(str, each["loc"][1:])) or "body": each["msg"] for each in error.errors()}
+    problems = {
+        ".".join(map(str, each["loc"][1:])) or "body": each["msg"].removeprefix(_OURS) for each in error.errors()
+    }
     listed = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
     return answer(422, "invalid_request", f"the request does not fit: {listed}", problems=problems)
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -19,6 +19,9 @@ _ANSWER_SECONDS = 600.0
 """A sync or a run that is waited for may take its time."""
 
 _SCRIPTS_AT_ONCE = 1000
+
+_ADVICE: Final = {"unauthorized": ": give it with --token or LIVEGRAFT_TOKEN; it stands in the server's data folder"}
+"""What a person at a terminal can do about an error, by its code: the server speaks to programs."""
 
 
 class Client:
@@ -36,9 +39,11 @@ class Client:
         try:
             self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=limits)
         except httpx.InvalidURL as error:
-            raise ConfigurationError(f"expected the address of a server, got: {self.url!r}: {error}") from error
+            raise self._no_address() from error
         except UnicodeEncodeError as error:
             raise ConfigurationError("expected a token of ASCII characters") from error
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            raise self._no_address()
 
     def get(self, path: str, **query: Any) -> Any:
         return self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
@@ -110,19 +115,22 @@ class Client:
             raise self._stranger(answer)
         return answer
 
+    def _no_address(self) -> ConfigurationError:
+        return ConfigurationError(f"expected the address of a server, as {DEFAULT_URL}, got: {self.url!r}")
+
     def _stranger(self, answer: httpx.Response) -> RefusedError:
         return RefusedError("unreachable", f"expected a livegraft server at {self.url}, something else answers there")
 
     def _unreachable(self, error: object) -> RefusedError:
         return RefusedError(
-            "unreachable", f"expected a livegraft server at {self.url}, got: {error}; start it or name it with --url"
+            "unreachable", f"expected a livegraft server at {self.url}, got: {error}; start it, or check its address"
         )
 
 
 def _refused(answer: httpx.Response) -> RefusedError:
     try:
-        error = answer.json()["error"]
-        return RefusedError(error["code"], error["message"])
+        code, message = (answer.json()["error"][name] for name in ("code", "message"))
+        return RefusedError(code, message + _ADVICE.get(code, ""))
     except (ValueError, KeyError, TypeError):
         reason = f"expected a livegraft server at {answer.url}, it answered {answer.status_code} in words of its own"
         return RefusedError("error", f"{reason}; the address of one that is mounted ends with the path of the mount")

@@ -13,7 +13,7 @@ def listen(text: str) -> socket.socket:
     """A socket that is bound to HOST:PORT, and does not listen yet. Raises ConfigurationError."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ConfigurationError(f"expected --listen HOST:PORT, got: {text!r}")
+        raise ConfigurationError(f"expected --listen HOST:PORT, as 127.0.0.1:8787, got: {text!r}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP, or asyncio leaves Nagle's algorithm on: a client that keeps its connection waits 40 ms each time.
     address = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -22,7 +22,10 @@ def listen(text: str) -> socket.socket:
         address.bind((host.strip("[]"), int(port)))
     except OSError as error:
         address.close()
-        raise ConfigurationError(f"expected {text!r} to be free to listen on, got: {error.strerror}") from error
+        raise ConfigurationError(
+            f"expected to listen on {text!r}, got: {error.strerror}; name another with --listen HOST:PORT, "
+            "where port 0 takes a free one"
+        ) from error
     return address
 
 

@@ -32,9 +32,17 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Url = Annotated[str | None, typer.Option(help="The server. Default: LIVEGRAFT_URL, else http://127.0.0.1:8787.")]
-Token = Annotated[str | None, typer.Option(help="Its token. Default: LIVEGRAFT_TOKEN, else ./livegraft-data/token.")]
+Url = Annotated[
+    str | None, typer.Option(metavar="URL", help="The server. Default: LIVEGRAFT_URL, else http://127.0.0.1:8787.")
+]
+Token = Annotated[
+    str | None,
+    typer.Option(metavar="TOKEN", help="Its token. Default: LIVEGRAFT_TOKEN, else ./livegraft-data/token."),
+]
 Name = Annotated[str, typer.Argument(help="The script's name: its path without .py.")]
+NameAndOptions = Annotated[
+    str, typer.Argument(metavar="NAME [--PARAMETER VALUE ...]", help="The script's name: its path without .py.")
+]
 Provide = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=MODULE:ATTRIBUTE", help="A resource for scripts, by name. Repeat it for several."),
@@ -45,7 +53,7 @@ Revision = Annotated[str, typer.Argument(help="The release's revision, or its fi
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 OfScript = Annotated[str | None, typer.Option("--script", help="Of a script, or of a folder with / at its end.")]
 InState = Annotated[
-    list[str] | None, typer.Option("--state", help="In this state; `open`: not ended. Repeat it for one of several.")
+    list[str] | None, typer.Option("--state", help="In this state, or `open`: not ended. Repeat it for one of several.")
 ]
 ByTrigger = Annotated[str | None, typer.Option("--trigger", help="button, cron, api, cli, ...")]
 ByActor = Annotated[str | None, typer.Option("--actor", help="Who asked.")]
@@ -105,33 +113,47 @@ def serve(
     ] = "",
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8787",
     poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the repository.")] = 5.0,
-    accept_rewritten: Annotated[bool, typer.Option(help="Follow a branch whose history was rewritten.")] = False,
+    accept_rewritten: Annotated[
+        bool, typer.Option("--accept-rewritten", help="Follow a branch whose history was rewritten, without asking.")
+    ] = False,
     probe: Annotated[bool, typer.Option(help="Import new versions in a child process first.")] = True,
     release: Annotated[
-        str, typer.Option(help="Of a commit of which a script fails: `each` other goes live, or the `whole` waits.")
+        str,
+        typer.Option(
+            metavar="each|whole",
+            help="When a script of a commit fails: each other one goes live, or the whole commit waits.",
+        ),
     ] = "each",
     drain_seconds: Annotated[float, typer.Option(min=0, help="How long a superseded version may take to end.")] = 300.0,
     drain_policy: Annotated[
-        str, typer.Option(help="What happens to it then: wait, cancel or scrub. See the settings.")
+        str,
+        typer.Option(
+            metavar="wait|cancel|scrub",
+            help="Then: wait on; cancel its runs; or also take its globals from it, so that its memory returns.",
+        ),
     ] = "wait",
     breaker_failures: Annotated[
         int, typer.Option(min=0, help="After how many failed runs in a row a script is quarantined; 0: never.")
     ] = 5,
     settle_seconds: Annotated[
-        float, typer.Option(min=0, help="Who dies within that time of a switch died of it; 0: no death is judged.")
+        float,
+        typer.Option(
+            min=0, help="A server that dies so soon after a new release starts with the one before; 0: never."
+        ),
     ] = 60.0,
     limit: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="The most that headers may allow isolated runs: memory, cpu, open-files, processes.",
+            help="The most that headers may allow isolated runs: memory=2GiB, cpu=10m, open-files=100, processes=20.",
         ),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="How much of the history is kept: age, runs, size of each script; releases; age of the audit.",
+            help="How much of the history is kept: age=90d, runs=10000 and size=1GiB of each script, releases=1000, "
+            "audit=730d.",
         ),
     ] = None,
     safe: Annotated[bool, typer.Option("--safe", help="Start in safe mode: no code of scripts is loaded.")] = False,
@@ -214,7 +236,7 @@ def check(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Check a work tree as its next commit would be: exit status 1 and every fault listed."""
+    """Check a work tree as its next commit would be. It lists every fault, and ends with status 1 if there is one."""
     from livegraft.cli.check import check as check_here
 
     raise typer.Exit(check_here(path.resolve(), provide or [], against=against, token=token, as_json=as_json))
@@ -226,7 +248,7 @@ def stubs(
     out: Annotated[Path, typer.Option(help="The folder for the package of stubs.")] = Path("typings"),
     as_json: Json = False,
 ) -> None:
-    """Write type stubs of a work tree: a host's editor and type checker then know `supervisor.live`."""
+    """Write type stubs of a work tree. A host's editor and type checker then know `supervisor.live`."""
     from livegraft.stubs import write_stubs
 
     written = write_stubs(path.resolve(), out)
@@ -239,8 +261,8 @@ def stubs(
 
 
 @command(context_settings=_OPTIONS_OF_THE_SCRIPT)
-def run(context: typer.Context, name: Name = "") -> None:
-    """Run a script of the work tree here, without a server: NAME [--parameter value ...].
+def run(context: typer.Context, name: NameAndOptions = "") -> None:
+    """Run a script of the work tree here, without a server.
 
     Before the name: --json, --path PATH (default: here), --provide NAME=MODULE:ATTRIBUTE, --artifacts FOLDER for the
     files that it leaves. After it the script's own parameters, and --help to see them.
@@ -263,12 +285,14 @@ def list_scripts(url: Url = None, token: Token = None, as_json: Json = False) ->
 
 @command()
 def sync(
-    accept_rewritten: Annotated[bool, typer.Option(help="Take a branch whose history was rewritten.")] = False,
+    accept_rewritten: Annotated[
+        bool, typer.Option("--accept-rewritten", help="Take a branch whose history was rewritten.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Have a server look at its repository now; ends when the newest commit is live or refused."""
+    """Have a server look at its repository now. It ends when the newest commit is live, or with status 1: refused."""
     answer = _client(url, token).post("/sync", {"accept_rewritten": accept_rewritten})
     if as_json:
         print_json(answer)
@@ -295,8 +319,8 @@ def releases(url: Url = None, token: Token = None, as_json: Json = False) -> Non
 
 
 @command(context_settings=_OPTIONS_OF_THE_SCRIPT)
-def start(context: typer.Context, name: Name = "") -> None:
-    """Start a run on a server: NAME [--parameter value ...].
+def start(context: typer.Context, name: NameAndOptions = "") -> None:
+    """Start a run on a server.
 
     Before the name: --url, --token, --json, --wait SECONDS, --at INSTANT (2026-03-01T07:00Z), --version KEY of an
     earlier version. After it the script's own parameters, and --help to see them.
@@ -347,7 +371,7 @@ def result(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Print what a run returned: tables as text; pictures and HTML go into a file."""
+    """Print what a run returned. Tables are printed as text; pictures and HTML go into a file."""
     from livegraft.cli.results import show_result
 
     show_result(_client(url, token), run, out=out, csv=csv, as_json=as_json)
@@ -384,7 +408,7 @@ def runs(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """List runs, newest first: those that match all filters that are given."""
+    """List runs, newest first. Only those that match all filters that are given."""
     from livegraft.cli.many import list_runs, read_filters
 
     filters = read_filters(_filters(context))
@@ -409,7 +433,7 @@ def cancel(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a run to stop, or all that match filters: it tells how many first, and asks."""
+    """Ask a run to stop, or all runs that match filters. Of filters it tells how many match first, and asks."""
     filters = _chosen(run, context)
     if filters:
         _do_with_all("cancel", filters, url, token, yes=yes, as_json=as_json)
@@ -421,7 +445,9 @@ def cancel(
 def rerun(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help="The run's id; without one, filters choose the runs.")] = "",
-    original: Annotated[bool, typer.Option(help="On the version of that run, not on the live one.")] = False,
+    original: Annotated[
+        bool, typer.Option("--original", help="On the version of that run, not on the live one.")
+    ] = False,
     script: OfScript = None,
     state: InState = None,
     trigger: ByTrigger = None,
@@ -436,7 +462,7 @@ def rerun(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Start a run that repeats another, with its arguments, or one for each that matches filters."""
+    """Repeat a run, or all runs that match filters. Each has the arguments of the one that it repeats."""
     filters = _chosen(run, context)
     if filters and original:
         raise ConfigurationError("expected --original with the id of one run: many are repeated on the live versions")
@@ -460,13 +486,13 @@ def release(name: Name, url: Url = None, token: Token = None, as_json: Json = Fa
 
 @command()
 def retry(name: Name, url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Load the version of a script again that failed, as after a fault that went by."""
+    """Load the failed version of a script again. For a fault that went by, as a database that was away."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/retry")
 
 
 @command()
 def pause(name: Name, reason: Reason = "", url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Have the schedules of a script skip their due times; it can be run otherwise."""
+    """Have the schedules of a script skip their due times. It can be run otherwise."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/pause", {"reason": reason})
 
 
@@ -485,7 +511,7 @@ def slots(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """List due times of schedules and what became of them, newest first."""
+    """List due times of schedules and what became of them. The newest first."""
     answer = _client(url, token).get("/slots", script=name, state=state, limit=limit)
     if as_json:
         print_json(answer)
@@ -528,7 +554,7 @@ def backfill(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Have the due times of a range run that have no run, oldest first; at most 1,000."""
+    """Run the due times of a range that have no run. The oldest first, at most 1,000."""
     body = {"first": first, "last": last, "dry_run": dry_run}
     answer = _client(url, token).post(f"/scripts/{quote(name)}/backfill", body)
     if as_json:
@@ -551,7 +577,7 @@ def pin(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Make an earlier version of a script live, and keep the script at it."""
+    """Keep a script at an earlier version. That becomes live, whatever is committed."""
     _decide(url, token, as_json, f"/scripts/{quote(name)}/pin", {"key": version, "reason": reason})
 
 
@@ -569,13 +595,13 @@ def scrub(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Turn the globals of a superseded version into tombstones, so that its memory returns whoever holds it."""
+    """Take its globals from a superseded version. Its memory returns, whoever holds it; what uses them is told so."""
     _decide(url, token, as_json, f"/versions/{quote(name)}/scrub", {"key": version})
 
 
 @command()
 def hold(reason: Reason = "", url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Keep the present release of a server live, whatever is committed."""
+    """Keep the present release live, whatever is committed."""
     _decide(url, token, as_json, "/hold", {"reason": reason})
 
 
@@ -595,7 +621,7 @@ def roll_back(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Pin every script of a release to the version that was live before it."""
+    """Pin the scripts of a release to the versions before it. It tells which first, and asks."""
     from livegraft.cli.decisions import roll_back_there
 
     roll_back_there(_client(url, token), revision, reason=reason, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -603,14 +629,14 @@ def roll_back(
 
 @command(name="undo-roll-back")
 def undo_roll_back(revision: Revision, url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Let the scripts that a roll back pinned follow the repository again."""
+    """Unpin the scripts that a roll back pinned. They follow the repository again."""
     answer = _client(url, token).post(f"/releases/{quote(revision)}/undo-roll-back")
     print_json(answer) if as_json else print(_follow(len(answer["unpinned"])))
 
 
 @command()
 def resume(url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Have a server leave safe mode, and take the commit again that it refuses after a crash."""
+    """Have a server leave safe mode. It takes the commit again too that it refuses after a crash."""
     _decide(url, token, as_json, "/resume")
 
 
@@ -622,7 +648,7 @@ def backup(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy the history to a file, while the server runs; the copy is checked before it gets its name."""
+    """Copy the history to a file, while the server runs. The copy is checked before it gets its name."""
     from livegraft.cli.backup import back_up
 
     back_up(data, file, store=store, overwrite=overwrite, as_json=as_json)
@@ -635,7 +661,7 @@ def doctor(
     store: Annotated[str, typer.Option(help="The history's address, if it is no file. Default: LIVEGRAFT_STORE.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Look at the history, mirror, clock, disk and tools, and say what to do: exit status 1 for a fault."""
+    """Look for faults of history, mirror, clock, disk and tools. It says what to do; status 1 if there is a fault."""
     from livegraft.cli.doctor import examine
 
     raise typer.Exit(examine(data, repository, store, as_json=as_json))
@@ -648,7 +674,7 @@ def support(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """Write the support bundle of a server to a file: states, findings and stacks, without secrets."""
+    """Write the support bundle of a server to a file. It has states, findings and stacks, without secrets."""
     content = _client(url, token).content("/support")
     try:
         with file.open("xb") as target:
@@ -660,7 +686,7 @@ def support(
 
 @command()
 def link(url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """Get a link to the pages of a server; it works once, for a quarter of an hour."""
+    """Get a link to the pages of a server. It works once, for a quarter of an hour."""
     client = _client(url, token)
     address = f"{client.url}/login?token={client.post('/links')['login_token']}"
     print_json({"link": address}) if as_json else print(address)
@@ -668,7 +694,7 @@ def link(url: Url = None, token: Token = None, as_json: Json = False) -> None:
 
 @command()
 def versions(url: Url = None, token: Token = None, as_json: Json = False) -> None:
-    """List the versions in a server's process, and what holds those that should be gone."""
+    """List the versions in a server's process. It tells what holds those that should be gone."""
     answer = _client(url, token).get("/versions")
     if as_json:
         print_json(answer)
@@ -687,7 +713,7 @@ def shared(
     token: Token = None,
     as_json: Json = False,
 ) -> None:
-    """List the shared data of a server, or show what is kept under a name."""
+    """List the shared data of a server, or the values of a name."""
     client = _client(url, token)
     answer = _all_shared(client, name) if name else client.get("/shared")
     if as_json:

@@ -35,6 +35,10 @@ def read_filters(given: Mapping[str, str | Sequence[str] | None]) -> dict[str, A
         if bound in filters:
             filters[bound] = _instant(bound, str(filters[bound]))
     if states := filters.get("state"):
+        if unknown := [state for state in states if state not in (OPEN, *RunState)]:
+            raise ConfigurationError(
+                f"expected --state to be one of {', '.join((OPEN, *RunState))}, got: {unknown[0]!r}"
+            )
         filters["state"] = [each for state in states for each in (sorted(OPEN_STATES) if state == OPEN else [state])]
     return filters
 

@@ -152,7 +152,9 @@ def _read(words: Sequence[str], *, flags: set[str], values: set[str]) -> _Call:
         option, given, value = rest.pop(0).partition("=")
         if option in flags:
             ours[option] = []
-        elif option in values and (given or rest):
+        elif option in values:
+            if not given and not rest:
+                raise ConfigurationError(f"expected a value after {option}, got nothing")
             ours.setdefault(option, []).append(value if given else rest.pop(0))
         else:
             known = ", ".join(sorted(flags | values))

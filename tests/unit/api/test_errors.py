@@ -94,7 +94,7 @@ def test_a_refusal_has_one_shape(api: Api, method: str, path: str, body: Any, st
 def test_a_typo_in_a_name_is_answered_with_the_nearest(api: Api) -> None:
     error = api.post("/scripts/dir/great/runs", status=404)["error"]
 
-    assert error["message"] == "expected the name of a script, got: 'dir/great'; did you mean 'dir/greet'?"
+    assert error["message"] == "found no script 'dir/great'; did you mean 'dir/greet'?"
 
 
 def test_arguments_that_do_not_fit_are_listed_by_parameter(api: Api) -> None:

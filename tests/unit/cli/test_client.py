@@ -77,8 +77,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIVEGRAFT_TOKEN", raising=False)
 
 
-def test_without_a_server_it_says_where_it_looked_and_how_to_name_another() -> None:
-    with pytest.raises(RefusedError, match=r"http://127\.0\.0\.1:1, got: .*--url") as refused:
+def test_without_a_server_it_says_where_it_looked_and_what_to_do() -> None:
+    with pytest.raises(
+        RefusedError, match=r"http://127\.0\.0\.1:1, got: .*; start it, or check its address"
+    ) as refused:
         Client("http://127.0.0.1:1", None).get("/scripts")
     assert refused.value.kind == "unreachable"
 
