@@ -198,10 +198,11 @@ class Drainer:
             self._batches.append(_Batch(finished, set(left), set(left)))
         self.wake()
 
-    def scrub(self, version: Version, reason: str) -> Decision:
-        """Turn the globals of a version that left into tombstones; ``reason`` is what their error says."""
+    def scrub(self, version: Version, actor: str) -> Decision:
+        """Turn the globals of a version that left into tombstones, as ``actor`` decided; their error says who."""
         with self.turn:
-            decision = self._decide(version, DrainPolicy.SCRUB, reason)
+            self._past_deadline.add(version)
+            decision = self._decide(version, DrainPolicy.SCRUB, f"{actor} scrubbed it", f"scrubbed by {actor}")
         self.wake()
         return decision
 
@@ -330,22 +331,18 @@ class Drainer:
             if since is None or not version.holders or version.module is None or version in self._past_deadline:
                 continue
             if self._clock.monotonic() - since >= self._deadline_seconds:
-                superseded = f"superseded {self._deadline_seconds:g} s before"
-                self._decide(version, self._policy, f"still held by {version.holders[0]}, {superseded}")
+                self._past_deadline.add(version)
+                after = f"{self._deadline_seconds:g} s after it was superseded"
+                reason = f"still held by {version.holders[0]}, {after}"
+                self._decided(self._decide(version, self._policy, reason, f"still held {after}, policy {self._policy}"))
 
-    def _decide(self, version: Version, policy: DrainPolicy, reason: str) -> Decision:
-        self._past_deadline.add(version)
+    def _decide(self, version: Version, policy: DrainPolicy, reason: str, occasion: str) -> Decision:
         stopped = self._stop_users(version) if policy is not DrainPolicy.WAIT else []
         tombstone_count = self._scrub(version, reason) if policy is DrainPolicy.SCRUB else 0
         decision = Decision(version, policy, version.holders, version.stacks, tuple(stopped), tombstone_count)
-        logger.warning(
-            "%s is still held at the end of its time to drain, policy %s: %s\n%s",
-            version.label,
-            policy.value,
-            "; ".join([*version.holders, *(f"asked to stop: {each}" for each in stopped)]),
-            "\n".join(version.stacks),
-        )
-        self._decided(decision)
+        asked = [f"asked to stop: {', '.join(stopped)}"] if stopped else []
+        told = "; ".join([f"{version.label} is {occasion}", *(f"held by {each}" for each in version.holders), *asked])
+        logger.warning("%s", "\n".join([told, *version.stacks]))
         self._tell(version)
         return decision
 
@@ -603,7 +600,7 @@ def _slice(versions: Iterable[Version]) -> list[Version]:
 
 
 def _used_by(users: Iterable[Version]) -> tuple[str, ...]:
-    return tuple(f"used by {label}, which stays" for label in sorted({user.label for user in users}))
+    return tuple(f"{label}, which uses it and stays" for label in sorted({user.label for user in users}))
 
 
 def _reason_to_wait(looked: Region, found: Survey) -> str:

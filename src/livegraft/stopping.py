@@ -12,7 +12,13 @@ from livegraft.suspended import frames_of_task, tasks
 
 
 class VersionStoppedError(SystemExit):
-    """Raised in a thread that code of a superseded version started. ``threading`` lets it end without a word."""
+    """Raised in a thread that code of a superseded version started. ``threading`` prints it, with where it was.
+
+    The interpreter makes it of its class alone, so it says nothing about which version.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("livegraft ended this thread: the version of the script that started it was superseded")
 
 
 def stop_tasks(is_ours: Callable[[str], bool]) -> list[str]:

@@ -998,7 +998,7 @@ class Supervisor:
             raise NotFoundError("version", f"{name}@{key}")
         if not version.is_leaving:
             raise ConflictError(f"expected {version.label} to be superseded, it is {version.state}")
-        decision = self._drainer.scrub(version, f"{actor} scrubbed it")
+        decision = self._drainer.scrub(version, actor)
         detail = {"holders": list(decision.holders), "stopped": list(decision.stopped)}
         self.store.audit.add(self.clock.now(), actor, "scrub", version.label, detail)
         return self._overview.version(version)

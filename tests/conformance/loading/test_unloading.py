@@ -131,7 +131,7 @@ def test_what_only_a_held_version_uses_names_it_and_drains_with_it(host: Host) -
 
     host.wait_for("s", key, VersionState.LEAKED)
     status = host.wait_for("shop", package, VersionState.DRAINED)
-    assert f"used by {label}, which stays" in status.holders
+    assert f"{label}, which uses it and stays" in status.holders
 
     KEPT.clear()
     host.supervisor._drainer.wake()

@@ -79,9 +79,12 @@ def test_case_31_at_the_deadline_the_policy_wait_tells_who_is_in_the_way_with_th
         assert (row.actor, row.action, row.subject) == ("livegraft", "drain deadline: wait", f"s@{key[:8]}")
         assert f"run {run.id}" in row.detail["holders"]
         assert any("s.py@" in stack and "in run" in stack for stack in row.detail["stacks"])
-        assert any(
-            "policy wait" in record.getMessage() and "in run" in record.getMessage() for record in caplog.records
+        told = next(text for text in caplog.messages if "policy wait" in text)
+        assert told.startswith(
+            f"s@{key[:8]} is still held 0 s after it was superseded, policy wait; held by run {run.id}"
         )
+        assert "in run" in told
+        assert told == told.rstrip()
         assert any("in run" in stack for stack in host.status("s", key).stacks)
         assert run.state == "running"
         run.cancel()
@@ -94,25 +97,27 @@ def test_case_31_at_the_deadline_the_policy_cancel_stops_runs_tasks_and_threads_
         def forever():
             while True:
                 time.sleep(0.01)
-        def until_stopped():
+        def until_stopped(said):
             try:
                 forever()
-            except BaseException:
-                pass
-        def start():
-            threading.Thread(target=until_stopped, name="started", daemon=True).start()
+            except BaseException as error:
+                said.append(str(error))
+        def start(said):
+            threading.Thread(target=until_stopped, args=[said], name="started", daemon=True).start()
         def run():
             forever()
         """
     with a_host_with_policy(tmp_path, "cancel") as host:
         host.take({"s.py": script})
         key, run = host.key("s"), host.supervisor.run("s")
-        host.live.s.start()
+        said: list[str] = []
+        host.live.s.start(said)
         eventually(lambda: run.state == "running")
         host.take(NEXT)
 
         look_until(host, key, VersionState.UNLOADED)
         assert run.state == "cancelled"
+        assert said == ["livegraft ended this thread: the version of the script that started it was superseded"]
         assert set(decision(host).detail["stopped"]) == {f"run {run.id}", "thread started"}
 
 
@@ -138,7 +143,9 @@ def test_a_policy_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 # -- scrubbing by a person -----------------------------------------------------------------
 
 
-def test_a_person_scrubs_a_held_version_and_its_memory_returns_at_once(lean: Host) -> None:
+def test_a_person_scrubs_a_held_version_and_its_memory_returns_at_once(
+    lean: Host, caplog: pytest.LogCaptureFixture
+) -> None:
     lean.take({"s.py": "class Big: ...\nDATA = Big()\ndef f(): return DATA\ndef run(): ..."})
     key, big = lean.key("s"), weakref.ref(lean.live.s.DATA)
     KEPT.append(lean.live.s.f)
@@ -153,7 +160,8 @@ def test_a_person_scrubs_a_held_version_and_its_memory_returns_at_once(lean: Hos
     assert any("because dana scrubbed it" in text for text in status.undone)
     with pytest.raises(UnloadedVersionError, match="dana scrubbed it"):
         str(KEPT[0]())
-    assert [(row.actor, row.action) for row in lean.supervisor.audit(limit=1)] == [("dana", "scrub")]
+    assert [(row.actor, row.action) for row in lean.supervisor.audit()] == [("dana", "scrub")]
+    assert any(text.startswith(f"s@{key[:8]} is scrubbed by dana; held by ") for text in caplog.messages)
     with pytest.raises(NotFoundError):
         lean.supervisor.scrub("s", key="fff", actor="dana")
 
