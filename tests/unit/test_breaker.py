@@ -16,12 +16,14 @@ from tests.support.host import Host, a_host
 from tests.support.waiting import eventually
 
 FAILS = "# cron: 0 7 * * *\ndef run(ok: bool = False):\n    if not ok:\n        raise ValueError('no stock')\n"
-SLEEPS = "import time\ndef run():\n    while True:\n        time.sleep(0.01)\n"
+WAITS = (
+    "import time\nfrom livegraft import cancelled\ndef run():\n    while not cancelled():\n        time.sleep(0.01)\n"
+)
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path, files={"a.py": FAILS, "b.py": SLEEPS}, breaker_failures=3) as host:
+    with a_host(tmp_path, files={"a.py": FAILS, "b.py": WAITS}, breaker_failures=3) as host:
         yield host
 
 
@@ -124,7 +126,7 @@ def test_another_version_that_goes_live_lifts_it_and_the_audit_says_so(host: Hos
 
 def test_a_commit_that_does_not_touch_it_lifts_nothing(host: Host) -> None:
     fail(host, 3)
-    host.take({"b.py": f"{SLEEPS}# other\n"})
+    host.take({"b.py": f"{WAITS}# other\n"})
 
     assert is_quarantined(host)
 

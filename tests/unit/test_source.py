@@ -12,11 +12,10 @@ from types import CodeType
 import pytest
 
 from livegraft import source
-from livegraft.bytecode import IS_KNOWN, Import, nested_codes, with_file
+from livegraft.bytecode import Import, nested_codes, with_file
 from livegraft.source import Entry, Source, read_source
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
-pytestmark = pytest.mark.skipif(not IS_KNOWN, reason="this Python's bytecode is not known; the tree is read")
 
 # ``if False:`` is dropped before there is bytecode; the others are long and say nothing that these do not.
 LEFT_OUT = {"_pyrepl", "site-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data"}

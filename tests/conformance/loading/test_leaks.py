@@ -62,7 +62,6 @@ class Row:
     code: str
     told: str = ""
     top: str = ""
-    needs: str = ""
     since: tuple[int, int] = (3, 11)
 
     def script(self) -> str:
@@ -203,7 +202,6 @@ FREED = [
             @pydantic.field_serializer("e")
             def dump(self, e): return e.value
         """,
-        needs="pydantic",
     ),
     Row(
         "models of SQLAlchemy",
@@ -216,9 +214,8 @@ FREED = [
             __tablename__ = "u"
             id: Mapped[int] = mapped_column(primary_key=True)
         """,
-        needs="sqlalchemy",
     ),
-    Row("classes of attrs", "assert A(1) == A(1)", top="import attrs\n@attrs.define\nclass A: x: int", needs="attrs"),
+    Row("classes of attrs", "assert A(1) == A(1)", top="import attrs\n@attrs.define\nclass A: x: int"),
 ]
 
 UNDONE = [
@@ -353,7 +350,7 @@ UNDONE = [
         "threading.excepthook", "threading.excepthook = f", "threading.excepthook: f taken off", top="import threading"
     ),
     Row("warnings.showwarning", "warnings.showwarning = f", "warnings.showwarning: f taken off", top="import warnings"),
-    Row("readline", "readline.set_completer(f)", "set_completer: f taken off", top="import readline", needs="readline"),
+    Row("readline", "readline.set_completer(f)", "set_completer: f taken off", top="import readline"),
     Row("gc.callbacks", "gc.callbacks.append(f)", "gc.callbacks: f removed", top="import gc"),
     Row("builtins, a new name", "builtins.leaky_name = f", "builtins.leaky_name: f taken off", top="import builtins"),
     Row("builtins, a name replaced", "builtins.ascii = f", "builtins.ascii: f taken off", top="import builtins"),
@@ -509,7 +506,6 @@ HELD = [
         "app.registry.append(create_engine('sqlite://'))\nevent.listen(app.registry[0], 'connect', f)",
         "function f",
         top="from sqlalchemy import create_engine, event",
-        needs="sqlalchemy",
     ),
 ]
 
@@ -685,8 +681,6 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 def play(host: Host, row: Row, app: Any) -> str:
     """Have the version act, keep what it returns, and supersede it; its key."""
-    if row.needs:
-        pytest.importorskip(row.needs)
     if sys.version_info < row.since:
         pytest.skip(f"CPython {sys.version_info.major}.{sys.version_info.minor} does not have it")
     host.take({"s.py": row.script()})

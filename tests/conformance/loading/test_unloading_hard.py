@@ -266,7 +266,6 @@ def test_case_34_what_was_taken_back_is_there_again_after_a_revert(lean: Host) -
 
 
 def test_case_35_a_cycle_that_no_collector_can_break_is_freed_by_scrubbing(lean: Host) -> None:
-    pytest.importorskip("numpy")
     lean.take(
         {
             "s.py": "import numpy\nclass Item:\n    def m(self): return CYCLE\n"
