@@ -41,22 +41,27 @@ class Timer:
 
 
 class Agenda:
-    """Timers by due time. Each is here once: its newest entry counts, older ones are dropped when met."""
+    """Timers by due time. Each is here once: the ticket of its newest place counts, older ones are dropped when met."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[datetime, int, Timer]] = []
+        self._heap: list[tuple[datetime, int]] = []
+        self._timers: dict[int, Timer] = {}
         self._tickets = count()
 
     def put(self, timer: Timer, due_at: datetime) -> None:
+        self._timers.pop(timer.ticket, None)
         timer.ticket = next(self._tickets)
-        heapq.heappush(self._heap, (due_at, timer.ticket, timer))
+        self._timers[timer.ticket] = timer
+        heapq.heappush(self._heap, (due_at, timer.ticket))
 
     def next_at(self) -> datetime | None:
         while self._heap:
-            due_at, ticket, timer = self._heap[0]
-            if timer.ticket == ticket and not timer.gone:
+            due_at, ticket = self._heap[0]
+            timer = self._timers.get(ticket)
+            if timer is not None and not timer.gone:
                 return due_at
             heapq.heappop(self._heap)
+            self._timers.pop(ticket, None)
         return None
 
     def first(self, count: int, until: datetime, is_wanted: Callable[[Timer], bool]) -> list[Timer]:
@@ -64,8 +69,8 @@ class Agenda:
         heap = list(self._heap)
         found: list[Timer] = []
         while heap and len(found) < count and heap[0][0] <= until:
-            _, ticket, timer = heapq.heappop(heap)
-            if timer.ticket == ticket and not timer.gone and is_wanted(timer):
+            timer = self._timers.get(heapq.heappop(heap)[1])
+            if timer is not None and not timer.gone and is_wanted(timer):
                 found.append(timer)
         return found
 
@@ -76,5 +81,5 @@ class Agenda:
     def take_due(self, now: datetime) -> tuple[datetime, Timer] | None:
         if not self.is_due(now):
             return None
-        due_at, _, timer = heapq.heappop(self._heap)
-        return due_at, timer
+        due_at, ticket = heapq.heappop(self._heap)
+        return due_at, self._timers.pop(ticket)

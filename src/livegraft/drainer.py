@@ -359,7 +359,7 @@ class Drainer:
         self._retire({version})
         call = f"supervisor.live.{version.name}"
         count = scrub(version.module, f"{version.label}: unloaded because {reason}; please call the live one, {call}")
-        version.attachments.clear()
+        version.attachment = None
         version.undone += (f"scrubbed: {count} globals, because {reason}",)
         return count
 
@@ -397,7 +397,7 @@ class Drainer:
         """
         is_idle = all(user.state is not VersionState.DRAINING for user in held)
         for version in versions:
-            version.holders = _used_by(version.users.intersection(held) or version.users or held)
+            version.holders = _used_by(version.users & set(held) or version.users or held)
             if is_idle and version.state is VersionState.DRAINING:
                 version.move(VersionState.DRAINED, self._clock.now())
 
@@ -441,7 +441,8 @@ class Drainer:
             for name, view in version.views.items():
                 package = self._loader.find(name, version.reach[name].key) if name in version.reach else None
                 extra.append((view, [places[each] for each in (version, package) if each in places]))
-            extra += [(owned, [places[version]]) for owned in version.attachments]
+            if version.attachment is not None:
+                extra.append((version.attachment, [places[version]]))
         known = Counter(map(id, (*there, *(item for item, _ in extra))))
         # Classes that their globals do not name any more are garbage and yet refer to these, until a collection.
         left = [classes for used, classes in self._leftovers if not used.isdisjoint(looked_at)]
@@ -478,7 +479,7 @@ class Drainer:
         for version in list(taken):
             module = taken.pop(version)
             version.views.clear()
-            version.attachments.clear()
+            version.attachment = None
             if waits:
                 canary = _Canary()
                 vars(module)["__livegraft_canary__"] = canary
@@ -569,7 +570,7 @@ class Drainer:
         """Ids of what livegraft itself holds versions by."""
         yield id(sys.modules)
         for version in self._loader.versions:
-            yield from map(id, (version, vars(version), version.views, version.attachments))
+            yield from map(id, (version, version.views))
 
     def _settle(self) -> None:
         """Tell the releases whose superseded versions have come to an end."""

@@ -100,11 +100,33 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    path: str
-    blob: str
-    is_package: bool
-    data: Mapping[str, str] = field(default_factory=dict)
+class _Files:
+    """The files of a snapshot by module, in few mappings: there may be thousands, and they stay.
+
+    ``blobs`` are those of all files by path. ``paths`` maps dotted names to paths; that of a folder without
+    ``__init__.py`` is no file. ``data`` are paths and blobs of the data files of those modules that have some.
+    """
+
+    blobs: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def blob(self, name: str) -> str:
+        """That of a module's file; "" for a folder."""
+        return self.blobs.get(self.paths[name], "")
+
+    def is_package(self, name: str) -> bool:
+        path = self.paths[name]
+        return path.endswith("/__init__.py") or path not in self.blobs
+
+    def changed_since(self, before: _Files) -> set[str]:
+        """The names that came, went, or are not what they were."""
+        both = self.paths.keys() & before.paths.keys()
+        changed = {name for name in both if self._content(name) != before._content(name)}
+        return changed | (self.paths.keys() ^ before.paths.keys())
+
+    def _content(self, name: str) -> tuple[object, ...]:
+        return self.paths[name], self.blob(name), self.data.get(name)
 
 
 class Planner:
@@ -130,8 +152,7 @@ class Planner:
         self._read_many = read_many or (lambda blobs: map(read, blobs))
         self._read_before = read_before or {}
         self._snapshot = snapshot
-        self._blobs: Mapping[str, str] = {}
-        self._files: dict[str, _File] = {}
+        self._files = _Files()
         self._plan: Plan | None = None
         # dotted name -> the modules whose imports mention it, whether it exists or not: so that a file
         # that appears or goes finds its importers.
@@ -146,22 +167,21 @@ class Planner:
 
     def plan(self, snapshot: Snapshot) -> Plan:
         """The plan of a snapshot, next to which the plan before is incremental."""
-        before = self._plan.modules if self._plan else {}
-        blobs_before = self._blobs
+        before, files_before = self._plan.modules if self._plan else {}, self._files
         files, changed = self._compare(snapshot.files)
         modules = dict(before)
         pause = Pauses()
-        for name, source in self._sources({name: files.get(name) for name in changed}):
-            self._replace(name, files.get(name), source, modules)
+        for name, source in self._sources(changed, files):
+            self._replace(name, source, files, modules)
             pause()
-        changed |= self._match_patterns(snapshot.files, changed, modules)
+        changed |= self._match_patterns(files, changed, modules)
         affected = self._importers(changed) & modules.keys()
-        tops = self._plan.tops if self._plan and files.keys() == self._files.keys() else _tops(files)
+        tops = self._plan.tops if self._plan and files.paths.keys() == files_before.paths.keys() else _tops(files)
         _Keys(modules, before, tops, self._learnt).compute(affected)
-        self._blobs, self._files = snapshot.files, files
+        self._files = files
         touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
         follows = self._plan.revision.id if self._plan else ""
-        if self._plan is not None and snapshot.files.keys() == blobs_before.keys():
+        if self._plan is not None and snapshot.files.keys() == files_before.blobs.keys():
             extensions = self._plan.extensions
         else:
             extensions = dict(_extensions(snapshot.files))
@@ -196,43 +216,42 @@ class Planner:
         self._learnt.setdefault((importer.path, importer.blob), {}).setdefault(target.name, target.key)
         self._mentioned_by.setdefault(target.name, set()).add(importer.name)
 
-    def _compare(self, blobs: Mapping[str, str]) -> tuple[dict[str, _File], set[str]]:
-        """The files of a snapshot by module name, and the names that differ from the snapshot before."""
-        if blobs.keys() != self._blobs.keys():
-            files = self._with_data(_modules(blobs), blobs)
-            names = files.keys() | self._files.keys()
-            return files, {name for name in names if files.get(name) != self._files.get(name)}
-        files, changed = dict(self._files), set()
+    def _compare(self, blobs: Mapping[str, str]) -> tuple[_Files, set[str]]:
+        """The files of a snapshot, and the names of the modules that differ from the snapshot before."""
+        before = self._files
+        if blobs.keys() != before.blobs.keys():
+            paths = _paths(blobs)
+            files = _Files(blobs, paths, self._data_by_module(paths, blobs))
+            return files, files.changed_since(before)
+        data, changed = dict(before.data), set()
         for path, blob in blobs.items():
-            if blob == self._blobs[path]:
+            if blob == before.blobs[path]:
                 continue
             name = module_name(path)
-            if name is not None and files[name].path == path:
-                files[name] = replace(files[name], blob=blob)
+            if name is not None and before.paths[name] == path:
                 changed.add(name)
             for reader in self._readers.get(path, ()):
-                files[reader] = replace(files[reader], data={**files[reader].data, path: blob})
+                data[reader] = {**data[reader], path: blob}
                 changed.add(reader)
-        return files, changed
+        return _Files(blobs, before.paths, data), changed
 
-    def _with_data(self, files: dict[str, _File], blobs: Mapping[str, str]) -> dict[str, _File]:
-        """Give the modules of each package the data files of its folder."""
-        data = package_data(blobs)
+    def _data_by_module(self, paths: Mapping[str, str], blobs: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """The data files of each module that stands in a package with such."""
+        by_folder = package_data(blobs)
         self._readers, self._too_many = {}, []
-        for folder in [folder for folder in data if len(data[folder]) > MOST_FILES]:
-            reason = f"expected at most {MOST_FILES:,} files that are no Python, got: {len(data.pop(folder)):,}"
+        for folder in [folder for folder in by_folder if len(by_folder[folder]) > MOST_FILES]:
+            reason = f"expected at most {MOST_FILES:,} files that are no Python, got: {len(by_folder.pop(folder)):,}"
             self._too_many.append(Skipped(folder, f"{reason}; they are left out"))
-        for name, file in files.items() if data else ():
-            found = data.get(file.path.rpartition("/")[0]) if file.blob else None
-            if found:
-                files[name] = replace(file, data=found)
-                for path in found:
-                    self._readers.setdefault(path, []).append(name)
-        return files
+        found: dict[str, dict[str, str]] = {}
+        for name, path in paths.items() if by_folder else ():
+            beside = by_folder.get(path.rpartition("/")[0]) if path in blobs else None
+            if beside:
+                found[name] = beside
+                for each in beside:
+                    self._readers.setdefault(each, []).append(name)
+        return found
 
-    def _match_patterns(
-        self, blobs: Mapping[str, str], changed: set[str], modules: dict[str, PlannedModule]
-    ) -> set[str]:
+    def _match_patterns(self, files: _Files, changed: set[str], modules: dict[str, PlannedModule]) -> set[str]:
         """Give the modules whose header names files what is there now; the names of those that get something else."""
         for name in changed:
             module = modules.get(name)
@@ -241,14 +260,14 @@ class Planner:
                 self._patterns[name] = patterns
             else:
                 self._patterns.pop(name, None)
-        if not self._patterns or blobs == self._blobs:
+        if not self._patterns or files.blobs == self._files.blobs:
             return set()
-        folders = Folders(blobs)
+        folders = Folders(files.blobs)
         found = set()
         for name, patterns in self._patterns.items():
             module = modules[name]
             matched, unmatched = folders.matching(patterns, module.path)
-            data = {**(matched if len(matched) <= MOST_FILES else {}), **self._package_data_of(module, blobs)}
+            data = {**(matched if len(matched) <= MOST_FILES else {}), **files.data.get(name, {})}
             if len(matched) > MOST_FILES:
                 unmatched = (*unmatched, f"{len(matched):,} files, at most {MOST_FILES:,}")
             if (data, unmatched) != (module.data, module.unmatched):
@@ -256,48 +275,52 @@ class Planner:
                 found.add(name)
         return found
 
-    def _package_data_of(self, module: PlannedModule, blobs: Mapping[str, str]) -> dict[str, str]:
-        return {path: blobs[path] for path, readers in self._readers.items() if module.name in readers}
-
-    def _sources(self, files: Mapping[str, _File | None]) -> Iterator[tuple[str, Source | None]]:
+    def _sources(self, names: Iterable[str], files: _Files) -> Iterator[tuple[str, Source | None]]:
         """Each name with its source: None for one that is gone, and for a folder."""
-        unread: list[tuple[str, _File]] = []
-        for name, file in files.items():
-            known = self._read_before.get(name)
-            if file is None or not file.blob:
+        unread: list[str] = []
+        for name in names:
+            path = files.paths.get(name, "")
+            blob, known = files.blobs.get(path, ""), self._read_before.get(name)
+            if not blob:
                 yield name, None
-            elif known is not None and (known.path, known.blob) == (file.path, file.blob):
+            elif known is not None and (known.path, known.blob) == (path, blob):
                 yield name, known.source
-            elif self._cache is not None and (source := self._cache.get(file.path, file.blob, self.read)) is not None:
+            elif self._cache is not None and (source := self._cache.get(path, blob, self.read)) is not None:
                 yield name, source
             else:
-                unread.append((name, file))
-        contents = self._read_many([file.blob for _, file in unread])
-        for (name, file), data in zip(unread, contents, strict=True):
-            yield name, self._read_source(file, data)
+                unread.append(name)
+        contents = self._read_many([files.blob(name) for name in unread])
+        for name, data in zip(unread, contents, strict=True):
+            yield name, self._read_source(files.paths[name], files.blob(name), data)
 
-    def _read_source(self, file: _File, data: bytes) -> Source:
-        source = read_source(file.path, data)
+    def _read_source(self, path: str, blob: str, data: bytes) -> Source:
+        source = read_source(path, data)
         if self._cache is not None:
-            self._cache.add(file.blob, source)
+            self._cache.add(blob, source)
         return source
 
     def save_cache(self) -> None:
         """Keep what was read of new files for the next start. Raises OSError."""
         if self._cache is not None:
-            self._cache.save({file.blob for file in self._files.values()})
+            self._cache.save({self._files.blob(name) for name in self._files.paths})
 
-    def _replace(self, name: str, file: _File | None, source: Source | None, modules: dict[str, PlannedModule]) -> None:
+    def _replace(self, name: str, source: Source | None, files: _Files, modules: dict[str, PlannedModule]) -> None:
         gone = modules.pop(name, None)
         if gone is not None:
             for mention in gone.mentions:
                 self._mentioned_by[mention].discard(name)
-        if file is not None:
-            mentions = _mentions(name, file.is_package, source) if source is not None else {}
-            module = PlannedModule(
-                name, file.path, file.blob, file.is_package, source, data=file.data, mentions=mentions
+        if name in files.paths:
+            is_package = files.is_package(name)
+            mentions = _mentions(name, is_package, source) if source is not None else {}
+            modules[name] = PlannedModule(
+                name,
+                files.paths[name],
+                files.blob(name),
+                is_package,
+                source,
+                data=files.data.get(name) or {},
+                mentions=mentions,
             )
-            modules[name] = module
             for mention in mentions:
                 self._mentioned_by.setdefault(mention, set()).add(name)
 
@@ -507,21 +530,20 @@ def _named(statement: Import, base: str) -> Iterator[str]:
         yield f"{base}.{item}" if base else item
 
 
-def _modules(files: Mapping[str, str]) -> dict[str, _File]:
-    """Dotted name -> file. A package hides a module of the same name, as in a plain checkout."""
-    found: dict[str, _File] = {}
+def _paths(files: Iterable[str]) -> dict[str, str]:
+    """Dotted name -> path, those of folders too. A package hides a module of the same name, as in a plain checkout."""
+    found: dict[str, str] = {}
     folders: set[str] = set()
-    for path, blob in files.items():
+    for path in files:
         name = module_name(path)
         if name is None:
             continue
-        is_package = path.endswith("/__init__.py")
-        if name not in found or is_package:
-            found[name] = _File(path, blob, is_package)
+        if name not in found or path.endswith("/__init__.py"):
+            found[name] = path
         folders.add(path.rpartition("/")[0])
     for folder in folders:
         for name in prefixes(folder.replace("/", ".")) if folder else ():
-            found.setdefault(name, _File(name.replace(".", "/"), "", True))
+            found.setdefault(name, name.replace(".", "/"))
     return found
 
 
@@ -533,18 +555,18 @@ def _extensions(files: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield f"{folder}/{leaf.partition('.')[0]}".lstrip("/").replace("/", "."), path
 
 
-def _tops(files: Mapping[str, _File]) -> frozenset[str]:
+def _tops(files: _Files) -> frozenset[str]:
     """First name parts that belong to the repository: not the standard library's, and not those of a
     bare folder where a real package of that name is installed (Python prefers that one as well)."""
-    tops = {name.partition(".")[0] for name in files} - sys.stdlib_module_names
-    return frozenset(top for top in tops if files[top].blob or not _is_installed(top))
+    tops = {name.partition(".")[0] for name in files.paths} - sys.stdlib_module_names
+    return frozenset(top for top in tops if files.blob(top) or not _is_installed(top))
 
 
-def _hidden(files: Mapping[str, _File]) -> Iterator[Skipped]:
+def _hidden(files: _Files) -> Iterator[Skipped]:
     """What stands at the root under a name of the standard library: imports get the standard module."""
-    for name in sorted(files.keys() & sys.stdlib_module_names):
+    for name in sorted(files.paths.keys() & sys.stdlib_module_names):
         yield Skipped(
-            files[name].path,
+            files.paths[name],
             f"expected a name that the standard library does not have, got: {name!r}; `import {name}` means the"
             " standard module, rename this one",
         )

@@ -11,9 +11,11 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from livegraft.errors import HeaderError
@@ -38,7 +40,7 @@ from livegraft.header_values import (
     shown,
 )
 from livegraft.metadata_block import MetadataBlock, find_blocks, starts_block
-from livegraft.schedule import Schedule, ScheduleError
+from livegraft.schedule import Schedule, ScheduleError, is_drawn
 from livegraft.source import head_of
 
 
@@ -240,8 +242,18 @@ def read_header(path: str, text: str) -> Header:
     lines = text.replace("\r\n", "\n").split("\n")
     has_block = "# ///" in text  # most scripts have cron lines alone: then no line need be looked at for blocks
     blocks = list(find_blocks(lines)) if has_block else []
+    cron_lines = list(_cron_lines(lines, blocks))
+    if not has_block and not any(is_drawn(text) for _, text in cron_lines):
+        with suppress(HeaderError):  # raised below, with its place
+            return _of_lines(tuple(text for _, text in cron_lines))
     keys = _Keys(path, _script_block(path, lines, blocks) if has_block else None)
-    return keys.header(list(_cron_lines(lines, blocks)))
+    return keys.header(cron_lines)
+
+
+@lru_cache(maxsize=10_000)
+def _of_lines(texts: tuple[str, ...]) -> Header:
+    """The header of scripts that have these cron lines and nothing else: of thousands many have the same."""
+    return _Keys("", None).header([(0, text) for text in texts])
 
 
 def line_in_block(path: str, text: str, written: str) -> int:

@@ -144,8 +144,7 @@ class Loader:
         with self._lock:
             if self._versions.get((version.name, version.key)) is not version:
                 return False
-            importer.used.add(version)
-            version.users.add(importer)
+            importer.use(version)
             return True
 
     def load(self, planned: PlannedModule, plan: Plan) -> Version:
@@ -238,7 +237,7 @@ class Loader:
             self._retired.discard(version)
             if self._by_module.get(version.module_name) is version:
                 del self._by_module[version.module_name]
-            self._unlink(version)
+            version.use_none()
 
     def forget_failed(self, plan: Plan) -> None:
         """Drop what failed at keys that the plan does not have: nobody asks for these again."""
@@ -263,12 +262,6 @@ class Loader:
                 if version is not None and version.failure is not None:
                     del self._versions[each.name, each.key]
                     self._by_module.pop(version.module_name, None)
-
-    @staticmethod
-    def _unlink(version: Version) -> None:
-        for used in version.used:
-            used.users.discard(version)
-        version.used.clear()
 
     def locate(self, file: str) -> tuple[str, str] | None:
         """The repository path and the short revision of a source file of ours; None for any other file."""
@@ -383,7 +376,7 @@ class Loader:
         sys.modules.pop(version.module_name, None)
         version.module = None
         version.views.clear()
-        self._unlink(version)
+        version.use_none()
         self._settle()
 
     def _settle(self) -> None:

@@ -97,11 +97,12 @@ class Parameter:
 class Parameters:
     """The parameters of one version's ``run``: their JSON Schema, and arguments made from what people give."""
 
-    __slots__ = ("_asked_for", "_provided", "_schema", "_script", "_unread")
+    __slots__ = ("_asked_for", "_function", "_host", "_provided", "_schema", "_script")
 
     def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
         self._script = script
-        self._unread: tuple[Callable[..., Any], Resources] | None = (function, resources)
+        self._function: Callable[..., Any] | None = function
+        self._host = resources
         self._asked_for: Mapping[str, Parameter] = {}
         self._provided: Mapping[str, object] = {}
         self._schema: dict[str, Any] | None = None
@@ -118,11 +119,10 @@ class Parameters:
         return parameters
 
     def _read(self) -> None:
-        unread = self._unread
-        if unread is not None:
-            function, resources = unread
-            self._asked_for, self._provided = _Reader(function, self._script, resources).parameters()
-            self._unread = None
+        function = self._function
+        if function is not None:
+            self._asked_for, self._provided = _Reader(function, self._script, self._host).parameters()
+            self._function = None
 
     @property
     def _asked(self) -> Mapping[str, Parameter]:

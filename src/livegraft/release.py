@@ -532,7 +532,7 @@ class ReleaseBuilder:
         parameters = Parameters.of(function, script=module.script, resources=self._resources)
         _check_header_fits(module, header, parameters, self._limits)
         script = LiveScript(module.script, version, header, parameters, function)
-        version.attachments[:] = [script]
+        version.attachment = script
         return script
 
     def _pinned(self, module: PlannedModule, pin: Restraint) -> tuple[PlannedModule, Plan]:

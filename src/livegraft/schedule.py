@@ -280,9 +280,14 @@ def _field_count(words: list[str]) -> int:
     return len(_FIELDS)
 
 
+def is_drawn(text: str) -> bool:
+    """Whether a line may have an ``H``: then it is another schedule for each seed."""
+    return "h" in text or "H" in text
+
+
 def _drawn(cron: str, seed: str) -> str:
     """A line with a value for each ``H``, as Jenkins has it: drawn from the seed, so that starts are spread."""
-    if "h" not in cron.lower():
+    if not is_drawn(cron):
         return cron
     fields = cron.split()
     ranges = _HASHED_RANGES[-len(fields) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -570,7 +570,7 @@ class Syncer:
         self._tell_outcomes(revision, told.scripts)
 
     def _record(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
-        changed = candidate.outcomes
+        changed = self._changed(candidate)
         unchanged = len(candidate.release.scripts.keys() - {outcome.script for outcome in changed})
         self._releases.update(id, state=ReleaseState.LIVE, steps=steps, scripts=changed, unchanged=unchanged)
         self._remember(candidate, steps["loaded"])
@@ -578,18 +578,23 @@ class Syncer:
     def _remember(self, candidate: Candidate, loaded_at: datetime) -> None:
         """Keep which versions went live, and tell what happened to each script."""
         revision = candidate.release.revision
-        # What was live when the process before ended is still the newest of its script, since when it went live.
-        known = candidate.were_live if self._resumes else ()
-        loaded = [
-            outcome
-            for outcome in candidate.outcomes
-            if outcome.outcome is Outcome.LOADED and (outcome.script, outcome.key) not in known
-        ]
         self._releases.add_versions(
             VersionRecord(outcome.script, outcome.key, revision.id, revision.author, revision.subject, loaded_at)
-            for outcome in loaded
+            for outcome in self._changed(candidate)
+            if outcome.outcome is Outcome.LOADED
         )
         self._tell_outcomes(revision, candidate.outcomes)
+
+    def _changed(self, candidate: Candidate) -> Sequence[ScriptOutcome]:
+        """What a release did that the history does not know: what was live when the process before ended still is."""
+        if not self._resumes:
+            return candidate.outcomes
+        known = candidate.were_live
+        return tuple(
+            outcome
+            for outcome in candidate.outcomes
+            if outcome.outcome is not Outcome.LOADED or (outcome.script, outcome.key) not in known
+        )
 
     def _tell_outcomes(self, revision: Revision, outcomes: Iterable[ScriptOutcome]) -> None:
         for outcome in outcomes:

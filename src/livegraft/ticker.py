@@ -143,7 +143,7 @@ class Ticker:
         self._claiming = threading.Lock()
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
-        self._timers: dict[tuple[str, Schedule], Timer] = {}
+        self._timers: dict[tuple[str, str], Timer] = {}  # by script and id of its schedule
         self._unplaced: list[Timer] = []
         self._left: list[tuple[str, str]] = []
         # Of the thread alone:
@@ -201,12 +201,13 @@ class Ticker:
         if entry.schedules:
             self._entries[script] = entry
         for schedule in set(before.schedules).difference(entry.schedules):
-            self._timers.pop((script, schedule)).gone = True
+            self._timers.pop((script, schedule.id)).gone = True
             self._left.append((script, schedule.id))
         for schedule in entry.schedules:
-            timer = self._timers.get((script, schedule))
+            key = (script, schedule.id)
+            timer = self._timers.get(key)
             if timer is None:
-                timer = self._timers[script, schedule] = Timer(script, schedule, seen_at=now)
+                timer = self._timers[key] = Timer(script, schedule, seen_at=now)
             delay = _delay(script, schedule, entry.jitter)
             if timer.position is None or timer.delay != delay:
                 timer.delay = delay
@@ -217,7 +218,7 @@ class Ticker:
         now = self._clock.now()
         with self._lock:
             entry = self._entries.get(script)
-            timers = [self._timers[script, schedule] for schedule in entry.schedules] if entry else []
+            timers = [self._timers[script, schedule.id] for schedule in entry.schedules] if entry else []
         return tuple((timer.schedule, timer.next_slot(now)) for timer in timers)
 
     def coming(self, count: int, until: datetime) -> Sequence[ComingSlot]:

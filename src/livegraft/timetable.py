@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -122,26 +122,36 @@ class Timetable:
         scripts = release.scripts
         if reason := self._safe_mode():
             suspended = Suspension(SlotCause.SAFE_MODE, f"safe mode: {reason}")
-            self._ticker.replan(
-                {name: self._entry(name, header, suspended) for name, header in _headers(release) if header.schedules}
-            )
+            self._ticker.replan(self._entries(dict(_headers(release)), suspended))
         elif names is None:
-            headers = {name: script.header for name, script in scripts.items() if script.header.schedules}
-            self._ticker.replan({name: self._entry(name, header) for name, header in headers.items()})
+            self._ticker.replan(self._entries({name: script.header for name, script in scripts.items()}))
         else:
-            self._ticker.change(
-                {name: self._entry(name, scripts[name].header) if name in scripts else None for name in names}
-            )
+            gone = dict.fromkeys(names)
+            entries = self._entries({name: scripts[name].header for name in gone if name in scripts})
+            self._ticker.change({**gone, **entries})
         self._usher.wake()
 
-    def _entry(self, name: str, header: Header, suspended: Suspension | None = None) -> Entry:
+    def _entries(self, headers: Mapping[str, Header], suspended: Suspension | None = None) -> dict[str, Entry]:
+        """What the ticker is to know of those of some scripts that have schedules, by name.
+
+        Scripts with one header have one entry, unless they are suspended: there may be thousands.
+        """
+        shared: dict[int, Entry] = {}
+        entries = {}
+        for name, header in headers.items():
+            if header.schedules:
+                entry = shared.get(id(header)) or shared.setdefault(id(header), self._entry(header))
+                why = suspended or self._suspended(name)
+                entries[name] = entry if why is None else replace(entry, suspended=why)
+        return entries
+
+    def _entry(self, header: Header) -> Entry:
         return Entry(
             header.schedules,
             header.overlap,
             self._policy.catch_up(header),
             header.jitter,
-            suspended or self._suspended(name),
-            self._policy.waiting(header),
+            overlap_limit=self._policy.waiting(header),
         )
 
     def _suspended(self, name: str) -> Suspension | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import CodeType, ModuleType
@@ -72,12 +73,13 @@ _TOKEN: Final = compile("", "<token>", "exec")
 _making_classes: Final = threading.Lock()
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Version:
     """One module of a plan in this process, and what livegraft itself holds of it.
 
     ``used`` are the versions whose modules its code imported so far, ``users`` the reverse. ``views``
-    are the packages as it sees them, by dotted name. ``attachments`` are objects of ours that point
-    into the module (a script's parameters): they go with it. ``loading_thread`` is the thread that
+    are the packages as it sees them, by dotted name. ``attachment`` is an object of ours that points
+    into the module (a script with its parameters): it goes with it. ``loading_thread`` is the thread that
     executes it now. ``file`` is where its source stands.
 
     ``holders`` say what keeps it on its way out, a line each; ``stacks`` show the code under way in it; ``undone``
@@ -85,41 +87,33 @@ class Version:
     which something was taken back is retired: no release gets it again. ``registry`` is the loader's lock.
     """
 
-    def __init__(
-        self,
-        planned: PlannedModule,
-        *,
-        module_name: str,
-        revision: str,
-        tops: frozenset[str],
-        since: datetime,
-        registry: AbstractContextManager[Any],
-    ) -> None:
-        self.planned = planned
-        self.tops = tops
-        self.module_name = module_name
-        self.revision = revision
-        self.state = VersionState.PLANNED
-        self.since = since
-        self.loaded_at: datetime | None = None
-        self.module: ModuleType | None = None
-        self.file = ""
-        self.failure: LoadError | None = None
-        self._reach: dict[str, PlannedModule] | None = None
-        self.used: set[Version] = set()
-        self.users: set[Version] = set()
-        self.views: dict[str, ModuleType] = {}
-        self.attachments: list[object] = []
-        self.token: weakref.ref[CodeType] | None = None
-        self._classes: weakref.WeakSet[type] | None = None
-        self.loading_thread: int | None = None
-        self.object_count: int | None = None
-        self.holders: tuple[str, ...] = ()
-        self.stacks: tuple[str, ...] = ()
-        self.undone: tuple[str, ...] = ()
-        self.remains: tuple[str, ...] = ()
-        self.is_retired = False
-        self._registry = registry
+    planned: PlannedModule
+    module_name: str
+    revision: str
+    tops: frozenset[str]
+    since: datetime
+    registry: AbstractContextManager[Any]
+    state: VersionState = VersionState.PLANNED
+    loaded_at: datetime | None = None
+    module: ModuleType | None = None
+    file: str = ""
+    failure: LoadError | None = None
+    used: frozenset[Version] = frozenset()
+    views: dict[str, ModuleType] = field(default_factory=dict)
+    attachment: object = None
+    token: weakref.ref[CodeType] | None = None
+    loading_thread: int | None = None
+    object_count: int | None = None
+    holders: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    remains: tuple[str, ...] = ()
+    is_retired: bool = False
+    # Most versions of thousands are imported by none, define no class and are never asked for all that they reach:
+    # these are made when needed.
+    _users: set[Version] | None = None
+    _reach: dict[str, PlannedModule] | None = None
+    _classes: weakref.WeakSet[type] | None = None
 
     @property
     def name(self) -> str:
@@ -133,7 +127,10 @@ class Version:
     def key(self) -> str:
         return self.planned.key
 
-    # Most versions of thousands define no class and are never asked for all that they reach: both are made when needed.
+    @property
+    def users(self) -> Set[Version]:
+        """The versions whose code imported its module so far."""
+        return self._users or frozenset()
 
     @property
     def reach(self) -> dict[str, PlannedModule]:
@@ -185,11 +182,25 @@ class Version:
         """The module, while its names are in the process (from the start of its execution to its unloading)."""
         module = self.module
         if module is None:
-            with self._registry:  # it may be out of reach for a moment, while it is looked at whether it can go
+            with self.registry:  # it may be out of reach for a moment, while it is looked at whether it can go
                 module = self.module
         if module is None:
             raise UnloadedVersionError(f"{self.label} is {self.state}")
         return module
+
+    def use(self, other: Version) -> None:
+        """Its code imported the other's module. Called with the loader's lock."""
+        self.used |= {other}
+        if other._users is None:
+            other._users = set()
+        other._users.add(self)
+
+    def use_none(self) -> None:
+        """Its code imports no more. Called with the loader's lock."""
+        for other in self.used:
+            if other._users is not None:
+                other._users.discard(self)
+        self.used = frozenset()
 
     def move(self, state: VersionState, at: datetime) -> None:
         """Change the state; a change that the table does not have is a fault of livegraft."""

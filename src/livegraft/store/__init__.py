@@ -450,7 +450,7 @@ class Releases(Protocol):
     def named(self, revision: str) -> ReleaseRecord | None:
         """Of a revision that begins so the release that brought it: the first of it that went live.
 
-        Every process that starts at a revision writes a release of it, which has all scripts.
+        Every process that starts at a revision writes a release of it.
         """
 
     def keys_before(self, id: int, scripts: Collection[str]) -> Mapping[str, str]:

@@ -48,6 +48,26 @@ _FIRST_SCRIPTS: Final = (
 )
 
 
+_BEGAN_AT: Final = (
+    select(func.min(schema.release_steps.c.at))
+    .where(schema.release_steps.c.release_id == bindparam("id", type_=Integer))
+    .scalar_subquery()
+)
+_BY_AGE: Final = (
+    select(
+        _versions.script,
+        _versions.key,
+        func.row_number()
+        .over(partition_by=_versions.script, order_by=(_versions.loaded_at.desc(), _versions.number.desc()))
+        .label("place"),
+    )
+    .where(_versions.script.in_(bindparam("scripts", expanding=True)), _versions.loaded_at < _BEGAN_AT)
+    .subquery()
+)
+_NEWEST_BEFORE: Final = select(_BY_AGE.c.script, _BY_AGE.c.key).where(_BY_AGE.c.place == 1)
+"""The newest version of some scripts before a release began."""
+
+
 def _count(outcome: Outcome) -> Label[int]:
     found = select(literal(1, Integer).label("one"))
     found = found.where(_OF_RELEASE, schema.release_scripts.c.outcome == outcome.value).limit(COUNTED)
@@ -131,6 +151,11 @@ class SqlReleases:
                         wanted.remove(row.script)
                         if row.outcome == Outcome.LOADED.value:
                             found[row.script] = row.key
+            # Releases are kept for a time, and one that changed a script may be older than all that are.
+            left = sorted(wanted)
+            for n in range(0, len(left), _VERSIONS_AT_ONCE):
+                rows = connection.execute(_NEWEST_BEFORE, {"id": id, "scripts": left[n : n + _VERSIONS_AT_ONCE]})
+                found.update((row.script, row.key) for row in rows)
         return found
 
     def find(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from livegraft import Supervisor
+from livegraft.store import Outcome
 from livegraft.version import VersionState
 from tests.support.host import a_host
 
@@ -33,6 +34,21 @@ def test_a_restart_at_the_live_commit_leaves_when_its_versions_went_live(tmp_pat
 
     with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600) as supervisor:
         assert {name: supervisor.script_versions(name) for name in ("s", "t")} == before
+
+
+def test_a_restart_at_the_live_commit_is_a_release_that_changed_nothing_but_what_loads_now(tmp_path: Path) -> None:
+    (tmp_path / "lacking").touch()
+    lacking = f"import os\nassert not os.path.exists({str(tmp_path / 'lacking')!r})\ndef run(): ..."
+    with a_host(tmp_path, files={"s.py": "def run(): ...", "t.py": "def run(): ...", "lacks.py": lacking}) as host:
+        first = host.supervisor.releases()[0]
+        assert sorted(each.script for each in first.scripts) == ["lacks", "s", "t"]
+    (tmp_path / "lacking").unlink()
+
+    with Supervisor(tmp_path / "repository", data=tmp_path / "data", poll_seconds=3600) as supervisor:
+        again = supervisor.releases()[0]
+        assert again.id != first.id
+        assert [(each.script, each.outcome) for each in again.scripts] == [("lacks", Outcome.LOADED)]
+        assert again.unchanged == 2
 
 
 def test_what_comes_back_after_a_restart_is_the_newest_again(tmp_path: Path) -> None:

@@ -189,6 +189,30 @@ def test_a_version_that_comes_back_is_the_newest_again_at_its_first_revision(sto
     assert store.releases.version("a", "k3") is None
 
 
+def test_what_was_live_before_a_release_is_told_by_the_releases_before_and_else_by_the_versions(store: Store) -> None:
+    def loaded(script: str, key: str, at: datetime) -> ScriptOutcome:
+        store.releases.add_versions([VersionRecord(script, key, "r", "dana", "", at)])
+        return ScriptOutcome(script, Outcome.LOADED, key)
+
+    old, older = NOW - 60 * MINUTE, NOW - 90 * MINUTE  # of releases that are kept no more
+    for script, key, at in (
+        ("a", "k1", old),
+        ("untouched", "k0", older),
+        ("untouched", "k1", old),
+        ("gone", "k1", old),
+    ):
+        loaded(script, key, at)
+    kept = (loaded("a", "k2", NOW - MINUTE), ScriptOutcome("gone", Outcome.REMOVED, ""))
+    store.releases.add(ReleaseRecord(0, "r1", "dana", "", NOW, ReleaseState.LIVE, {"seen": NOW - MINUTE}, kept))
+
+    bad = [loaded(script, "k3", NOW) for script in ("a", "gone", "new", "untouched")]
+    id = store.releases.add(
+        ReleaseRecord(0, "r2", "dana", "", NOW, ReleaseState.LIVE, {"seen": NOW, "live": NOW + MINUTE}, tuple(bad))
+    )
+
+    assert store.releases.keys_before(id, ["a", "gone", "new", "untouched"]) == {"a": "k2", "untouched": "k1"}
+
+
 def test_versions_that_were_live_once_are_found_by_script_and_key_however_many_are_asked_for(store: Store) -> None:
     known = VersionRecord("a", "k1", "r1", "Dana", "first", NOW)
     store.releases.add_versions([known, replace(known, script="b", key="k2")])
