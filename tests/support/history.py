@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +13,14 @@ from livegraft.store.sqlite import open_store
 
 
 def put_history(file: Path) -> None:
-    """Put an empty history of the newest schema where there is none."""
+    """Put an empty history of the newest schema where there is none; of several processes at once one does."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_bytes(_migrated())
+        coming = file.with_name(f"{file.name}.{os.getpid()}")
+        coming.write_bytes(_migrated())
+        with contextlib.suppress(FileExistsError):
+            os.link(coming, file)
+        coming.unlink()
 
 
 def a_history(file: Path) -> SqlStore:
