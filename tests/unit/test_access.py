@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from itsdangerous import TimestampSigner
 
-from livegraft.access import BY_LINK, LINK_SECONDS, Access, is_same_origin
+from livegraft.access import BY_LINK, LINK_SECONDS, SESSION_SECONDS, Access, is_same_origin
 from livegraft.errors import ConfigurationError
 
 
@@ -106,6 +107,24 @@ def test_a_session_outlives_a_restart(tmp_path: Path) -> None:
     session = access.redeem(access.new_login_token())
 
     assert Access(tmp_path).actor(session) == BY_LINK
+
+
+def test_a_session_ends_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access(tmp_path)
+    session = access.redeem(access.new_login_token())
+    now = time.time()
+
+    monkeypatch.setattr(time, "time", lambda: now + SESSION_SECONDS - 2)
+    assert access.actor(session) == BY_LINK
+    monkeypatch.setattr(time, "time", lambda: now + SESSION_SECONDS + 2)
+    assert access.actor(session) is None
+
+
+def test_the_secret_of_the_webhook_makes_no_session(tmp_path: Path) -> None:
+    """It is given to whoever keeps the repository."""
+    access = Access(tmp_path)
+
+    assert access.actor(TimestampSigner(access.webhook_secret).sign("made up").decode()) is None
 
 
 def test_a_session_ends_when_the_token_changes(tmp_path: Path) -> None:
