@@ -360,6 +360,10 @@ class Dispatcher:
             return arguments
         return {name: self._uploads.keep(value) if name in files else value for name, value in arguments.items()}
 
+    def check(self, work: Work, arguments: Mapping[str, Any]) -> None:
+        """Raises ArgumentsError when a run would not take them."""
+        self._bound(work, self._with_files_kept(work, arguments))
+
     def _bound(self, work: Work, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return work.parameters.bind(arguments, uploads=self._uploads.folder if self._uploads else None)
 

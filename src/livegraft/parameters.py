@@ -375,7 +375,8 @@ def _problems(name: str, error: ValidationError) -> dict[str, str]:
     problems = {}
     for fault in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in (name, *fault["loc"]))
-        message = fault["msg"][:1].lower() + fault["msg"][1:]
+        said = fault["msg"].removeprefix("Value error, ")  # a validator of the script's own says all of it
+        message = said[:1].lower() + said[1:]
         problems[place] = f"{message}, got: {_shown(fault['input'])}"
     return problems
 

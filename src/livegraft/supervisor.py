@@ -818,6 +818,17 @@ class Supervisor:
             self.store.audit.add(self.clock.now(), actor, "run", name, detail)
         return run
 
+    def problems_of(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, str]:
+        """What is wrong with arguments for the live version, by parameter; nothing is run.
+
+        Raises NotFoundError and NotRunnableError.
+        """
+        try:
+            self._dispatcher.check(self._works.live(name), arguments)
+        except ArgumentsError as error:
+            return error.problems
+        return {}
+
     def _run_at_version(self, name: str, key: str, revision: str, submit: Callable[[Work], Run]) -> Run:
         with self._drainer.turn:  # what is loaded for it is nobody's until the run is there: it must not be unloaded
             run = submit(self._works.at(name, key, revision))
@@ -901,7 +912,7 @@ class Supervisor:
     def cancel(self, run_id: str, *, actor: str) -> RunRecord:
         """Ask a run to stop. Raises NotFoundError, ConflictError when it has ended."""
         self.find_run(run_id)
-        self._dispatcher.cancel(run_id)
+        self._dispatcher.cancel(run_id, reason=f"cancelled by {actor}")
         self.store.audit.add(self.clock.now(), actor, "cancel", run_id, {})
         return self.find_run(run_id)
 

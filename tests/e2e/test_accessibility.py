@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import eventually
 from tests.support.pages import faults
@@ -46,3 +46,17 @@ def test_the_palette_and_the_keys_have_no_serious_fault(page: Page, server: Serv
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     assert faults(page) == []
+
+
+def test_a_heading_is_no_more_than_a_heading(page: Page, server: Server) -> None:
+    runs = [f"/runs/{run['id']}" for run in server.get("/runs")["runs"]]
+    for path in (*PATHS, *runs):
+        page.goto(server.url + path)
+        found = page.locator("main :is(h1, h2, h3) :is(input, select, button, a)").count()
+        assert found == 0 or path.startswith("/failures"), path  # there the script itself is the heading
+
+
+def test_the_state_of_a_run_is_announced_as_it_changes(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/runs/{server.run('fails')['id']}")
+
+    expect(page.get_by_role("status").filter(has_text="failed")).to_be_visible()

@@ -36,6 +36,18 @@ SCRIPTS = {
             '''Order new stock.'''
             return [len(token.get_secret_value()), orders.read_text(), sizes, warehouse, several]
         """,
+    "parcels.py": """
+        from typing import Annotated
+        from pydantic import AfterValidator
+
+        def even(n: int) -> int:
+            if n % 2:
+                raise ValueError("must be even: parcels go in pairs")
+            return n
+
+        def run(count: Annotated[int, AfterValidator(even)] = 2, rows: list[int] = [1, 2], note: str = ""):
+            pass
+        """,
 }
 
 
@@ -112,6 +124,23 @@ def test_a_form_of_every_kind_runs_and_is_chosen_again_without_the_secret(
     kept = [file for file in server.data.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
     assert kept == []
     assert SECRET not in (server.data.parent / "server.log").read_text(encoding="utf-8")
+
+
+def test_all_that_is_wrong_is_told_at_once_and_the_page_keeps_its_address(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/scripts/parcels")
+    form = page.locator("#run-form")
+    expect(form.get_by_label("rows")).to_have_value("[1, 2]")
+    form.get_by_label("count").fill("3")
+    form.get_by_label("rows").fill("[1,")
+    form.get_by_label("note").fill("fragile")
+    form.get_by_role("button", name="Run", exact=True).click()
+
+    expect(form.locator(".problem").first).to_have_text("must be even: parcels go in pairs, got: 3")
+    expect(form.locator(".problem").last).to_contain_text("expected JSON")
+    expect(form.get_by_label("note")).to_have_value("fragile")
+    expect(form.get_by_label("count")).to_be_focused()
+    expect(page).to_have_url(f"{server.url}/scripts/parcels")
+    assert server.get("/runs?script=parcels")["runs"] == []
 
 
 def test_the_command_line_takes_and_describes_the_same(server: Server, tmp_path: Path) -> None:

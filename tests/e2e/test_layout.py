@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.pages import a_page
-from tests.support.screens import PATHS
+from tests.support.screens import LONG, PATHS
 from tests.support.server import Server
 
 SCREENS = {"phone": (390, 844), "desktop": (1280, 860)}
@@ -18,6 +18,11 @@ new PerformanceObserver((list) => {
   for (const each of list.getEntries()) if (!each.hadRecentInput) moved += each.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+ABOVE = """(link) => {
+  const words = document.createRange();
+  words.selectNode(link.querySelector(".mark").nextSibling);
+  return words.getBoundingClientRect().top - link.querySelector(".mark").getBoundingClientRect().top;
+}"""
 MOVED = "new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(moved), 0)))"
 
 
@@ -57,3 +62,42 @@ def test_fields_beside_each_other_begin_at_one_height(page: Page, server: Server
 
     rows = {round(box["y"]) for box in boxes if box}
     assert len(rows) == (1 if page.viewport_size == {"width": 1280, "height": 860} else len(boxes))
+
+
+def test_a_table_of_a_desktop_hides_no_column(page: Page, server: Server) -> None:
+    if page.viewport_size != {"width": 1280, "height": 860}:
+        pytest.skip("a phone has no room for all of them")
+    for path in PATHS:
+        page.goto(server.url + path)
+        cut = page.locator(".scroll").evaluate_all(
+            "all => all.filter((each) => each.scrollWidth > each.clientWidth).length"
+        )
+        assert cut == 0, path
+
+
+def test_a_box_to_check_stands_beside_its_name(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/scripts/{LONG}")
+    box, name = (
+        page.get_by_label("dry_run").bounding_box(),
+        page.get_by_text("dry_run", exact=True).first.bounding_box(),
+    )
+
+    assert box is not None
+    assert name is not None
+    assert abs(box["y"] - name["y"]) < 12
+    assert page.viewport_size == {"width": 1280, "height": 860} or name["x"] - box["x"] - box["width"] < 20
+
+
+def test_a_script_of_a_list_tells_its_schedules_line_by_line(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/scripts?q=somebody_called")
+    row = page.locator("#script-table tr[data-text]")
+
+    words, more = (
+        row.locator(".when span:not(.muted)").last.bounding_box(),
+        row.get_by_text("and 1 more").bounding_box(),
+    )
+    assert words is not None
+    assert more is not None
+    assert more["y"] > words["y"] + 10
+    # The mark stands before the first word, not on a line of its own.
+    assert row.locator(".name a").first.evaluate(ABOVE) < 10

@@ -28,11 +28,24 @@ def run():
 def run():
     return {"shop": "Berlin", "days": [{"day": day, "orders": [f"order {n}" for n in range(20)]} for day in range(9)]}
 """,
+    "reports/a_report_that_somebody_called_by_all_that_it_does_and_for_whom_and_why_it_was_ever_written.py": """
+# cron: 0 7 * * *
+# cron: 0 12 * * 1-5
+# cron: 0 18 1 * *
+from typing import Annotated
+from pydantic import Field
+def run(dry_run: Annotated[bool, Field(description="Only tell what would be done, and do nothing of it.")] = True):
+    pass
+""",
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
+LONG = next(path.removesuffix(".py") for path in SCRIPTS if len(path) > 60)
+"""The script with a long name, several schedules, and a box to check with a long help."""
+
 PATHS = ("/", "/scripts", "/runs", "/releases", "/releases/1", "/failures", "/schedule", "/system",
          "/system?stacks=1", "/shared", "/shared/counters", "/audit", "/access",
-         "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails")  # fmt: skip
+         "/scripts/reports/daily", "/scripts/reports/daily/changes", "/scripts/broken", "/scripts/fails",
+         f"/scripts/{LONG}")  # fmt: skip
 
-RAN = ("reports/daily", "reports/report", "reports/branches", "fails")
+RAN = (LONG, "reports/daily", "reports/report", "reports/branches", "fails")
 """The scripts that have run once."""

@@ -21,6 +21,9 @@ from livegraft.uploads import FILE_FORMAT, SIZE_LIMIT
 LONG_TEXT: Final = 200
 """Strings that may be longer than this get several lines."""
 
+SHORT_JSON: Final = 60
+"""Characters: JSON that is longer gets a line for each value."""
+
 EMPTY: Final = ""
 
 
@@ -381,12 +384,18 @@ def _shown(kind: Kind, value: Any) -> str:
         case Kind.CHECKBOX:
             return "true" if value is True else EMPTY
         case Kind.JSON:
-            return json.dumps(value, indent=2, ensure_ascii=False)
+            return _written(value)
         case Kind.DATETIME:
             return str(value).removesuffix("Z").partition("+")[0]
         case Kind.DURATION:
             return short_duration(str(value))
     return str(value)
+
+
+def _written(value: Any) -> str:
+    """JSON on one line where it is short."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= SHORT_JSON else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _read(field: Field, sent: Sequence[str | SentFile], arguments: dict[str, Any]) -> None:

@@ -84,6 +84,7 @@ def _environment() -> Environment:
         machine=wording.machine,
         relative=_relative,
         duration=wording.duration,
+        left=wording.left,
         size=wording.size,
         span=wording.span,
         plain=wording.plain,

@@ -12,6 +12,9 @@ _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 
+_TELLING_SECONDS: Final = 3
+_TELLING_FRACTION: Final = 0.05
+
 
 def short(id: str) -> str:
     """The part of a revision or key that people are shown."""
@@ -58,6 +61,13 @@ def duration(seconds: float) -> str:
 def span(seconds: float) -> str:
     """A round duration, short: ``10 ms``, ``1 s``, ``10 min``."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else _span(seconds)
+
+
+def left(seconds: float, fraction: float) -> str:
+    """``, about 40 s left`` of what took so long for a part of it; nothing while that says too little."""
+    if seconds < _TELLING_SECONDS or not _TELLING_FRACTION <= fraction < 1:
+        return ""
+    return f", about {_span(seconds * (1 - fraction) / fraction)} left"
 
 
 def size(count: int) -> str:

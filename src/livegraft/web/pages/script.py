@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -23,7 +24,7 @@ from livegraft.supervisor import Supervisor
 from livegraft.uploads import SIZE_LIMIT
 from livegraft.web.calls import as_command, as_curl
 from livegraft.web.code import highlighted
-from livegraft.web.form import Form, SentFile
+from livegraft.web.form import Form, SentFile, Submission
 from livegraft.web.session import SignedIn
 from livegraft.web.visit import Sent, Visit
 
@@ -70,7 +71,7 @@ def run_script(visit: SignedIn, name: str, sent: Sent, version: str = "") -> Res
             return visit.to("run", id=run.id)
         except ArgumentsError as error:
             problems = error.problems
-    return _page(visit, status, submission.form.with_problems(problems), status_code=422)
+    return _refused(visit, status, submission, problems)
 
 
 @router.post("/scripts/{name:path}/run-at", name="run_script_at")
@@ -89,7 +90,7 @@ def run_script_at(visit: SignedIn, name: str, sent: Sent) -> Response:
             problems = {"at": "expected a date and a time, in UTC"}
         except ArgumentsError as error:
             problems = error.problems
-    return _page(visit, status, submission.form.with_problems(problems), at=at, status_code=422)
+    return _refused(visit, status, submission, problems, at=at)
 
 
 @router.post("/scripts/{name:path}/pause", name="pause_script")
@@ -140,6 +141,16 @@ def calls_of_script(visit: SignedIn, name: str, sent: Sent) -> dict[str, str]:
 def _calls(visit: Visit, name: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     url = str(visit.request.base_url).rstrip("/")
     return {"command": as_command(url, name, arguments), "curl": as_curl(url, name, arguments)}
+
+
+def _refused(
+    visit: Visit, status: ScriptStatus, submission: Submission, problems: Mapping[str, str], *, at: str = ""
+) -> Response:
+    """The form as it was filled, with all that is wrong at once: what can be read may be wrong too."""
+    if submission.problems:
+        problems = {**visit.supervisor.problems_of(status.name, submission.arguments), **problems}
+    form = submission.form.with_problems(problems)
+    return _page(visit, status, form, at=at, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _back(visit: Visit, name: str, sent: FormData) -> Response:
@@ -208,6 +219,7 @@ def _page(
         forecast=supervisor.forecast(status.name),
         at_field=AT_FIELD,
         at=at,
+        is_refused=status_code == HTTPStatus.UNPROCESSABLE_ENTITY,
     )
 
 

@@ -1,5 +1,11 @@
 // Keys and small comforts of forms: "/" goes to the search, Ctrl+Enter runs, a form is sent once.
 
+function close(details) {
+  if (!details) return;
+  details.open = false;
+  if (details.contains(document.activeElement)) details.querySelector("summary").focus();
+}
+
 export function startForms() {
   document.addEventListener("keydown", (event) => {
     const field = event.target.closest("input, textarea, select");
@@ -11,7 +17,7 @@ export function startForms() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       (field?.form ?? document.querySelector("form[data-submit-key]"))?.requestSubmit();
     }
-    if (event.key === "Escape") event.target.closest("details[open]")?.removeAttribute("open");
+    if (event.key === "Escape") close(event.target.closest("details[open]:not(.tree details)"));
   });
 
   document.addEventListener("click", async (event) => {
@@ -47,6 +53,15 @@ export function startForms() {
     if (event.target.method !== "get") return;
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
+
+  // A click beside an open menu.
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  // The answer to a form that was refused is the page of the form: it is asked for again by that page's address.
+  const { address } = document.getElementById("page")?.dataset ?? {};
+  if (address) history.replaceState(null, "", address);
 
   document.querySelector("[aria-invalid='true']")?.focus();
 }
