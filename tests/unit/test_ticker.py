@@ -186,6 +186,20 @@ class TestAfterAnOutage:
         assert desk.rows == ["13:00 ran late", "14:00 ran late", "15:00 ran late"]
         assert all(run.waits for run in desk.starter.launched)
 
+    def test_many_delay_no_slot_of_another_script(self, desk: Desk) -> None:
+        """One comes due while the first of them starts: it is next."""
+        behind = Entry((MINUTELY,), overlap=Overlap.PARALLEL, catch_up=CatchUp(Missed.ALL))
+        desk.ticker.replan({"behind": behind, "prompt": Entry((HOURLY,))})
+        desk.ticker.start()
+        desk.clock.until_waiting()
+        due_at = START.replace(hour=13, minute=0, second=0)
+        desk.starter.on_launch = lambda: desk.clock.jump(max(due_at, desk.clock.now()))
+        desk.jump(59 * MINUTE)
+
+        started = [run.script for run in desk.starter.launched]
+        assert started[:3] == ["behind", "prompt", "behind"]
+        assert started.count("behind") == 60
+
     def test_a_store_that_is_away_costs_no_slot(self, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
         desk.tick()
         with broken(desk.slots):
@@ -298,6 +312,15 @@ def test_what_left_does_not_fire_and_what_comes_back_counts_from_then(desk: Desk
     desk.pass_time(MINUTE)
 
     assert desk.rows == ["12:01 ran", "12:07 ran"]
+
+
+def test_what_leaves_while_its_slot_is_decided_does_not_fire(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.starter, "open_run", lambda script: desk.ticker.replan({}))
+    desk.tick()
+    desk.pass_time(MINUTE)
+
+    assert desk.rows == []
+    assert desk.starter.launched == []
 
 
 def test_two_tickers_on_one_store_run_no_slot_twice(desk: Desk) -> None:
