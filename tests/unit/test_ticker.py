@@ -337,6 +337,17 @@ def test_two_tickers_on_one_store_run_no_slot_twice(desk: Desk) -> None:
     assert len(desk.starter.launched) == 5
 
 
+def test_slots_that_another_process_decided_meanwhile_are_passed_over(desk: Desk) -> None:
+    desk.tick()
+    first, second, third = (START.replace(minute=minute, second=0) for minute in (1, 2, 3))
+    for slot_at in (first, second):
+        desk.slots.claim(SlotRecord("daily", MINUTELY.id, slot_at, SlotState.RAN, slot_at))
+    desk.pass_time(2 * MINUTE, step=2 * MINUTE)
+    desk.pass_time(MINUTE)
+
+    assert [run.slot_at for run in desk.starter.launched] == [third]
+
+
 def test_the_next_slots_are_told_of_all_scripts_that_tick(desk: Desk) -> None:
     paused = Suspension(SlotCause.PAUSED, "paused")
     desk.ticker.replan(
