@@ -101,3 +101,35 @@ def test_a_script_of_a_list_tells_its_schedules_line_by_line(page: Page, server:
     assert more["y"] > words["y"] + 10
     # The mark stands before the first word, not on a line of its own.
     assert row.locator(".name a").first.evaluate(ABOVE) < 10
+
+
+def test_folders_stand_before_what_is_in_them_in_every_script(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/scripts/reports/עברית/سلام")
+    places = [each.bounding_box() for each in page.locator("h1 bdi").all()]
+
+    assert len(places) == 3
+    lefts = [place["x"] for place in places if place]
+    assert lefts == sorted(lefts)
+
+
+@pytest.mark.parametrize("width", [720, 900, 1060, 1280])
+def test_the_navigation_is_in_sight_as_a_whole(browser: Browser, server: Server, width: int) -> None:
+    with a_page(browser, server, viewport={"width": width, "height": 800}) as page:
+        nav, last = page.get_by_role("navigation", name="Main"), page.get_by_role("link", name="Audit")
+        around, box = nav.bounding_box(), last.bounding_box()
+
+    assert around is not None
+    assert box is not None
+    assert box["x"] + box["width"] <= around["x"] + around["width"] + 1
+
+
+def test_paper_has_all_of_an_output_and_no_buttons(page: Page, server: Server) -> None:
+    run = next(each for each in server.get("/runs")["runs"] if each["script"] == "reports/daily")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto(f"{server.url}/runs/{run['id']}")
+    page.locator("#log .line").first.wait_for()
+
+    assert page.locator("button:visible, input:visible, select:visible").count() == 0
+    assert page.locator("#log").evaluate("log => getComputedStyle(log).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".scroll.tall").evaluate("all => getComputedStyle(all).maxHeight") == "none"
+    page.emulate_media(media="screen", color_scheme="light")

@@ -37,6 +37,7 @@ from pydantic import Field
 def run(dry_run: Annotated[bool, Field(description="Only tell what would be done, and do nothing of it.")] = True):
     pass
 """,
+    "reports/עברית/سلام.py": "def run() -> None: ...\n",
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
 LONG = next(path.removesuffix(".py") for path in SCRIPTS if len(path) > 60)

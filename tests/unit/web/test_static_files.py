@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from xml.etree import ElementTree
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -41,3 +43,16 @@ def test_a_page_of_another_release_gets_what_is_here_and_keeps_it_not() -> None:
 
 def test_what_is_asked_for_by_its_bare_name_is_not_kept() -> None:
     assert headers("livegraft.js")["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("name", ["mark", "mark-running", "mark-failed"])
+def test_a_mark_of_a_tab_is_not_cut_off(name: str) -> None:
+    """At sixteen pixels nothing but its round part is seen."""
+    svg = ElementTree.parse(FOLDER / f"{name}.svg").getroot()
+    circle = svg.find("{http://www.w3.org/2000/svg}circle")
+    assert circle is not None
+    x, y, r = (float(circle.attrib[part]) for part in ("cx", "cy", "r"))
+    r += float(svg.attrib["stroke-width"]) / 2
+
+    assert min(x - r, y - r) >= 0
+    assert max(x + r, y + r) <= 24
