@@ -108,7 +108,7 @@ def main() -> None:
             for name, size in (("dark", WIDE), ("phone", PHONE)):
                 picture(browser, site, "/", IMAGES / f"home-{name}.png", "dark", size)
             every_form(browser, site, "normal", {**screens, "run": f"/runs/{runs[1].id}"})
-            site.supervisor.cancel(runs[1].id)
+            site.supervisor.cancel(runs[1].id, actor="link")
         with a_site(make_repository, safe=True) as site:
             picture(browser, site, "/", IMAGES / "safe-mode.png", "light", WIDE)
         with a_site(an_empty_repository) as site:

@@ -143,6 +143,18 @@ def test_all_that_is_wrong_is_told_at_once_and_the_page_keeps_its_address(server
     assert server.get("/runs?script=parcels")["runs"] == []
 
 
+def test_who_comes_back_finds_what_they_had_typed(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/scripts/parcels")
+    page.get_by_label("count").fill("8")
+    page.get_by_label("note").fill("fragile")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Runs").click()
+    expect(page).to_have_url(f"{server.url}/runs")
+    page.go_back()
+
+    expect(page.get_by_label("count")).to_have_value("8")
+    expect(page.get_by_label("note")).to_have_value("fragile")
+
+
 def test_the_command_line_takes_and_describes_the_same(server: Server, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("x")
 
