@@ -99,8 +99,8 @@ class Syncer:
         self._refused: _Refused | None = None
         self._release: Release | None = None
         self._plan: Plan | None = None
-        # What happened to scripts since somebody asked last: a commit may be live before it is asked for.
-        self._untold: dict[str, ScriptOutcome] = {}
+        # Scripts that came, changed or went since somebody asked last: a commit may be live before it is asked for.
+        self._untold: set[str] = set()
         self._error: LivegraftError | None = None
         self._failures_in_row = 0
         self._status = SyncStatus(SyncState.NEVER, None, None, None, "", "", None)
@@ -190,10 +190,9 @@ class Syncer:
     def _told(self, release: Release) -> dict[str, ScriptOutcome]:
         """What happened to every script since this was told last."""
         with self._turn:
-            untold, self._untold = self._untold, {}
-        known = {name: _unchanged(name, release) for name in sorted({*release.scripts, *release.failures})}
-        changed = {name: outcome for name, outcome in untold.items() if _is_news(outcome, release)}
-        return known | changed
+            untold, self._untold = self._untold, set()
+        names = sorted({*release.scripts, *release.failures, *untold})
+        return {name: _outcome(name, release, is_news=name in untold) for name in names}
 
     def rebuild(self, timeout: float | None = None) -> None:
         """Make the release of the present commit again: a pin was set or lifted."""
@@ -546,7 +545,11 @@ class Syncer:
             self._drainer.supersede(roots, lambda step, at: self._finished(id, step, at))
         if not is_refused:
             with self._turn:
-                self._untold.update((outcome.script, outcome) for outcome in candidate.outcomes)
+                self._untold.update(
+                    outcome.script
+                    for outcome in candidate.outcomes
+                    if outcome.outcome in (Outcome.LOADED, Outcome.REMOVED)
+                )
         return candidate
 
     def _refuse(self, id: int, candidate: Candidate, steps: Mapping[str, datetime]) -> None:
@@ -631,19 +634,15 @@ def _record_of(revision: Revision, steps: Mapping[str, datetime]) -> ReleaseReco
     )
 
 
-def _unchanged(name: str, release: Release) -> ScriptOutcome:
-    """The outcome of a script to which nothing happened: it failed, and still does, or it serves as before."""
-    failed = release.failures.get(name)
+def _outcome(name: str, release: Release, *, is_news: bool) -> ScriptOutcome:
+    """How a script stands: it failed, and still does; it serves, as before or since it ``is_news``; or it is gone."""
+    failed, script = release.failures.get(name), release.scripts.get(name)
     if failed is not None:
         return failed_outcome(name, failed)
-    return ScriptOutcome(name, Outcome.UNCHANGED, release.scripts[name].version.key)
-
-
-def _is_news(outcome: ScriptOutcome, release: Release) -> bool:
-    """Whether what happened to a script is still so."""
-    if outcome.outcome is Outcome.REMOVED:
-        return outcome.script not in release.scripts and outcome.script not in release.failures
-    return outcome.outcome is Outcome.LOADED and outcome.script not in release.failures
+    version = script.version if script is not None else release.modules.get(name.replace("/", "."))
+    if version is None:
+        return ScriptOutcome(name, Outcome.REMOVED)
+    return ScriptOutcome(name, Outcome.LOADED if is_news else Outcome.UNCHANGED, version.key)
 
 
 def _on_one_line(text: str) -> str:
