@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.pages import a_page
 from tests.support.screens import LONG, PATHS
@@ -58,10 +58,20 @@ def test_the_bar_at_the_top_keeps_in_one_line_whatever_the_sync_is(page: Page, s
 
 def test_fields_beside_each_other_begin_at_one_height(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/audit")
-    boxes = [each.bounding_box() for each in page.locator(".fields :is(input, select)").all()]
+    boxes = [each.bounding_box() for each in page.locator(".fields :is(input, select):visible").all()]
 
     rows = {round(box["y"]) for box in boxes if box}
-    assert len(rows) == (1 if page.viewport_size == {"width": 1280, "height": 860} else len(boxes))
+    assert len(rows) == (1 if page.viewport_size == {"width": 1280, "height": 860} else 2)
+
+
+def test_what_an_audit_says_begins_in_sight_and_leads_to_the_runs(page: Page, server: Server) -> None:
+    run = server.get("/runs?script=fails")["runs"][-1]["id"]
+    page.goto(f"{server.url}/audit")
+    expect(page.get_by_role("link", name=run)).to_have_attribute("href", f"/runs/{run}")
+    first = page.locator(".entries tbody tr").first.bounding_box()
+
+    assert first is not None
+    assert first["y"] < 500
 
 
 def test_a_table_of_a_desktop_hides_no_column(page: Page, server: Server) -> None:
