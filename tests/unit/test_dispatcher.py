@@ -10,6 +10,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from livegraft.bars import Progress
 from livegraft.clock import SystemClock
 from livegraft.context import cancelled, progress
 from livegraft.errors import ArgumentsError, BusyError, ConflictError, NotFoundError, NotRunnableError
+from livegraft.header import Retries
 from livegraft.run import RunRecord, RunState, Trigger, first_id_of, new_run_id
 from livegraft.run_handle import RunFailedError
+from livegraft.store import Claimed
 from tests.support import eventually
 from tests.support.running import Running, running
 
@@ -578,6 +582,26 @@ class TestNothingIsKept:
             gate.open.set()
 
 
+class Adding:
+    """Holds up who writes a new run, as a busy disk does."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+
+@pytest.fixture
+def adding(host: Running, monkeypatch: pytest.MonkeyPatch) -> Adding:
+    adding, add = Adding(), host.store.runs.add
+
+    def late(run: RunRecord) -> RunRecord:
+        adding.reached.set()
+        adding.go_on.wait(60)
+        return add(run)
+
+    monkeypatch.setattr(host.store.runs, "add", late)
+    return adding
+
+
 class TestStopping:
     def test_refuses_new_runs_and_lets_those_under_way_finish(self, tmp_path: Path, gate: Gate) -> None:
         with running(tmp_path, threads=1) as host:
@@ -608,6 +632,39 @@ class TestStopping:
         assert record is not None
         assert record.state is RunState.CANCELLED
 
+    def test_waits_for_a_run_that_is_being_written(self, host: Running, adding: Adding) -> None:
+        with ThreadPoolExecutor(2) as threads:
+            starting = threads.submit(host.run, lambda: None)
+            adding.reached.wait(60)
+            stopping = threads.submit(host.dispatcher.stop, 60)
+            with pytest.raises(TimeoutError):
+                stopping.result(0.2)
+            adding.go_on.set()
+            stopping.result(60)
+
+            record = host.store.runs.get(starting.result(60).id)
+        assert record is not None
+        assert record.state is RunState.CANCELLED
+
+    def test_cancels_a_retry_that_is_being_written(self, host: Running, adding: Adding) -> None:
+        adding.go_on.set()  # but for the retry
+
+        def run() -> None:
+            adding.go_on.clear()
+            adding.reached.clear()
+            raise ValueError("no stock")
+
+        host.submit(host.work(run, retries=Retries(1)))
+        eventually(lambda: not adding.go_on.is_set() and adding.reached.is_set(), what="the retry is being written")
+        with ThreadPoolExecutor(1) as threads:
+            stopping = threads.submit(host.dispatcher.stop, 60)
+            eventually(lambda: not host.dispatcher._accepting, what="it stops")
+            adding.go_on.set()
+            stopping.result(60)
+
+        retry, first = host.store.runs.find()
+        assert (first.state, retry.state) == (RunState.FAILED, RunState.CANCELLED)
+
     def test_leaves_no_trace_in_the_process(self, tmp_path: Path) -> None:
         before = sys.stdout, sys.stderr, threading.Thread.start, logging.root.handlers[:]
 
@@ -623,6 +680,26 @@ class TestStopping:
     def test_is_idempotent(self, host: Running) -> None:
         host.dispatcher.stop(1)
         host.dispatcher.stop(1)
+
+
+def test_a_cancel_reaches_a_run_that_another_process_has_taken_meanwhile(tmp_path: Path, gate: Gate) -> None:
+    """It waited for any process; that it is the other's is learnt when it is to be ended here."""
+    other = "other:1:boot:1"
+    with running(tmp_path, threads=1) as host:
+        host.live["reports/daily"] = host.work(lambda: None)
+        host.run(gate.wait)
+        gate.reached.wait(60)
+        work = host.work(lambda: None)
+        waits = host.dispatcher.prepare(work, trigger=Trigger.API, actor="dana", arguments={})
+        record = replace(waits.plain, process="")
+        host.store.runs.add(record)
+        host.dispatcher.adopt(record)
+        assert host.store.runs.claim({record.id: 0}, other) == {record.id: Claimed.TAKEN}
+
+        host.dispatcher.cancel(record.id)
+
+        assert eventually(lambda: host.store.runs.asked_to_cancel(other)) == [record.id]
+        gate.open.set()
 
 
 def test_hundreds_of_runs_at_once_all_end(host: Running) -> None:

@@ -16,7 +16,7 @@ from livegraft.errors import StoreError
 from livegraft.recorder import Recorder
 from livegraft.run import RunRecord, RunResult, RunState, Trigger, new_run_id
 from livegraft.runner.marks import Marks
-from livegraft.runner.output import RunOutput
+from livegraft.runner.output import Limits, RunOutput, left_behind
 from livegraft.store import Runs
 from livegraft.store.runs import SqlRuns
 from livegraft.store.sql import SqlStore
@@ -118,17 +118,31 @@ def test_tries_as_long_as_the_store_is_away(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
-def test_gives_up_what_the_store_refuses_and_what_it_does_not_take_at_the_stop(
+def test_gives_up_what_the_store_refuses(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(recorder, "_PAUSES", (0.0, 0.001))
-    refused, away = a_run(store), a_run(store)
+    run, told = a_run(store), threading.Event()
+    writer = Recorder(Unreliable(store.runs, *[StoreError("no such column", passes=False)] * 900))
+    writer.start()
+    writer.ended(replace(run, state=RunState.SUCCEEDED, ended_at=NOW), RunOutput(), told.set)
 
-    record(Unreliable(store.runs, *[StoreError("no such column", passes=False)] * 9), refused)
-    record(Unreliable(store.runs, *[StoreError("the server is away")] * 900), away)
+    assert told.wait(20)
+    writer.stop()
+    assert "the state of 1 runs was not written: no such column" in caplog.text
+    assert [each.id for each in store.runs.open()] == [run.id]
 
-    assert [each.levelname for each in caplog.records] == ["ERROR", "ERROR"]
-    assert {run.id for run in store.runs.open()} == {refused.id, away.id}
+
+def test_gives_up_what_a_store_that_is_away_does_not_take_at_the_stop(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recorder, "_PAUSES", (0.0, 0.001))
+    run = a_run(store)
+
+    record(Unreliable(store.runs, *[StoreError("the server is away")] * 900), run)
+
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    assert [each.id for each in store.runs.open()] == [run.id]
 
 
 def test_goes_on_after_what_cannot_be_written(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -156,6 +170,38 @@ def test_writes_output_of_a_run_that_goes_on(store: SqlStore) -> None:
     eventually(lambda: store.runs.output(run.id) == b"one two")
 
     recorder.stop()
+
+
+def test_writes_output_of_a_run_that_goes_on_though_it_is_stuck(store: SqlStore) -> None:
+    run, recorder, output, told = a_run(store), Recorder(store.runs), RunOutput(), threading.Event()
+    recorder.start()
+    recorder.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+    output.write("one ")
+    recorder.ended(replace(run, state=RunState.STUCK, started_at=NOW), output, told.set)
+    assert told.wait(20)
+
+    output.write("two")
+    eventually(lambda: store.runs.output(run.id) == b"one two")
+
+    recorder.stop()
+
+
+def test_keeps_what_is_printed_while_the_store_is_away_where_a_killed_process_leaves_it(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_PAUSES", (60.0,))
+    limits, file = Limits(head_bytes=4), tmp_path / "output"
+    run, output = a_run(store), RunOutput(limits, file)
+    writer = Recorder(Unreliable(store.runs, *[StoreError("the server is away")] * 900))
+    writer.start()
+    writer.started(replace(run, state=RunState.RUNNING, started_at=NOW), output)
+    output.write("head")
+    eventually(lambda: writer._outputs, what="it tries to write the start")
+
+    output.write(" and tail")
+    eventually(lambda: left_behind(file, 0, limits) == (13, [(0, b"head"), (4, b" and tail")]))
+
+    writer.stop()
 
 
 def test_keeps_the_times_of_output_that_was_written_before_the_end(store: SqlStore) -> None:
