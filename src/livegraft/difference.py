@@ -94,8 +94,7 @@ def _key(script: ScriptStatus) -> str:
 def _faults(script: ScriptStatus) -> Iterator[str]:
     if script.error is not None:
         failure = script.error.failure
-        place = f"{failure.path}:{failure.line}" if failure.line else failure.path
-        yield f"does not load: {place}: {failure.message}"
+        yield f"does not load: {failure.place}: {failure.message}"
 
 
 def _lines(before: Json) -> list[str]:

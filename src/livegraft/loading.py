@@ -152,7 +152,7 @@ class LoadThread:
         return failure
 
     def _describe(self, ident: int, path: str) -> LoadError:
-        reason = f"the import did not end within {self._deadline_seconds:g} s"
+        reason = f"the import did not end within {self._deadline_seconds:g} s (import_seconds)"
         line, text = 0, []
         for frame, number in reversed(list(stack(frames_of_other_threads().get(ident)))):
             place = self._loader.locate(frame.f_code.co_filename)

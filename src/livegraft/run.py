@@ -73,6 +73,11 @@ class RunFailure:
     line: int = 0
     traceback: str = ""
 
+    @property
+    def place(self) -> str:
+        """``path:line``, or as much of it as is known."""
+        return f"{self.path}:{self.line}" if self.path and self.line else self.path or ""
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:

@@ -43,6 +43,7 @@ UPDATE_SECONDS: Final = 30.0
 WAIT_SECONDS: Final = 10.0
 """How long a change waits for an update of somebody else."""
 
+_LONGEST_EXPIRY: Final = timedelta(days=36_500)
 _FIRST_PAUSE_SECONDS: Final = 0.001
 _LAST_PAUSE_SECONDS: Final = 0.05
 _WHOLE_NUMBERS: Final = 1 << 63
@@ -466,8 +467,11 @@ def _apply(rows: SharedRows, changes: Sequence[_Change], now: datetime) -> None:
 
 
 def _checked_expiry(expires_in: timedelta | None) -> timedelta | None:
-    if expires_in is not None and (type(expires_in) is not timedelta or expires_in <= timedelta(0)):
-        raise SharedDataError(f"expected expires_in to be a timedelta above zero, got: {expires_in!r}")
+    if expires_in is not None and (
+        type(expires_in) is not timedelta or not timedelta(0) < expires_in <= _LONGEST_EXPIRY
+    ):
+        expected = f"above zero, and of {_LONGEST_EXPIRY.days:,} days at most"
+        raise SharedDataError(f"expected expires_in to be a timedelta {expected}, got: {expires_in!r}")
     return expires_in
 
 

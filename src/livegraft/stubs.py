@@ -153,7 +153,7 @@ class _Stub:
         self._tops = tops
 
     def statements(self, body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-        for node in body:
+        for node in _without_implementations(body):
             match node:
                 case ast.ImportFrom():
                     if node.module != "__future__":
@@ -214,17 +214,28 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, *, in_class: bool) -
     return node
 
 
+def _without_implementations(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements without the functions that overloads describe: a stub must not have these."""
+    overloaded = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(ast.unparse(each).rpartition(".")[2] == "overload" for each in node.decorator_list):
+                overloaded.add(node.name)
+            elif node.name in overloaded:
+                continue
+        yield node
+
+
 def _default(node: ast.expr) -> ast.expr:
     return node if isinstance(node, ast.Constant) else ast.Constant(...)
 
 
 def _class(node: ast.ClassDef) -> ast.ClassDef:
+    attributes = list(_attributes(node))
     body: list[ast.stmt] = []
-    for each in node.body:
+    for each in _without_implementations(node.body):
         match each:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                if each.name == "__init__":
-                    body += _attributes(each)
                 body.append(_function(each, in_class=True))
             case ast.ClassDef():
                 body.append(_class(each))
@@ -232,27 +243,46 @@ def _class(node: ast.ClassDef) -> ast.ClassDef:
                 body.append(each)
             case _:
                 pass
-    node.body = [*_docstring(node), *body, _ellipsis()]
+    node.body = [*_docstring(node), *attributes, *body, _ellipsis()]
     return node
 
 
-def _attributes(init: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.stmt]:
-    """What ``__init__`` sets on ``self``: of the type that is written, or of the parameter's."""
-    types = {each.arg: each.annotation for each in (*init.args.posonlyargs, *init.args.args, *init.args.kwonlyargs)}
-    seen: set[str] = set()
-    for node in ast.walk(init):
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        for target in targets:
-            if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
-                continue
-            if target.value.id == "self" and target.attr not in seen:
-                seen.add(target.attr)
-                value = getattr(node, "value", None)
-                given = types.get(value.id) if isinstance(value, ast.Name) else _type_of(value)
-                annotation = node.annotation if isinstance(node, ast.AnnAssign) else given or ast.Name(_ANY)
-                yield ast.AnnAssign(ast.Name(target.attr), annotation, None, 1)
+def _attributes(node: ast.ClassDef) -> Iterator[ast.stmt]:
+    """What methods set on ``self``, if the class does not name it: of the type that is written, or of a parameter's."""
+    methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if node.decorator_list:  # perhaps a dataclass: a checker would take these for its fields
+        methods = [each for each in methods if each.name == "__init__"]
+    seen = {name for each in node.body for name in _names_of(each)}
+    for method in methods:
+        arguments = [*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs]
+        types = {each.arg: each.annotation for each in arguments}
+        for each in ast.walk(method):
+            targets = (
+                each.targets
+                if isinstance(each, ast.Assign)
+                else [each.target]
+                if isinstance(each, ast.AnnAssign)
+                else []
+            )
+            for target in targets:
+                if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+                    continue
+                if target.value.id == "self" and target.attr not in seen:
+                    seen.add(target.attr)
+                    value = getattr(each, "value", None)
+                    given = types.get(value.id) if isinstance(value, ast.Name) else _type_of(value)
+                    annotation = each.annotation if isinstance(each, ast.AnnAssign) else given or ast.Name(_ANY)
+                    yield ast.AnnAssign(ast.Name(target.attr), annotation, None, 1)
+
+
+def _names_of(node: ast.stmt) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            yield name
+        case ast.Assign(targets=targets):
+            yield from (each.id for each in targets if isinstance(each, ast.Name) and each.id != "__slots__")
 
 
 def _assign(node: ast.Assign) -> Iterator[ast.stmt]:

@@ -605,9 +605,8 @@ class Syncer:
             if outcome.outcome is Outcome.PREPARING:
                 logger.info("%s@%s waits for its environment, which is being made", outcome.script, revision)
             elif outcome.failure is not None:
-                where = f"{outcome.failure.path}:{outcome.failure.line}"
                 said = _on_one_line(outcome.failure.message)
-                logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, where, said)
+                logger.warning("%s@%s did not load: %s: %s", outcome.script, revision, outcome.failure.place, said)
 
     def _finished(self, id: int | None, step: str, at: datetime) -> None:
         if id is not None:

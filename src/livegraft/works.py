@@ -77,7 +77,7 @@ class Works:
         if status.version is not None:
             return NotRunnableError(f"expected {name} to be a script, it is a module that the host calls")
         failure = status.error.failure
-        return NotRunnableError(f"{name} never loaded: {failure.path}:{failure.line}: {failure.message}")
+        return NotRunnableError(f"{name} never loaded: {failure.place}: {failure.message}")
 
     def _of(self, script: LiveScript) -> Work:
         return Work(

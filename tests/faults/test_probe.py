@@ -119,7 +119,11 @@ def test_an_import_without_an_end_is_killed(tmp_path: Path, body: str, line: int
 
         failure = refused(host.take({"s.py": f"{body}\ndef run(): return 'bad'"})["s"])
 
-        assert (failure.path, failure.line, failure.message) == ("s.py", line, "the import did not end within 1 s")
+        assert (failure.path, failure.line, failure.message) == (
+            "s.py",
+            line,
+            "the import did not end within 1 s (import_seconds)",
+        )
         assert threading.active_count() == threads, "the host itself never imported it"
         assert host.live.s.run() == "good"
         assert host.take({"s.py": MENDED})["s"].outcome is Outcome.LOADED

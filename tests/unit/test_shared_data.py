@@ -171,7 +171,7 @@ class TestWhatIsRefused:
         with pytest.raises(SharedDataError, match="expected the name of shared data to be letters"):
             shared(name)
 
-    @pytest.mark.parametrize("expires_in", [timedelta(0), -MINUTE, 60, "60"], ids=repr)
+    @pytest.mark.parametrize("expires_in", [timedelta(0), -MINUTE, timedelta.max, 60, "60"], ids=repr)
     def test_an_expiry_that_is_no_time_to_come(self, data: SharedData, expires_in: Any) -> None:
         with pytest.raises(SharedDataError, match="expected expires_in to be a timedelta above zero"):
             data.put("k", 1, expires_in=expires_in)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,51 @@ def test_a_host_is_type_checked_against_the_live_code(tmp_path: Path) -> None:
             call,
             told,
         )
+
+
+def test_stubs_are_without_fault_themselves_whatever_a_class_sets_where(tmp_path: Path) -> None:
+    text = """
+        from dataclasses import dataclass
+        from typing import overload
+        class Cart:
+            size: int
+            limit = 3
+            def __init__(self, owner: str) -> None:
+                self.owner, self.size, self.limit = owner, 1, 2
+                self.owner = owner
+            def pay(self) -> None:
+                self.is_paid = True
+                self.size = 3
+            @overload
+            def item(self, at: int) -> int: ...
+            @overload
+            def item(self, at: str) -> str: ...
+            def item(self, at): return at
+        @dataclass
+        class Order:
+            count: int
+            def __post_init__(self):
+                self.total = self.count
+        @overload
+        def price(of: int) -> int: ...
+        @overload
+        def price(of: str) -> str: ...
+        def price(of): return of
+        """
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write({"shop.py": text})
+    write_stubs(tree.path, tmp_path / "typings")
+
+    used = """
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from livegraft_live import Live
+        def use(live: "Live") -> int:
+            cart, order = live.shop.Cart("dana"), live.shop.Order(3)
+            paid: bool = cart.is_paid
+            return cart.item(order.count) + live.shop.price(cart.size)
+        """
+    assert mypy(tmp_path, textwrap.dedent(used)) == "Success: no issues found in 1 source file\n"
 
 
 def test_docstrings_stay_for_editors_and_nothing_else_that_is_executed(tmp_path: Path) -> None:

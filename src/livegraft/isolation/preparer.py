@@ -269,7 +269,7 @@ class Preparer:
                     raise LoadError(path, 0, f"the import ended its process with status {code}", stack)
                 case [*_, ["failed", str(reason)]]:
                     raise ZygoteError(reason)
-        raise LoadError(path, 0, f"the import did not end within {self._import_seconds:g} s")
+        raise LoadError(path, 0, f"the import did not end within {self._import_seconds:g} s (import_seconds)")
 
 
 def _is_going(preparation: _Preparation) -> bool:

@@ -353,7 +353,7 @@ class _Probing:
 
     def _verdict(self, code: int, stack: str) -> LoadError:
         if self._ran_over:
-            reason = f"the import did not end within {self._probe.deadline_seconds:g} s"
+            reason = f"the import did not end within {self._probe.deadline_seconds:g} s (import_seconds)"
         else:
             reason = f"the import ended the process that probed it: {_how(code)}"
         frames = list(self._frames(stack))

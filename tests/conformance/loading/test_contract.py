@@ -111,13 +111,16 @@ def test_case_12_a_refused_version_leaves_the_process(host: Host) -> None:
     host.wait_for("pricing", refused, VersionState.UNLOADED)
 
 
-def test_case_12_a_file_that_is_removed_goes_on_serving_the_host_and_is_no_script_any_more(host: Host) -> None:
+def test_case_12_a_file_that_is_removed_goes_on_serving_the_host_and_is_no_script_any_more(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
     host.take({"pricing.py": f"{QUOTE}\ndef run(): return 1", "s.py": "def run(): return 1"})
     host.supervisor.require("pricing:quote")
 
     done = host.remove("pricing.py")
 
     assert "got: no such file" in failure(done["pricing"]).message
+    assert any(" did not load: pricing.py: expected pricing:quote" in text for text in caplog.messages)
     assert host.live.pricing.quote(1) == ("old", 1, "EUR")
     assert host.supervisor.release is not None
     assert list(host.supervisor.release.scripts) == ["s"]

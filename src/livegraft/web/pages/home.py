@@ -114,7 +114,7 @@ def _of_scripts(supervisor: Supervisor) -> Iterator[Concern]:
     for script in supervisor.failing if not supervisor.safe_mode else ():
         if script.error and script.name not in supervisor.quarantines:
             failure = script.error.failure
-            where = f"{failure.path}:{failure.line} " if failure.path else ""
+            where = f"{failure.place} " if failure.path else ""
             yield Concern("did not load", script.name, f"{where}{failure.message}", script.error.at)
 
 
