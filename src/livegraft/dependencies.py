@@ -45,7 +45,7 @@ class RestartNeededError(DependenciesError):
 class Dependencies:
     """Checks blocks against the installed packages; used by the thread that builds releases.
 
-    ``advice`` is what is said behind the problems.
+    ``advice`` is what is said behind the problems, if one is that a package is missing or of another version.
     """
 
     def __init__(self, installed: Installed, advice: str) -> None:
@@ -68,9 +68,12 @@ class Dependencies:
         problems = tuple(problem for each in found.values() for problem in each)
         if problems:
             line = line_in_block(path, text, next(asked for asked, each in found.items() if each))
+_ABSENT = ": not installed"
+_OTHER = ": installed is "
             if all(problem.startswith(_RESTART) for problem in problems):
                 raise RestartNeededError(path, line, problems, "")
-            raise DependenciesError(path, line, problems, self._advice)
+            is_installable = any(lack in problem for problem in problems for lack in (_ABSENT, _OTHER))
+            raise DependenciesError(path, line, problems, self._advice if is_installable else "")
 
     def _problems_of(self, header: Header) -> dict[str, tuple[str, ...]]:
         """What is wrong, by the text that asks for it."""
@@ -97,13 +100,13 @@ class Dependencies:
             return
         version = self._installed.version(asked.name)
         if version is None:
-            yield f"{_plain(asked)}{because}: not installed"
+            yield f"{_plain(asked)}{because}{_ABSENT}"
         elif not _contains(asked.specifier, version):
             change = self._installed.change(asked.name)
             if change is not None and change.installed and _contains(asked.specifier, change.installed):
                 yield f"{_RESTART}{change}"
             else:
-                yield f"{_plain(asked)}{because}: installed is {version}"
+                yield f"{_plain(asked)}{because}{_OTHER}{version}"
         else:
             yield from self._problems_of_extras(asked, because, seen)
 

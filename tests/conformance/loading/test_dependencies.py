@@ -71,6 +71,12 @@ def test_case_16_a_block_that_the_environment_lacks_is_refused_and_the_old_versi
     assert host.live.s.run() == "old"
 
 
+def test_case_16_what_no_package_mends_comes_without_the_advice_to_install_one(host: Host, packages: Packages) -> None:
+    refused = failure(host.take(script("grape", python=">=3.99"))["s"])
+
+    assert refused.message == f"needs Python >=3.99, this is {PYTHON}"
+
+
 def test_case_16_a_version_that_another_one_in_the_process_keeps_away_needs_a_restart(
     host: Host, packages: Packages
 ) -> None:
