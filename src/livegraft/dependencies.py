@@ -68,8 +68,6 @@ class Dependencies:
         problems = tuple(problem for each in found.values() for problem in each)
         if problems:
             line = line_in_block(path, text, next(asked for asked, each in found.items() if each))
-_ABSENT = ": not installed"
-_OTHER = ": installed is "
             if all(problem.startswith(_RESTART) for problem in problems):
                 raise RestartNeededError(path, line, problems, "")
             is_installable = any(lack in problem for problem in problems for lack in (_ABSENT, _OTHER))
@@ -124,6 +122,8 @@ _OTHER = ": installed is "
                         yield from self._problems(needed, f" (for {asked.name}[{extra}])", seen | {place})
 
 
+_ABSENT = ": not installed"
+_OTHER = ": installed is "
 _RESTART = "restart needed: "
 
 
