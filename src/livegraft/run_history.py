@@ -28,9 +28,13 @@ _MAY_STOP: Final = OPEN_STATES | {RunState.STUCK}
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of one of many runs: ``again`` is the run that repeats it, ``refused`` says why nothing was done."""
+    """What became of one of many runs: ``again`` is the run that repeats it, ``refused`` says why nothing was done.
+
+    ``script`` is empty when it was refused.
+    """
 
     run: str
+    script: str = ""
     again: str = ""
     refused: LivegraftError | None = None
 
@@ -110,14 +114,14 @@ class RunHistory:
 
     def _try_cancel(self, id: str, actor: str) -> Done:
         try:
-            self._cancel(id, actor=actor)
+            return Done(id, self._cancel(id, actor=actor).script)
         except LivegraftError as error:
             return Done(id, refused=error)
-        return Done(id)
 
     def _try_rerun(self, id: str, trigger: Trigger, actor: str) -> Done:
         try:
-            return Done(id, again=self._rerun(id, trigger=trigger, actor=actor).id)
+            again = self._rerun(id, trigger=trigger, actor=actor)
+            return Done(id, again.script, again.id)
         except LivegraftError as error:
             return Done(id, refused=error)
 

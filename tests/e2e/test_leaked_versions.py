@@ -75,7 +75,9 @@ def test_the_page_names_the_holder_and_scrubs_the_version(server: Server, browse
         row.get_by_text("Scrub", exact=True).click()
         row.get_by_role("button", name=f"Scrub prices@{key}").click()
 
-        expect(row.get_by_label("Taken back")).to_contain_text("scrubbed")
+        taken_back = row.get_by_label("Taken back")
+        expect(taken_back).to_contain_text("scrubbed")
+        assert taken_back.locator("li").first.evaluate("li => getComputedStyle(li, '::before').content") == "none"
     assert f"UnloadedVersionError: prices@{key}" in server.run("calls", n=0)["error"]["traceback"]
 
 

@@ -98,4 +98,7 @@ def test_runs_on_the_page_are_chosen_at_once_and_run_again(server: Server, page:
     page.get_by_role("button", name="Run again", exact=True).click()
 
     expect(page.get_by_role("heading", name="2 of 2 run again")).to_be_visible()
+    expect(page.get_by_role("row").nth(1)).to_contain_text("reports/")
+    page.reload()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     assert len(server.get("/runs?script=reports/&text=sunday")["runs"]) == 4

@@ -59,7 +59,7 @@ export function startForms() {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 
-  // The answer to a form that was refused is the page of the form: it is asked for again by that page's address.
+  // An answer to what was sent is not asked for again by sending it again: it has the address of a page that can be.
   const { address } = document.getElementById("page")?.dataset ?? {};
   if (address) history.replaceState(null, "", address);
 
