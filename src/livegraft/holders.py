@@ -16,6 +16,7 @@ import contextvars
 import gc
 import itertools
 import sys
+import sysconfig
 import types
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ SMALL_HEAP_BLOCKS: int = 600_000
 """Allocated blocks up to which the whole heap is read: about 15 ms at most."""
 
 SEARCHED: int = 200_000
-"""Objects that a search from the host's modules looks at, at most."""
+"""Objects that a search looks at, at most, from the application's modules on and again from those of packages."""
 
 _DEPTH: Final = 8
 _MOST: Final = 10
@@ -163,7 +164,9 @@ class _Notes:
 
 def _unseen() -> str:
     if sys.getallocatedblocks() > SMALL_HEAP_BLOCKS:
-        return f"references; none came to light among {SEARCHED:,} objects from the host's modules on"
+        return (
+            f"references; none came to light among {SEARCHED:,} objects from the application on, nor from its packages"
+        )
     return "references that Python does not show"
 
 
@@ -227,7 +230,20 @@ def _is_ours(holder: object) -> bool:
 def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[Any]]:
     """Ways from a module of the host to one of the targets: its globals, one of their values, ..., the target.
 
-    They may begin with a task as well: its loop knows it by a weak reference only while it waits.
+    They may begin with a task as well: its loop knows it by a weak reference only while it waits. The application's own
+    modules come first: what packages have would take up all that may be looked at before a registry is reached.
+    """
+    own, packages = _host_modules()
+    there = set(map(id, (*own, *packages)))
+    wanted = {id(item): item for item in targets if id(item) not in there}  # from those a way begins
+    seen = {id(sys.modules), id(wanted), id(targets), id(own), id(packages), *there, *skipped}
+    yield from _paths_from([*own, *tasks()], wanted, set(seen))
+    if wanted:
+        yield from _paths_from(packages, wanted, seen)
+
+
+def _paths_from(first: Sequence[Any], wanted: dict[int, Any], seen: set[int]) -> Iterator[list[Any]]:
+    """Ways from these to what is wanted, which is taken out of there.
 
     Modules themselves are not asked what they refer to. One written in C may tell of dead objects that it keeps for
     reuse (``_asyncio`` on 3.12 does); to touch such an object frees it a second time.
@@ -235,13 +251,10 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
     Level by level. Of each level the objects are kept, and for each the chunk of the level before in which
     somebody refers to it: so a chunk is read by one call, and the way back is looked up only when there is one.
     """
-    wanted = {id(item): item for item in targets}
-    seen = {id(sys.modules), id(wanted), id(targets), *skipped, *wanted}
-    levels: list[list[Any]] = [[*_host_modules(), *tasks()]]
-    for globals_of_one in levels[0]:
-        wanted.pop(id(globals_of_one), None)  # the way begins there
+    seen |= wanted.keys()
+    levels: list[Sequence[Any]] = [first]
     origins: list[list[int]] = [[]]
-    seen.update(map(id, levels[0]), (id(levels), id(origins), id(seen)))
+    seen.update(map(id, first), (id(first), id(levels), id(origins), id(seen)))
     count = 0
     while levels[-1] and len(levels) < _DEPTH and count < SEARCHED:
         last, after, origin = levels[-1], list[Any](), list[int]()
@@ -267,11 +280,27 @@ def _paths(targets: Sequence[Any], skipped: Collection[int]) -> Iterator[list[An
         origins.append(origin)
 
 
-def _host_modules() -> list[dict[str, Any]]:
-    """The globals of the process's modules but for versions; those of the application before the standard library's."""
-    modules = [each for each in list(sys.modules.values()) if _is_module(each)]
-    modules.sort(key=lambda module: str(module.__name__).partition(".")[0] in sys.stdlib_module_names)
-    return [vars(module) for module in modules if not str(module.__name__).startswith(PREFIX)]
+def _host_modules() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The globals of the process's modules but for versions: the application's own, and those of installed packages.
+
+    Of these the standard library's come last.
+    """
+    own: list[dict[str, Any]] = []
+    packages: list[types.ModuleType] = []
+    for module in list(sys.modules.values()):
+        if not _is_module(module) or str(module.__name__).startswith(PREFIX):
+            continue
+        file = vars(module).get("__file__")
+        if module.__name__ == "__main__" or (type(file) is str and not file.startswith(_INSTALLED)):
+            own.append(vars(module))
+        else:
+            packages.append(module)
+    packages.sort(key=lambda module: str(module.__name__).partition(".")[0] in sys.stdlib_module_names)
+    return own, [vars(module) for module in packages]
+
+
+_INSTALLED: Final = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Folders of what is installed and not the application's own."""
 
 
 def _is_named(item: Any, name: str) -> bool:

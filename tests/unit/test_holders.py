@@ -16,6 +16,20 @@ from livegraft.region import Root
 
 REGISTRY: list[object] = []
 
+BESIDE_A_LARGE_PACKAGE = """
+import sys, sysconfig
+from types import ModuleType
+from livegraft import holders
+from livegraft.region import Root
+
+package = sys.modules["large"] = ModuleType("large")
+package.__file__ = sysconfig.get_path("purelib") + "/large.py"
+package.tables = [[[n] for n in range(100)] for _ in range(holders.SEARCHED // 100)]
+registry = {"first": [{"second": [{"third": [object()]}]}]}
+holders.SMALL_HEAP_BLOCKS = 0
+print(*holders.find_holders([Root(registry["first"][0]["second"][0]["third"][0], 1, (), 0)], ())[0].names)
+"""
+
 AFTER_AWAITING = """
 import asyncio, gc
 from livegraft.holders import find_holders
@@ -94,3 +108,9 @@ def test_looking_touches_no_dead_objects_that_a_module_in_c_keeps_for_reuse() ->
     done = subprocess.run([sys.executable, "-c", AFTER_AWAITING], capture_output=True, text=True, timeout=60)
 
     assert (done.returncode, done.stdout.strip()) == (0, "collected"), done.stderr
+
+
+def test_a_registry_of_the_application_is_found_however_much_its_packages_have() -> None:
+    done = subprocess.run([sys.executable, "-c", BESIDE_A_LARGE_PACKAGE], capture_output=True, text=True, timeout=60)
+
+    assert "of dict registry in module __main__ -> object object" in done.stdout, done.stdout + done.stderr
