@@ -215,14 +215,25 @@ def test_branches_of_json_open_and_close_and_what_is_short_stands_on_one_line(se
     expect(tree.get_by_text("order 1 of day 7")).to_be_visible()
 
 
-def test_a_file_that_the_run_left_is_downloaded_and_never_shown(server: Server, page: Page) -> None:
+def test_a_file_that_the_run_left_is_downloaded_and_never_opened(server: Server, page: Page) -> None:
     open_run(server, page, "words")
     files = page.locator("#artifacts")
     expect(files).to_contain_text("25 B")
 
     with page.expect_download() as download:
-        files.get_by_role("link", name="orders <1>.html").click()
+        files.get_by_role("link", name="orders <1>.html", exact=True).click()
     assert Path(download.value.path()).read_text() == "<script>alert(1)</script>"
+
+
+def test_a_text_among_the_files_is_shown_when_asked_for(server: Server, page: Page) -> None:
+    open_run(server, page, "words")
+    files = page.locator("#artifacts")
+    expect(files.locator("pre")).to_have_count(0)
+
+    files.get_by_role("link", name="Show orders <1>.html").click()
+    expect(files.get_by_role("region", name="orders <1>.html")).to_have_text("<script>alert(1)</script>")
+    files.get_by_role("link", name="Hide orders <1>.html").click()
+    expect(files.locator("pre")).to_have_count(0)
 
 
 def test_a_picture_among_the_files_is_seen_at_once(server: Server, page: Page) -> None:

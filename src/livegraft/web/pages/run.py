@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from livegraft.errors import ArgumentsError
 from livegraft.run import OPEN_STATES, RunState, Trigger
 from livegraft.supervisor import Supervisor
+from livegraft.web.files import shown_files
 from livegraft.web.results import shown_result
 from livegraft.web.session import SignedIn
 
@@ -20,8 +21,11 @@ CHUNK_BYTES: Final = 1 << 20
 
 
 @router.get("/runs/{id}", name="run")
-def run(visit: SignedIn, id: str, sort: str = "") -> Response:
-    """``sort`` is the place of a column by which a table in the result is sorted, ``-1`` for the reverse."""
+def run(visit: SignedIn, id: str, sort: str = "", file: str = "") -> Response:
+    """``sort`` is the place of a column by which a table in the result is sorted, ``-1`` for the reverse.
+
+    ``file`` names a text among the files that is to be shown.
+    """
     record = visit.supervisor.find_run(id)
     knows_script = record.script in visit.supervisor.script_names
     schedules = visit.supervisor.script(record.script).schedules if knows_script else ()
@@ -37,7 +41,7 @@ def run(visit: SignedIn, id: str, sort: str = "") -> Response:
         can_cancel=record.state in OPEN_STATES | {RunState.STUCK},
         progress=visit.supervisor.progress(id) if is_open else (),
         result=shown_result(visit.supervisor, record, sort),
-        artifacts=visit.supervisor.artifacts.find(record.id),
+        artifacts=shown_files(visit.supervisor, record.id, file),
         knows_script=knows_script,
         repeats=visit.supervisor.repeats(id),
         is_live=(serving := visit.supervisor.serving(record.script)) is not None and serving.key == record.key,
