@@ -15,6 +15,10 @@ IDENTITY = {
     "GIT_COMMITTER_EMAIL": "dana@example.com",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
+    # Else each commit starts a process more, and one of many tidies up while a test goes on.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "maintenance.auto",
+    "GIT_CONFIG_VALUE_0": "false",
 }
 
 

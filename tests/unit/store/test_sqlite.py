@@ -84,7 +84,7 @@ def test_those_that_turn_a_new_file_to_its_journal_at_once_wait_for_each_other(t
         engine.dispose()
 
     with ThreadPoolExecutor(6) as threads:
-        for number in range(60):
+        for number in range(30):
             at_once = threading.Barrier(6)
             (tmp_path / f"{number}.db").touch()
             opened = [threads.submit(opens, at_once, tmp_path / f"{number}.db") for _ in range(6)]
