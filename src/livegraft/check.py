@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from livegraft.catalog import SyncState
+from livegraft.contract import Requirement, told
 from livegraft.difference import Difference, compare
 from livegraft.errors import MirrorError
 from livegraft.mirror.worktree import WorkTree
@@ -31,17 +32,20 @@ class Fault:
 
 
 @contextmanager
-def supervised_tree(folder: Path, provide: Mapping[str, object]) -> Iterator[Supervisor]:
+def supervised_tree(
+    folder: Path, provide: Mapping[str, object], required: Sequence[Requirement] = ()
+) -> Iterator[Supervisor]:
     """The scripts of a work tree, loaded as its next commit would be; schedules do not fire, nothing is kept.
 
-    Raises ConfigurationError and MirrorError when the tree cannot be read.
+    ``required`` is what a host requires of them. Raises ConfigurationError and MirrorError when the tree cannot be
+    read.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="livegraft-") as data,
-        Supervisor(
+    with tempfile.TemporaryDirectory(prefix="livegraft-") as data, ExitStack() as stack:
+        supervisor = Supervisor(
             folder, data=data, provide=provide, mirror=WorkTree(folder), poll_seconds=3600, tick=False
-        ) as supervisor,
-    ):
+        )
+        supervisor.require_all(required)
+        stack.enter_context(supervisor)
         supervisor.settle()
         # A server waits for better times; here nothing was found only if there was something to look at.
         if supervisor.sync_status.state is SyncState.FAILING:
@@ -60,15 +64,22 @@ def check_tree(folder: Path, provide: Mapping[str, object]) -> tuple[int, Sequen
 
 
 def check_against(
-    folder: Path, provide: Mapping[str, object], live: Sequence[Mapping[str, Any]]
+    folder: Path,
+    provide: Mapping[str, object],
+    live: Sequence[Mapping[str, Any]],
+    required: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[int, Sequence[Fault], Difference]:
-    """As ``check_tree``, and what the next commit would do to a server; ``live`` are the scripts it answered with.
+    """As ``check_tree``, and what the next commit would do to a server.
+
+    ``live`` are the scripts it answered with, ``required`` is what its host requires of live code.
 
     What serves there as it is and does not load here (a package is missing on this machine, perhaps) is no
     fault of the commit: it becomes a warning.
     """
-    with supervised_tree(folder, provide) as supervisor:
-        difference = compare(supervisor.scripts, live)
+    requirements = [told(each["target"], each["signature"], each["is_async"], each["text"]) for each in required]
+    with supervised_tree(folder, provide, requirements) as supervisor:
+        modules = {each.module.replace(".", "/") for each in requirements}
+        difference = compare(supervisor.scripts, live, modules)
         return len(supervisor.scripts), _faults(supervisor, difference.unchanged), difference
 
 

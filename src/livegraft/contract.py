@@ -74,6 +74,11 @@ class Requirement:
         return ContractError(path, 0, self._expected, "no such file", "", revision.id, revision.author)
 
     @property
+    def calls(self) -> str | None:
+        """The bare signature in words that ``told`` reads, for another process."""
+        return None if self.signature is None else str(self.signature).replace("=Ellipsis", "=...")
+
+    @property
     def _expected(self) -> str:
         return f"{self} to be {self.text or 'there'}"
 
@@ -91,6 +96,10 @@ class Requirements:
 
     def __init__(self) -> None:
         self._by_module: dict[str, tuple[Requirement, ...]] = {}
+
+    @property
+    def all(self) -> tuple[Requirement, ...]:
+        return tuple(each for several in self._by_module.values() for each in several)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -123,6 +132,12 @@ def of_kind(target: str, *, is_async: bool) -> Requirement:
     """That a function is there, whatever its parameters, and is async or is not."""
     module, attribute = split_target(target)
     return Requirement(module, attribute, None, is_async, f"{'an async' if is_async else 'a'} function")
+
+
+def told(target: str, calls: str | None, is_async: bool | None, text: str) -> Requirement:
+    """What the host of another process requires, as it told. Raises ConfigurationError."""
+    module, attribute = split_target(target)
+    return Requirement(module, attribute, None if calls is None else _read_signature(calls)[0], is_async, text)
 
 
 def split_target(target: str) -> tuple[str, str]:

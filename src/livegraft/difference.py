@@ -6,7 +6,7 @@ Equal content has an equal key everywhere, so a script whose key is live on the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -46,8 +46,12 @@ class Difference:
         return sum(bool(each.breaks) for each in self.changes)
 
 
-def compare(scripts: Sequence[ScriptStatus], live: Sequence[Json]) -> Difference:
-    """Compare the scripts of a work tree with the answer of ``GET /scripts``."""
+def compare(scripts: Sequence[ScriptStatus], live: Sequence[Json], required: Collection[str] = ()) -> Difference:
+    """Compare the scripts of a work tree with the answer of ``GET /scripts``.
+
+    ``required`` are the modules that the server's host requires something of: those that no script is of are among the
+    scripts of the work tree when they do not load, and in the answer when they do not load there.
+    """
     there = {each["name"]: each for each in live}
     here = {each.name: each for each in scripts}
     changes: list[ScriptChange] = []
@@ -59,7 +63,8 @@ def compare(scripts: Sequence[ScriptStatus], live: Sequence[Json]) -> Difference
             ends = tuple(f"schedule ends: {line}" for line in _lines(before))
             changes.append(ScriptChange(name, Change.REMOVED, notes=ends))
         elif before is None:
-            changes.append(ScriptChange(name, Change.ADDED, tuple(_faults(script)), tuple(_new_schedules(script, ()))))
+            change = Change.ADDED if name not in required else Change.CHANGED if _key(script) else Change.REMOVED
+            changes.append(ScriptChange(name, change, tuple(_faults(script)), tuple(_new_schedules(script, ()))))
         elif before["version"] is not None and before["version"]["key"] == _key(script):
             unchanged.add(name)
         else:

@@ -100,7 +100,8 @@ class QuarantinedError(LoadError):
 class ContractError(LoadError):
     """A version lacks what the host requires of it, or has it with a signature that does not fit.
 
-    ``expected`` and ``found`` are for people; ``revision`` and ``author`` tell whose commit it is.
+    ``expected`` and ``found`` are for people; ``revision`` and ``author`` tell whose commit it is (a work tree has
+    no author).
     """
 
     code = "contract"
@@ -110,7 +111,7 @@ class ContractError(LoadError):
     ) -> None:
         self.expected, self.found, self.why, self.revision, self.author = expected, found, why, revision, author
         reason = f"expected {expected}, as the host requires, got: {found}{f'; {why}' if why else ''}"
-        super().__init__(path, line, f"{reason} (in {revision[:8]} by {author})" if revision else reason)
+        super().__init__(path, line, f"{reason} (in {revision[:8]} by {author})" if author else reason)
 
     def again(self) -> ContractError:
         return ContractError(self.path, self.line, self.expected, self.found, self.why, self.revision, self.author)

@@ -540,9 +540,15 @@ class Supervisor:
         when the live release breaks it, and then nothing is required. Raises ConfigurationError for a
         target or a signature that cannot be read.
         """
-        self._require(requirements_of(target, signature))
+        self.require_all(requirements_of(target, signature))
 
-    def _require(self, requirements: Sequence[Requirement]) -> None:
+    @property
+    def requirements(self) -> Sequence[Requirement]:
+        """What the host requires of live code: what ``require`` and ``function`` said so far."""
+        return self._requirements.all
+
+    def require_all(self, requirements: Sequence[Requirement]) -> None:
+        """As ``require``, for what was read already: all of them, or none."""
         failure: LoadError | None = None
         with self._drainer.turn:
             if self._release is not None:
@@ -583,7 +589,7 @@ class Supervisor:
             return self._calls.hand_out(module, attribute, look)
         function = self._calls.hand_out(module, attribute)
         if follow_signature:
-            self._require((of_kind(target, is_async=iscoroutinefunction(function)),))
+            self.require_all((of_kind(target, is_async=iscoroutinefunction(function)),))
         else:
             self.require(target, function)
         return function

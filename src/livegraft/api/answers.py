@@ -327,6 +327,17 @@ class Replicas(TypedDict):
     replicas: list[Replica]
 
 
+class Requirement(TypedDict):
+    target: str
+    signature: str | None
+    is_async: bool | None
+    text: str
+
+
+class Requirements(TypedDict):
+    requirements: list[Requirement]
+
+
 class Stall(TypedDict):
     at: Time
     seconds: float

@@ -416,6 +416,12 @@ def scrub(name: str, core: Core, actor: Caller, body: shapes.ScrubBody) -> answe
     return shapes.version(core.scrub(name, key=body.key, actor=actor))
 
 
+@router.get("/requirements")
+def requirements(core: Core) -> answers.Requirements:
+    """The functions that the host requires of live code: a commit that breaks one is refused."""
+    return {"requirements": [shapes.requirement(each) for each in core.requirements]}
+
+
 @router.get("/replicas")
 def replicas(core: Core) -> answers.Replicas:
     """The processes that share this history, by the time at which they started; ``is_here``: the one that answers."""

@@ -15,6 +15,7 @@ from livegraft.artifact_files import Artifact
 from livegraft.backfill import MissingSlot
 from livegraft.bars import Progress
 from livegraft.catalog import Forecast, LiveVersion, ScriptFailure, ScriptStatus, SyncReport, VersionStatus
+from livegraft.contract import Requirement
 from livegraft.offers import Offer
 from livegraft.rollbacks import RollBack
 from livegraft.run import RunFailure, RunRecord
@@ -284,6 +285,11 @@ def offer(offer: Offer) -> answers.Offer:
 
 def artifact(artifact: Artifact) -> answers.Artifact:
     return {"name": artifact.name, "bytes": artifact.byte_count}
+
+
+def requirement(each: Requirement) -> answers.Requirement:
+    """What the host requires: the bare signature for programs, and its text as it was written."""
+    return {"target": str(each), "signature": each.calls, "is_async": each.is_async, "text": each.text}
 
 
 def replica(each: ReplicaRecord, here: str) -> answers.Replica:

@@ -26,7 +26,9 @@ def check(folder: Path, provide: Sequence[str], *, against: str | None, token: s
         client = Client(against, token)
         taken = client.get("/releases")["releases"]
         revision = next((each["revision"] for each in taken if each["state"] == "live"), "")
-        count, faults, difference = check_against(folder, provided, client.scripts())
+        count, faults, difference = check_against(
+            folder, provided, client.scripts(), client.get("/requirements")["requirements"]
+        )
         answer = _faults_as_json(count, faults) | {"against": _as_json(client.url, revision, difference)}
         lines = [*map(str, faults), *_as_text(client.url, revision, difference), _summary(faults, difference)]
         is_bad = _real(faults) > 0 or difference.break_count > 0

@@ -80,6 +80,7 @@ def walk(api: Api) -> Iterator[tuple[str, str, Any]]:
         "slots",
         "audit",
         "replicas",
+        "requirements",
     ):
         yield "GET", f"{PREFIX}/{path}", None
     for path in (f"slots?script={script}", "audit?before=9", "shared", "shared/counters?after=a", "openapi.json"):
