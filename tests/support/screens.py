@@ -38,6 +38,7 @@ def run(dry_run: Annotated[bool, Field(description="Only tell what would be done
     pass
 """,
     "reports/עברית/سلام.py": "def run() -> None: ...\n",
+    "reports/party_🎉.py": "def run() -> None: ...\n",
     "fails.py": "def run() -> None:\n    raise LookupError('no such order')\n",
 }
 LONG = next(path.removesuffix(".py") for path in SCRIPTS if len(path) > 60)

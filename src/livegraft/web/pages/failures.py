@@ -1,4 +1,4 @@
-"""Scripts whose newest version failed, and what still serves; scripts that are out of service."""
+"""Scripts whose newest version failed, and what still serves; scripts out of service; files that were left out."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def failures(visit: SignedIn) -> Response:
         failing_count=len(failing),
         quarantines=quarantines,
         refusal=supervisor.refusal,
+        skipped=supervisor.skipped,
+        most=SHOWN_COUNT,
     )
 
 

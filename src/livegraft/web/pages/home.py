@@ -83,6 +83,7 @@ def home(visit: SignedIn) -> Response:
         coming=supervisor.coming(DUE_COUNT, LATELY),
         is_empty=not (release and release.scripts) and not supervisor.failure_count and not supervisor.safe_mode,
         refusal=supervisor.refusal,
+        skipped_count=len(supervisor.skipped),
         restart_needed=supervisor.restart_needed,
         me=supervisor.identity,
         address=supervisor.address,
