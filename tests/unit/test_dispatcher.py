@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -682,24 +681,54 @@ class TestStopping:
         host.dispatcher.stop(1)
 
 
-def test_a_cancel_reaches_a_run_that_another_process_has_taken_meanwhile(tmp_path: Path, gate: Gate) -> None:
-    """It waited for any process; that it is the other's is learnt when it is to be ended here."""
-    other = "other:1:boot:1"
+@pytest.fixture
+def full(tmp_path: Path, gate: Gate) -> Iterator[Running]:
+    """A dispatcher whose only place is taken."""
     with running(tmp_path, threads=1) as host:
         host.live["reports/daily"] = host.work(lambda: None)
         host.run(gate.wait)
         gate.reached.wait(60)
-        work = host.work(lambda: None)
-        waits = host.dispatcher.prepare(work, trigger=Trigger.API, actor="dana", arguments={})
-        record = replace(waits.plain, process="")
-        host.store.runs.add(record)
-        host.dispatcher.adopt(record)
-        assert host.store.runs.claim({record.id: 0}, other) == {record.id: Claimed.TAKEN}
-
-        host.dispatcher.cancel(record.id)
-
-        assert eventually(lambda: host.store.runs.asked_to_cancel(other)) == [record.id]
+        yield host
         gate.open.set()
+
+
+def waiting(host: Running, *, since: timedelta = timedelta(0)) -> RunRecord:
+    """A run in the store that any process may begin, asked for so long ago."""
+    host.live.setdefault("reports/daily", host.work(lambda: None))
+    now = datetime.now(UTC) - since
+    run = RunRecord(
+        new_run_id(), "reports/daily", "9f2c1a", "1a2b3c4d", Trigger.API, "dana", {}, RunState.QUEUED, "", now
+    )
+    return host.store.runs.add(run)
+
+
+class TestARunThatWaitsForAnyProcess:
+    def test_is_cancelled_where_it_is_when_another_process_has_taken_it_meanwhile(self, full: Running) -> None:
+        """That it is the other's is learnt when it is to be ended here."""
+        other = "other:1:boot:1"
+        run = waiting(full)
+        full.dispatcher.adopt(run)
+        assert full.store.runs.claim({run.id: 0}, other) == {run.id: Claimed.TAKEN}
+
+        full.dispatcher.cancel(run.id)
+
+        assert eventually(lambda: full.store.runs.asked_to_cancel(other)) == [run.id]
+
+    def test_has_waited_since_it_was_asked_for_wherever_it_was(self, full: Running) -> None:
+        full.live["reports/daily"] = full.work(lambda: None, queue_timeout=timedelta(minutes=30))
+        run = waiting(full, since=timedelta(hours=1))
+        full.dispatcher.adopt(run)
+
+        found = eventually(lambda: (found := full.store.runs.get(run.id)) and found.ended_at and found)
+        assert found.state is RunState.TIMED_OUT
+
+    def test_is_left_to_others_by_a_process_whose_queue_is_full(self, tmp_path: Path, gate: Gate) -> None:
+        with running(tmp_path, queue_limit=1) as host:
+            host.run(gate.wait)
+            host.dispatcher.adopt(waiting(host))
+
+            assert host.dispatcher.shared() == []
+            gate.open.set()
 
 
 def test_hundreds_of_runs_at_once_all_end(host: Running) -> None:
