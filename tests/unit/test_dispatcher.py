@@ -719,8 +719,7 @@ class TestARunThatWaitsForAnyProcess:
         run = waiting(full, since=timedelta(hours=1))
         full.dispatcher.adopt(run)
 
-        found = eventually(lambda: (found := full.store.runs.get(run.id)) and found.ended_at and found)
-        assert found.state is RunState.TIMED_OUT
+        eventually(lambda: full.dispatcher.view.find(run.id).state is RunState.TIMED_OUT)
 
     def test_is_left_to_others_by_a_process_whose_queue_is_full(self, tmp_path: Path, gate: Gate) -> None:
         with running(tmp_path, queue_limit=1) as host:
