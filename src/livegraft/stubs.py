@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,38 +64,91 @@ def write_stubs(tree: Path, out: Path) -> Written:
 def _texts(plan: Plan) -> Iterator[tuple[str, str]]:
     """Path below the package -> text of the stub."""
     children: dict[str, list[str]] = {}
-    for name in sorted(plan.modules):
-        if _is_readable(name):
-            parent, _, child = name.rpartition(".")
-            children.setdefault(parent, []).append(child)
+    names = sorted(filter(_is_readable, plan.modules))
+    for name in names:
+        parent, _, child = name.rpartition(".")
+        children.setdefault(parent, []).append(child)
+    bodies = {name: _body(plan.modules[name], plan.tops) for name in names}
+    packages = {name for name in names if plan.modules[name].is_package}
     views = []
-    for name in sorted(filter(_is_readable, plan.modules), reverse=True):  # what is in a package before the package
-        module = plan.modules[name]
-        body = _body(module, plan.tops)
-        views.append(_view(name, body, children.get(name, ())))
-        path = f"{name.replace('.', '/')}{'/__init__' if module.is_package else ''}.pyi"
+    for name in reversed(names):  # what is in a package before the package
+        body = bodies[name]
+        views.append(_view(name, body, children.get(name, ()), _Imported(bodies, packages)))
+        path = f"{name.replace('.', '/')}{'/__init__' if name in packages else ''}.pyi"
         yield path, _module(body, children.get(name, ()))
     top = [f"    {child}: {_class_name(child)}\n" for child in children.get("", ())]
     live = f'class Live:\n    """The modules of the live release."""\n\n{"".join(top) or "    ..."}'
-    imports = "".join(f"import {PACKAGE}.{name}\n" for name in sorted(filter(_is_readable, plan.modules)))
+    imports = "".join(f"import {PACKAGE}.{name}\n" for name in names)
     head = f"{_MARK}\nfrom typing import Any as {_ANY}\n{imports}"
     yield "__init__.pyi", "\n".join([head, *views, live])
 
 
-def _view(name: str, body: Sequence[ast.stmt] | None, children: Sequence[str]) -> str:
+def _view(name: str, body: Sequence[ast.stmt] | None, children: Sequence[str], imported: _Imported) -> str:
     """The class of what ``live`` shows for a module.
 
     A checker takes an attribute that is a module for anything at all, so the names are listed.
     """
-    module, lines = f"{PACKAGE}.{name}", []
-    shown = dict.fromkeys(pair for node in body or () for pair in _shown(node))
-    names = {each for each, _ in shown}
-    for each, is_function in shown:
-        lines.append(f"{each} = staticmethod({module}.{each})" if is_function else f"{each} = {module}.{each}")
+    shown = dict(pair for node in body or () for pair in _shown(node))
+    lines = [_line(each, f"{name}.{each}", is_function) for each, is_function in shown.items()]
+    found = {each: line for each, line in imported.lines(name) if each not in shown}
+    names = {*shown, *found}
+    lines += [*found.values()]
     lines += [f"{child}: {_class_name(f'{name}.{child}')}" for child in children if child not in names]
     if body is None:
         lines.append(f"def __getattr__(self, name: str) -> {_ANY}: ...")
     return f"class {_class_name(name)}:\n" + "".join(f"    {line}\n" for line in lines or ["..."])
+
+
+def _line(shown: str, name: str, is_function: bool) -> str:
+    """The line of a view that says what a name is: a function must not become a method there."""
+    return f"{shown} = staticmethod({PACKAGE}.{name})" if is_function else f"{shown} = {PACKAGE}.{name}"
+
+
+class _Imported:
+    """What modules have by importing it from the repository: a package offers names of its modules so."""
+
+    def __init__(self, bodies: Mapping[str, Sequence[ast.stmt] | None], packages: Collection[str]) -> None:
+        self._bodies = bodies
+        self._packages = packages
+
+    def lines(self, module: str) -> Iterator[tuple[str, str]]:
+        """The names and their lines in the view of a module."""
+        for shown, origin, name in self._imports(module):
+            line = None if shown.startswith("_") else self._find(shown, origin, name, frozenset({module}))
+            if line is not None:
+                yield shown, line
+
+    def _find(self, shown: str, module: str, name: str, seen: frozenset[str]) -> str | None:
+        for node in self._bodies.get(module) or ():
+            for known, is_function in _shown(node):
+                if known == name:
+                    return _line(shown, f"{module}.{name}", is_function)
+        for known, origin, original in self._imports(module) if module not in seen else ():
+            if known == name and (line := self._find(shown, origin, original, seen | {module})) is not None:
+                return line
+        if f"{module}.{name}" in self._bodies:
+            return f"{shown}: {_class_name(f'{module}.{name}')}"
+        return f"{shown}: {_ANY}" if self._bodies.get(module, ()) is None else None
+
+    def _imports(self, module: str) -> Iterator[tuple[str, str, str]]:
+        """The names that a module imports from the repository: as what, of which module, and its name there."""
+        for node in self._bodies.get(module) or ():
+            if isinstance(node, ast.ImportFrom) and (origin := self._origin(node, module)) is not None:
+                for each in node.names:
+                    if each.name != "*":
+                        yield each.asname or each.name, origin, each.name
+                    else:
+                        names = [name for node in self._bodies.get(origin) or () for name, _ in _shown(node)]
+                        yield from ((name, origin, name) for name in names)
+
+    def _origin(self, node: ast.ImportFrom, module: str) -> str | None:
+        """The module that a statement of a stub names, if it is of the repository."""
+        if not node.level:
+            top, _, rest = (node.module or "").partition(".")
+            return rest if top == PACKAGE and rest else None
+        above = node.level - (module in self._packages)
+        package = module.split(".")[:-above] if above else module.split(".")
+        return ".".join([*package, *([node.module] if node.module else [])]) or None
 
 
 def _shown(node: ast.stmt) -> Iterator[tuple[str, bool]]:
@@ -179,9 +232,12 @@ class _Stub:
                     pass
 
     def _from(self, node: ast.ImportFrom) -> ast.stmt:
-        if not node.level and node.module is not None and node.module.partition(".")[0] in self._tops:
-            return ast.ImportFrom(f"{PACKAGE}.{node.module}", node.names, 0)
-        return node
+        is_absolute = not node.level
+        if is_absolute and (node.module or "").partition(".")[0] not in self._tops:
+            return node
+        # ``as`` has checkers let others import the name from here.
+        names = [each if each.name == "*" else ast.alias(each.name, each.asname or each.name) for each in node.names]
+        return ast.ImportFrom(f"{PACKAGE}.{node.module}" if is_absolute else node.module, names, node.level)
 
     def _import(self, name: ast.alias) -> ast.stmt:
         top, _, rest = name.name.partition(".")

@@ -161,6 +161,32 @@ def test_stubs_are_without_fault_themselves_whatever_a_class_sets_where(tmp_path
     assert mypy(tmp_path, textwrap.dedent(used)) == "Success: no issues found in 1 source file\n"
 
 
+def test_a_package_has_what_it_imports_from_its_modules(tmp_path: Path) -> None:
+    tree = Repository.create(tmp_path / "scripts")
+    files = {
+        "shop/__init__.py": "from .carts import Cart, pay as settle\nfrom . import rules\nfrom shop.cycle import *",
+        "shop/carts.py": "class Cart: size: int = 1\ndef pay(cart: Cart) -> int: return 1",
+        "shop/rules.py": "from .carts import Cart as Kept\nLIMIT = 3",
+        "shop/cycle.py": "from shop import Cart\ndef again() -> int: return 1",
+        "top.py": "from shop import Cart, rules as law\nfrom decimal import Decimal",
+    }
+    tree.write(files)
+    write_stubs(tree.path, tmp_path / "typings")
+
+    used = """
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from livegraft_live import Live
+            from livegraft_live.shop import Cart
+        def use(live: "Live") -> int:
+            cart: Cart = live.shop.Cart()
+            kept: Cart = live.shop.rules.Kept()
+            live.shop.rules.LIMIT + live.top.law.LIMIT + live.shop.again()
+            return live.shop.settle(cart) + live.top.Cart().size + live.shop.cycle.Cart().size + kept.size
+        """
+    assert mypy(tmp_path, textwrap.dedent(used)) == "Success: no issues found in 1 source file\n"
+
+
 def test_docstrings_stay_for_editors_and_nothing_else_that_is_executed(tmp_path: Path) -> None:
     tree = Repository.create(tmp_path / "scripts")
     tree.write(
