@@ -44,7 +44,7 @@ from livegraft.loader import Loader
 from livegraft.region import Region, Survey
 from livegraft.scrub import scrub
 from livegraft.stopping import stop_tasks, stop_threads
-from livegraft.suspended import frames_of_task, suspended_functions, tasks
+from livegraft.suspended import frames_of_task, suspended_code, tasks
 from livegraft.undo import Leaving, Undoer, installed_undoers, undo
 from livegraft.undoers import FORGETTERS, SEARCHERS, UNDOERS
 from livegraft.version import Version, VersionState, closed_group
@@ -378,7 +378,9 @@ class Drainer:
             looked = self._region(versions)
             found = looked.survey()
         held = [version for version in versions if id(vars(version.executed_module)) in found.held]
-        in_use = suspended_functions(looked.functions()) if held and not found.is_whole else []
+        functions = looked.functions() if held and not found.is_whole else ()
+        in_use = [code.co_qualname for code in suspended_code(functions)]
+        del functions
         if held and found.is_whole:
             self._report(held, found, looked)
         elif in_use:

@@ -27,7 +27,7 @@ from typing import Any, Final
 from livegraft.frames import frames_of_other_threads, stack, undisturbed
 from livegraft.live import PREFIX
 from livegraft.region import Root
-from livegraft.suspended import SUSPENDED, frame_of, suspended_functions, tasks
+from livegraft.suspended import SUSPENDED, code_that_has_ended, frame_of, suspended_code, tasks
 
 SMALL_HEAP_BLOCKS: int = 600_000
 """Allocated blocks up to which the whole heap is read: about 15 ms at most."""
@@ -73,6 +73,7 @@ def find_holders(
     targets = notes.targets
     skipped = {*map(id, (held, notes.roots, targets)), *map(id, held), *map(id, _running_frames()), *ours}
     direct = direct_holders(targets, skipped)
+    notes.count_ended(direct)
     for each in direct:
         if frame_of(each) is not None:
             notes.name_suspended(each)
@@ -82,6 +83,7 @@ def find_holders(
     for path in _paths([*targets, *others], skipped):
         named.add(id(path[-1]))
         notes.name_path(path)
+        notes.count_ended(path)
     unnamed = [each for each in others if id(each) not in named]
     variables = _context_variables(unnamed, {id(others), id(unnamed), *skipped})
     for each in unnamed:
@@ -103,6 +105,9 @@ class _Notes:
     def __init__(self, held: Sequence[Root]) -> None:
         self._names: dict[int, list[str]] = {root.owner: [] for root in held}
         self._in_use: set[int] = set()
+        # How often code is referred to by what executed it to its end, and by what that was counted.
+        self._ended: Counter[int] = Counter()
+        self._ended_ids: set[int] = set()
         ranks: Counter[int] = Counter()
         ranked: list[tuple[int, int, Root]] = []
         for root in held:
@@ -149,13 +154,27 @@ class _Notes:
                 whole = [*path, *([] if target is path[-1] else [target]), *root.way]
                 self._names[root.owner].append(f"{_told(whole)} -> {_describe(whole[-1])}")
 
+    def count_ended(self, items: Iterable[object]) -> None:
+        """Have code that these executed to its end not count as suspended for that."""
+        for each in items:
+            code = code_that_has_ended(each)
+            if code is not None and id(each) not in self._ended_ids:
+                self._ended_ids.add(id(each))
+                self._ended[id(code)] += 1
+
     def name_hidden(self, owner: int, functions: Collection[types.FunctionType]) -> None:
         """Suspended functions of an owner that nothing shows."""
-        hidden = [] if owner in self._in_use else suspended_functions(functions)
+        hidden = [] if owner in self._in_use else suspended_code(functions, self._ended)
+        if hidden:
+            self.count_ended(_referrers([*hidden], {id(hidden)}))
+            del hidden
+            hidden = suspended_code(functions, self._ended)
         if hidden:
             self._in_use.add(owner)
             if not any("suspended" in text for text in self._names[owner]):
-                self._names[owner] += [f"suspended {each}, held where Python does not show it" for each in hidden]
+                self._names[owner] += [
+                    f"suspended {each.co_qualname}, held where Python does not show it" for each in hidden
+                ]
 
     def holders(self, owner: int) -> Holders:
         names = self._names[owner] or [self._unseen[owner]]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
@@ -64,14 +65,30 @@ def frame_of(item: object) -> FrameType | None:
     return frame if isinstance(frame, FrameType) else None
 
 
-def suspended_functions(functions: Iterable[FunctionType]) -> list[str]:
-    """Names of generator and coroutine functions among these, or inside of them, that something began and did not end.
+def code_that_has_ended(item: object) -> CodeType | None:
+    """The code that a kept frame, generator, coroutine or task executed to its end; None for one that may go on."""
+    asyncio: Any = sys.modules.get("asyncio.tasks")
+    if asyncio is not None and isinstance(item, asyncio.Task):
+        item = item.get_coro() if item.done() else None
+    if type(item) is FrameType:
+        # Only a frame that neither executes nor is a generator's tells the collector of its code.
+        return item.f_code if any(each is item.f_code for each in gc.get_referents(item)) else None
+    prefix = _PREFIXES.get(type(item))
+    if prefix is None or frame_of(item) is not None:
+        return None
+    code = getattr(item, f"{prefix}_code", None)
+    return code if isinstance(code, CodeType) else None
 
-    Told by their code objects: each is referred to by its functions, by the code around it, and by each frame
-    that executes it or stands still in it. (A generator that ended and is still kept counts too: better to call a
-    version in use that is not than the reverse.)
+
+def suspended_code(functions: Iterable[FunctionType], ended: Mapping[int, int] | None = None) -> list[CodeType]:
+    """The code of generator and coroutine functions among these, or inside of them, that was begun and did not end.
+
+    Told by the references to their code objects: each is referred to by its functions, by the code around it, and by
+    each frame that executes it or stands still in it. What has ended and is still kept refers to it as well: ``ended``
+    is how many of such are known, by the id of the code. (Others count too: better to call a version in use that is
+    not than the reverse.)
     """
-    explained: Counter[int] = Counter()
+    explained: Counter[int] = Counter(ended)
     codes: dict[int, CodeType] = {}
     pending = []
     for function in functions:
@@ -88,7 +105,7 @@ def suspended_functions(functions: Iterable[FunctionType]) -> list[str]:
     code = compile("", "", "exec")  # so that this name counts for none of them
     counts = dict(zip(codes, map(sys.getrefcount, codes.values()), strict=True))
     return [
-        codes[identity].co_qualname
+        codes[identity]
         for identity, count in counts.items()
         if codes[identity].co_flags & _RESUMES and count - _OWN_REFERENCES > explained[identity]
     ]

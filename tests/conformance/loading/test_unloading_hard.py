@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import subprocess
@@ -465,6 +466,30 @@ def test_a_large_heap_is_searched_from_the_modules_only(lean: Host, monkeypatch:
     assert "suspended items, held where Python does not show it" in lean.status("s", key).holders
     assert lean.states("s")[key] is VersionState.DRAINING
     del items
+    look_until(lean, key, VersionState.UNLOADED)
+
+
+@pytest.mark.parametrize("is_large", [False, True], ids=["small heap", "large heap"])
+def test_a_task_that_failed_and_is_kept_is_no_code_under_way(
+    lean: Host, monkeypatch: pytest.MonkeyPatch, is_large: bool
+) -> None:
+    if is_large:
+        monkeypatch.setattr(holders, "SMALL_HEAP_BLOCKS", 0)
+    lean.take({"s.py": "async def work(): raise KeyError('kept')\ndef run(): ..."})
+    key = lean.key("s")
+
+    async def fail() -> None:
+        KEPT.append(asyncio.create_task(lean.live.s.work()))
+        await asyncio.wait(KEPT)
+
+    asyncio.run(fail())
+    lean.take(NEXT)
+
+    look_until(lean, key, VersionState.LEAKED)
+    (holder,) = lean.status("s", key).holders
+    assert holder == f"frame of work in traceback in Task in list KEPT in module {__name__} -> function work"
+    with pytest.raises(KeyError):
+        KEPT.pop().result()
     look_until(lean, key, VersionState.UNLOADED)
 
 
