@@ -256,6 +256,12 @@ UNDONE = [
         "signal SIGUSR2: an_app.<locals>.forget taken off",
         top="import functools, signal",
     ),
+    Row(
+        "signal, a partial of a function of the host with a keyword",
+        "signal.signal(signal.SIGUSR2, functools.partial(app.forget, value=C()))",
+        "signal SIGUSR2: an_app.<locals>.forget taken off",
+        top="import functools, signal",
+    ),
     Row("singledispatch", "app.generic.register(C, f)", "singledispatch: C taken from"),
     Row("singledispatch, a method", "app.Base.shown.register(Bare, f)", "singledispatch: Bare taken from"),
     Row("copyreg", "copyreg.pickle(C, f)", "copyreg: C removed", top="import copyreg"),
