@@ -214,7 +214,9 @@ class Calls:
         except (AttributeError, TypeError, ValueError) as error:
             if isinstance(error, NotLiveError):
                 raise
-            raise NotLiveError(f"expected {module}:{attribute} to be a function of the live release: {error}") from None
+            raise NotLiveError(
+                f"expected {module}:{attribute} to be a function of the live release: {_why(error)}"
+            ) from None
 
     def _followed(self, function: FunctionType, release: Release | None) -> list[Store]:
         """What to set on a function that was handed out, so that it looks as in another release."""
@@ -232,6 +234,14 @@ class Calls:
             look = Look.of(function).bare()
         # It stays the kind of function that whoever got it found: CPython exchanges no code for one of another kind.
         return list(stores(function, handed.module, handed.attribute, replace(look, kind=handed.kind)))
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a name that was looked up, without the names of modules that nobody wrote."""
+    if not isinstance(error, AttributeError) or not error.name:
+        return str(error)
+    near = get_close_matches(error.name, dir(error.obj), 1)
+    return f"there is no {error.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 @dataclass(slots=True)

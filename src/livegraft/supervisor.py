@@ -1012,7 +1012,8 @@ class Supervisor:
         found = [each for each in self._loader.versions if each.name == dotted and key and each.key.startswith(key)]
         version = next((each for each in found if each.is_leaving), found[0] if found else None)
         if version is None:
-            raise NotFoundError("version", f"{name}@{key}")
+            superseded = [each.label for each in self._loader.versions if each.name == dotted and each.is_leaving]
+            raise NotFoundError("version", f"{name}@{key}", next(iter(superseded), None))
         if not version.is_leaving:
             raise ConflictError(f"expected {version.label} to be superseded, it is {version.state}")
         decision = self._drainer.scrub(version, actor)

@@ -254,6 +254,17 @@ def test_generators_methods_and_names_that_are_no_identifiers_can_be_handed_out(
     assert host.supervisor.function("shop/rules-2:Rule.apply")(5) == 5
 
 
+def test_what_cannot_be_handed_out_is_told_with_the_nearest_name(host: Host) -> None:
+    host.take({"pricing.py": "def quote(order): return order\nRATE = 3"})
+
+    with pytest.raises(
+        NotLiveError, match=r"pricing:qoute to be a function .*: there is no 'qoute'; did you mean 'quote'"
+    ):
+        host.supervisor.function("pricing:qoute")
+    with pytest.raises(NotLiveError, match=r"pricing:RATE to be a function .*: 3 is not a callable object"):
+        host.supervisor.function("pricing:RATE")
+
+
 def test_with_a_signature_it_is_made_before_the_start_and_looks_like_that_for_good(tmp_path: Path) -> None:
     async def quote(order: int, currency: str = "EUR") -> str:
         raise NotImplementedError

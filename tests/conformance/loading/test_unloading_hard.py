@@ -163,7 +163,7 @@ def test_a_person_scrubs_a_held_version_and_its_memory_returns_at_once(
         str(KEPT[0]())
     assert [(row.actor, row.action) for row in lean.supervisor.audit()] == [("dana", "scrub")]
     assert any(text.startswith(f"s@{key[:8]} is scrubbed by dana; held by ") for text in caplog.messages)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match=f"'s@fff'; did you mean 's@{key[:8]}'"):
         lean.supervisor.scrub("s", key="fff", actor="dana")
 
 
