@@ -56,6 +56,26 @@ def test_a_heading_is_no_more_than_a_heading(page: Page, server: Server) -> None
         assert found == 0 or path.startswith("/failures"), path  # there the script itself is the heading
 
 
+def test_that_no_script_matches_is_announced(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/scripts")
+    page.get_by_role("searchbox").fill("zebra")
+
+    expect(page.get_by_role("status").filter(has_text="No script matches.")).to_be_visible()
+
+
+def test_the_page_that_is_open_is_told_where_colours_are_forced(page: Page, server: Server) -> None:
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{server.url}/runs")
+    edges = (
+        page.get_by_role("navigation", name="Main")
+        .get_by_role("link")
+        .evaluate_all("all => all.map((each) => getComputedStyle(each).borderBottomColor)")
+    )
+
+    assert [edges.count(edge) for edge in edges].count(1) == 1
+    page.emulate_media(forced_colors="none")
+
+
 def test_the_state_of_a_run_is_announced_as_it_changes(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/runs/{server.run('fails')['id']}")
 

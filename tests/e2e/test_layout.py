@@ -98,6 +98,13 @@ def test_a_box_to_check_stands_beside_its_name(page: Page, server: Server) -> No
     assert page.viewport_size == {"width": 1280, "height": 860} or name["x"] - box["x"] - box["width"] < 20
 
 
+def test_what_opens_is_large_enough_to_be_touched(page: Page, server: Server) -> None:
+    for path in PATHS:
+        page.goto(server.url + path)
+        heights = page.locator("main summary:visible").evaluate_all("all => all.map((each) => each.clientHeight)")
+        assert all(height >= 24 for height in heights), path
+
+
 def test_a_script_of_a_list_tells_its_schedules_line_by_line(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/scripts?q=somebody_called")
     row = page.locator("#script-table tr[data-text]")
