@@ -18,9 +18,13 @@ def take_off(leaving):
     for each in [each for each in LISTENERS if leaving.owns(each)]:
         LISTENERS.remove(each)
         leaving.tell(each, f"LISTENERS: {each.__qualname__} taken off")
+
+def break_down(leaving):
+    raise ValueError("no sound")
 """
 POINTS = """
 [livegraft.undoers]
+a_broken_one = bell:break_down
 bell = bell:take_off
 cracked = bell:nothing_of_this_name
 """
@@ -29,7 +33,7 @@ LISTENS = "import bell\ndef hear(): ...\nbell.LISTENERS.append(hear)\ndef run():
 
 @pytest.fixture
 def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An installed package, one of whose undoers is not there."""
+    """An installed package with three undoers: one raises, and one is not there."""
     site = tmp_path / "site"
     described = site / "bell-1.0.dist-info"
     described.mkdir(parents=True)
@@ -42,7 +46,7 @@ def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("bell")
-def test_the_undoer_of_a_package_takes_back_and_one_that_is_not_there_is_told(
+def test_the_undoer_of_a_package_takes_back_and_those_that_do_not_work_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with a_host(tmp_path, files={"s.py": LISTENS}) as host:
@@ -50,4 +54,5 @@ def test_the_undoer_of_a_package_takes_back_and_one_that_is_not_there_is_told(
         host.take({"s.py": "def run(): ..."})
 
         assert host.wait_for("s", key, VersionState.UNLOADED).undone == ("LISTENERS: hear taken off",)
+    assert "undoer break_down failed: ValueError: no sound" in caplog.text
     assert "undoer cracked cannot be loaded: AttributeError" in caplog.text
