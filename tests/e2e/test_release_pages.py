@@ -68,6 +68,19 @@ def test_a_script_that_failed_among_very_many_stands_first_and_the_others_are_re
         assert f"{SCRIPT_PAGE_COUNT + 5} loaded" in server.cli("releases")
 
 
+def test_a_restart_is_told_as_one_and_not_as_a_change(browser: Browser, tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "scripts")
+    repository.commit_files({"one.py": "def run(): ...", "two.py": "def run(): ..."})
+    with a_server(repository.path, tmp_path) as server:
+        assert len(server.get("/releases")["releases"]) == 1
+
+    with a_server(repository.path, tmp_path) as server, a_page(browser, server) as page:
+        page.goto(f"{server.url}/releases")
+        again, first = (page.locator(".releases > li").nth(place).locator(".did li") for place in (0, 1))
+        expect(again).to_have_text(["2 unchanged", "a process began at this commit"])
+        expect(first).to_have_text(["loaded one", "loaded two"])
+
+
 def test_a_release_is_rolled_back_and_that_is_undone_on_its_page(browser: Browser, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "scripts")
     repository.commit_files({"one.py": "def run(): return 'A'", "two.py": "def run(): return 'A'"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from fastapi import APIRouter
@@ -54,6 +55,8 @@ def releases(visit: SignedIn, before: int | None = None) -> Response:
     return visit.page(
         "releases.html",
         releases=shown,
+        # Each process that begins makes a release of the commit that it finds.
+        begun_again={newer.id for newer, older in pairwise(found) if newer.revision == older.revision},
         counted=COUNTED,
         before=before,
         older=older,
