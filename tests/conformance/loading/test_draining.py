@@ -49,6 +49,38 @@ def test_case_28_a_sleeping_call_finishes_on_its_own_version(host: Host) -> None
     host.wait_for("s", key, VersionState.UNLOADED)
 
 
+def test_case_28_what_a_call_imports_late_stays_though_only_its_plan_leads_there(host: Host) -> None:
+    """Another script has loaded it, and that one would go."""
+    script = """
+        # {0}
+        def call(wait):
+            wait()
+            import tally
+            return tally.CALLERS
+        def run(): ...
+        """
+    other = "# {0}\nimport tally\ndef call(): tally.CALLERS.append('other {0}')\ndef run(): ..."
+    files = {"s.py": script, "other.py": other, "tally.py": "CALLERS = []  # {0}"}
+    host.take(at(1, files))
+    host.live.other.call()
+    gate, asleep, answers = threading.Event(), threading.Event(), list[Any]()
+
+    def host_callback() -> None:
+        asleep.set()
+        gate.wait(60)
+
+    caller = threading.Thread(target=lambda: answers.append(host.live.s.call(host_callback)))
+    caller.start()
+    assert asleep.wait(60)
+    host.take(at(2, files))
+    for _ in range(3):
+        host.supervisor._drainer.look()
+    gate.set()
+    caller.join()
+
+    assert answers == [["other 1"]]
+
+
 def test_case_29_a_suspended_generator_resumes_on_its_version_and_keeps_it(host: Host) -> None:
     files = {
         **HELPERS,
