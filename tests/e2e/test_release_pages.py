@@ -25,6 +25,7 @@ def test_a_refused_commit_stands_beside_what_is_live(browser: Browser, tmp_path:
         assert "refused" in server.cli("sync", expect=1)
         side_by_side = page.locator("#beside")
         expect(side_by_side.locator("h2")).to_have_text(f"Commit {refused[:8]} is refused as a whole")
+        expect(page.locator("#sync-pill .label")).to_have_text(f"{refused[:8]} refused")
         one, two = (page.locator(f"[id='beside-{name}'] td") for name in ("one", "two"))
         expect(one.nth(1)).to_contain_text(live[:8])
         expect(one.nth(2)).to_contain_text(f"{refused[:8]} version")

@@ -34,6 +34,7 @@ class Visit:
             "crash": refusal if refusal and refusal.crash else None,
             "now": self.supervisor.clock.now(),
             "sync": self.supervisor.sync_status,
+            "refused": refusal.revision if refusal else None,
             "failure_count": 0 if safe_mode else self.supervisor.failure_count,
             "actor": self.actor,
             "position": self.position,
