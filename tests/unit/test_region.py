@@ -151,6 +151,17 @@ def test_a_region_that_is_too_large_is_no_finding(module: list[ModuleType], monk
     assert not look(module).survey().is_whole
 
 
+@pytest.mark.parametrize("kind", ["list", "Rows"])
+def test_one_object_that_takes_long_to_read_alone_is_no_finding(
+    module: list[ModuleType], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """However few objects of the region it leads to."""
+    monkeypatch.setattr(region, "LARGEST", 1_000)
+    exec(f"class Rows(list): pass\nROWS = {kind}(range(2_000))", vars(module[0]))
+
+    assert not look(module).survey().is_whole
+
+
 def test_beyond_its_bound_it_ends_at_the_objects_of_the_host(
     module: list[ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +173,9 @@ def test_beyond_its_bound_it_ends_at_the_objects_of_the_host(
     found = look(module).survey()
 
     assert (found.is_whole, found.held) == (True, frozenset())
+    kept = vars(module[0])["f"]
+    assert not look(module).survey().is_whole, "within the narrower bound something may look held that is not"
+    del kept
 
 
 def test_the_look_is_one_instant_while_threads_move_references(module: list[ModuleType]) -> None:
