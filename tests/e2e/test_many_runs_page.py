@@ -83,7 +83,7 @@ def test_chosen_runs_are_cancelled_and_the_choice_outlives_a_refresh_of_the_page
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_role("heading", name="1 of 1 asked to stop")).to_be_visible()
     page.get_by_role("link", name=goes).click()
-    expect(page.get_by_text("cancelled").first).to_be_visible()
+    expect(page.locator("#failure .what")).to_have_text("cancelled by link")
     assert server.get(f"/runs/{stays}")["state"] == "running"
 
     page.goto(f"{server.url}/runs?script=waits")

@@ -239,7 +239,7 @@ def test_a_broken_commit_is_a_failure_with_its_place_while_the_old_version_serve
     site.server.sync()
 
     page = site.open("/failures")
-    expect(page.get_by_text("slow.py:1").first).to_be_visible()
+    expect(page.get_by_role("link", name="slow.py:1")).to_have_attribute("href", "/scripts/slow#L1")
     expect(page.get_by_text("SyntaxError").first).to_be_visible()
     expect(site.open("/scripts/slow").get_by_text("newer version failed").first).to_be_visible()
     expect(page.locator("#code")).to_contain_text("the version that failed")
