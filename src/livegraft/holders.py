@@ -26,14 +26,17 @@ from typing import Any, Final
 
 from livegraft.frames import frames_of_other_threads, stack, undisturbed
 from livegraft.live import PREFIX
+from livegraft.pauses import Pauses
 from livegraft.region import Root
 from livegraft.suspended import SUSPENDED, code_that_has_ended, frame_of, suspended_code, tasks
 
 SMALL_HEAP_BLOCKS: int = 600_000
 """Allocated blocks up to which the whole heap is read: about 15 ms at most."""
 
-SEARCHED: int = 200_000
-"""Objects that a search looks at, at most, from the application's modules on and again from those of packages."""
+SEARCHED: int = 140_000
+"""Objects that a search looks at, at most, from the application's modules on and again from those of packages.
+
+The set that keeps their ids grows in single steps, in which no other thread runs: the next would take 10 ms."""
 
 _DEPTH: Final = 8
 _MOST: Final = 10
@@ -274,8 +277,8 @@ def _paths_from(first: Sequence[Any], wanted: dict[int, Any], seen: set[int]) ->
     levels: list[Sequence[Any]] = [first]
     origins: list[list[int]] = [[]]
     seen.update(map(id, first), (id(first), id(levels), id(origins), id(seen)))
-    count = 0
-    while levels[-1] and len(levels) < _DEPTH and count < SEARCHED:
+    count, pause = 0, Pauses()
+    while wanted and levels[-1] and len(levels) < _DEPTH and count < SEARCHED:
         last, after, origin = levels[-1], list[Any](), list[int]()
         seen.update((id(last), id(after), id(origin)))
         for number, begin in enumerate(range(0, len(last), _CHUNK)):
@@ -293,8 +296,7 @@ def _paths_from(first: Sequence[Any], wanted: dict[int, Any], seen: set[int]) ->
             count += len(fresh)
             if not wanted or count >= SEARCHED:
                 break
-        if not wanted:
-            return
+            pause()
         levels.append(after)
         origins.append(origin)
 

@@ -266,6 +266,27 @@ def test_case_34_what_was_taken_back_is_there_again_after_a_revert(lean: Host) -
 # -- case 35 -------------------------------------------------------------------------------
 
 
+def test_case_34_what_was_taken_back_of_a_helper_is_there_again_for_a_script_that_comes_back(lean: Host) -> None:
+    helper = (
+        "import logging\nclass H(logging.Handler): ...\nHANDLER = H()\n"
+        "logging.getLogger('of.a.helper').addHandler(HANDLER)\n"
+    )
+    handlers = logging.getLogger("of.a.helper").handlers
+    lean.take({"s.py": "import helper\ndef run(): return helper.HANDLER", "helper.py": helper})
+    key = lean.key("s")
+    KEPT.append(lean.live.s.run)
+    lean.take({"helper.py": "HANDLER = None"})
+    look_until(lean, key, VersionState.LEAKED)
+    assert handlers == []
+
+    lean.take({"helper.py": helper})
+
+    assert lean.key("s") == key
+    assert handlers == [lean.live.s.run()]
+    assert lean.live.s.run is not KEPT[0]
+    handlers.clear()
+
+
 def test_case_35_a_cycle_that_no_collector_can_break_is_freed_by_scrubbing(lean: Host) -> None:
     lean.take(
         {
