@@ -126,7 +126,7 @@ def test_an_interrupt_asks_the_run_to_stop(tree: Repository) -> None:
 
         assert process.wait(60) == 1
         assert process.stdout.read() == "tidied up\n"
-        assert process.stderr.read() == "cancelled: cancelled\n"
+        assert process.stderr.read() == "cancelled: cancelled by cli\n"
 
 
 def test_run_prints_long_output_letter_by_letter(tree: Repository) -> None:
