@@ -188,23 +188,36 @@ def _connect(opened: OpenedFile) -> sqlite3.Connection:
     return connection
 
 
+def _open(opened: OpenedFile) -> sqlite3.Connection:
+    """A connection that has its journal open too, or none.
+
+    One that is half open when another file takes the place would go on with the journal of that one.
+    """
+    with opened.turn:
+        connection = _connect(opened)
+        try:
+            if not opened.is_empty:
+                opened.hold()  # first: the next statement writes into the journal
+            # Of a new file, before anything is in it: so it can give pages back, a few at a time.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            _write_ahead(connection)
+            opened.hold()  # again: only now a copy, which is not made in WAL mode, has its journals
+            # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def _engine(opened: OpenedFile) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: _connect(opened),
+        creator=lambda: _open(opened),
         poolclass=QueuePool,
         hide_parameters=True,  # what runs were given is for no log
     )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        # Of a new file, before anything is in it: so it can give pages back, a few at a time.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _write_ahead(connection)
-        opened.hold()
-        # In WAL mode NORMAL loses nothing when a process is killed; only a power cut may cost the last commits.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -34,6 +34,11 @@ def connect(file: Path, mode: str = "rw", *, timeout: float = 5.0) -> sqlite3.Co
     )
 
 
+def _open_journal(connection: sqlite3.Connection) -> None:
+    """SQLite opens the journal of a file with the first statement that reads it."""
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
 def check_before_opening(file: Path) -> None:
     """Raise StoreError when the folder had a history and it is gone."""
     note = _note(file)
@@ -100,7 +105,8 @@ class OpenedFile:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._inode = _inode(file)
-        self._turn = threading.Lock()
+        # Held while a connection is opened, and while another file is taken.
+        self.turn = threading.RLock()
         self._held: sqlite3.Connection | None = None
         self._journals: dict[Path, tuple[int, int] | None] = {}
 
@@ -137,34 +143,42 @@ class OpenedFile:
             return str(_number(connection)) == noted.read_text(encoding="ascii").strip()
         return False
 
-    def hold(self) -> None:
-        """Hold a connection from now on, and note the journals. Idempotent.
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written into it yet."""
+        with contextlib.suppress(OSError):
+            return self.file.stat().st_size == 0
+        return False
 
-        The file must be in WAL mode. Raises as ``check`` does.
+    def hold(self) -> None:
+        """Hold a connection from now on, and note the journals once they are there: in WAL mode.
+
+        Raises as ``check`` does. They are noted once: what stands in their places later may be another process's.
         """
-        with self._turn:
-            if self._held is not None:
-                return
-            connection = self.connect(timeout=LOCKED_SECONDS)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now its journal is open
-            self._held = connection
-            beside = [self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")]
-            self._journals = {each: _inode(each) for each in beside}
+        with self.turn:
+            if self._held is None:
+                self._held = self.connect(timeout=LOCKED_SECONDS)
+            if not self._journals or None in self._journals.values():
+                _open_journal(self._held)
+                beside = [self.file.with_name(self.file.name + ending) for ending in ("-wal", "-shm")]
+                self._journals = {each: _inode(each) for each in beside}
 
     def let_go(self) -> None:
         """Close what is held. Idempotent."""
-        with self._turn:
+        with self.turn:
             if self._held is not None:
                 self._held.close()
                 self._held = None
 
     def take_again(self) -> None:
         """Use the file that is there now, without the journals of the one before."""
-        for each, inode in self._journals.items():
-            if inode is not None and _inode(each) == inode:  # it is open until here, so no other has its inode
-                each.unlink(missing_ok=True)
-        self.let_go()
-        self._inode = _inode(self.file)
+        with self.turn:
+            for each, inode in self._journals.items():
+                if inode is not None and _inode(each) == inode:  # it is open until here, so no other has its inode
+                    each.unlink(missing_ok=True)
+            self.let_go()
+            self._journals = {}
+            self._inode = _inode(self.file)
 
     def try_writing(self, *, really: bool) -> None:
         """Raise StoreError or sqlite3.Error when it cannot be read, locked, or ``really`` written."""

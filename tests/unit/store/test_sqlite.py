@@ -23,7 +23,7 @@ from sqlalchemy import delete, event, insert
 from livegraft import process
 from livegraft.errors import StoreError
 from livegraft.run import RunRecord, RunState, Trigger
-from livegraft.store import SharedValue, SlotState, Store, migrations, schema
+from livegraft.store import SharedValue, SlotState, Store, migrations, schema, sqlite
 from livegraft.store.runs import run_row
 from livegraft.store.schema import metadata
 from livegraft.store.search import LOOK_COUNT
@@ -265,6 +265,45 @@ def test_a_look_for_cancels_goes_through_no_runs(store: SqlStore) -> None:
         assert store.runs.asked_to_cancel("1:2:3") == [run.id]
 
     assert plans.slow() == {}
+
+
+def test_another_file_is_taken_when_no_connection_is_half_open(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection to the file before would open the journal that it finds: that of the one which is there now."""
+    store = a_history(file)
+    copy(file, tmp_path / "backup.db")
+    half_open, go_on, journal = threading.Event(), threading.Event(), sqlite._write_ahead
+
+    def write_ahead(connection: Any) -> None:
+        half_open.set()
+        assert go_on.wait(60)
+        journal(connection)
+
+    def take() -> None:
+        with suppress(StoreError):
+            store.check()
+
+    monkeypatch.setattr(sqlite, "_write_ahead", write_ahead)
+    with ThreadPoolExecutor(2) as threads:
+        read = threads.submit(store.runs.find)
+        assert half_open.wait(60)
+        file.unlink()
+        (tmp_path / "backup.db").rename(file)
+        taken = threads.submit(take)
+        try:
+            with pytest.raises(TimeoutError):
+                taken.result(0.3)
+        finally:
+            go_on.set()
+        taken.result(60)
+        with suppress(StoreError):
+            read.result(60)
+
+    store.check()
+    assert store.runs.find() == []
+    store.close()
+    assert find_damage(file) == []
 
 
 def test_a_backup_that_takes_the_place_of_a_busy_history_stays_whole(file: Path, tmp_path: Path) -> None:
