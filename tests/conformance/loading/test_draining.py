@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from livegraft.version import VersionState
@@ -14,6 +16,25 @@ HELPERS = {"helpers/late.py": "V = {0}", "helpers/__init__.py": "NAME = {0}"}
 
 def at(n: int, files: dict[str, str]) -> dict[str, str]:
     return {path: text.replace("{0}", str(n)) for path, text in files.items()}
+
+
+@contextmanager
+def a_call_that_waits(host: Host) -> Iterator[list[Any]]:
+    """``call`` of the live ``s`` waits in what it is given until the block ends; its answer is in the list then."""
+    gate, asleep, answers = threading.Event(), threading.Event(), list[Any]()
+
+    def wait() -> None:
+        asleep.set()
+        gate.wait(60)
+
+    caller = threading.Thread(target=lambda: answers.append(host.live.s.call(wait)))
+    caller.start()
+    try:
+        assert asleep.wait(60)
+        yield answers
+    finally:
+        gate.set()
+        caller.join()
 
 
 def test_case_28_a_sleeping_call_finishes_on_its_own_version(host: Host) -> None:
@@ -28,22 +49,13 @@ def test_case_28_a_sleeping_call_finishes_on_its_own_version(host: Host) -> None
         """
     files = {**HELPERS, "s.py": script}
     host.take(at(1, files))
-    key, gate, asleep, answers = host.key("s"), threading.Event(), threading.Event(), list[Any]()
+    key = host.key("s")
 
-    def host_callback() -> None:
-        asleep.set()
-        gate.wait(60)
-
-    caller = threading.Thread(target=lambda: answers.append(host.live.s.call(host_callback)))
-    caller.start()
-    assert asleep.wait(60)
-    host.take(at(2, files))
-
-    status = host.wait_for("s", key, VersionState.DRAINING)
-    host.supervisor._drainer.look()
-    assert any("in call, line" in holder for holder in host.status("s", key).holders), status
-    gate.set()
-    caller.join()
+    with a_call_that_waits(host) as answers:
+        host.take(at(2, files))
+        status = host.wait_for("s", key, VersionState.DRAINING)
+        host.supervisor._drainer.look()
+        assert any("in call, line" in holder for holder in host.status("s", key).holders), status
 
     assert answers == [(1, 1, 1)]
     host.wait_for("s", key, VersionState.UNLOADED)
@@ -63,20 +75,11 @@ def test_case_28_what_a_call_imports_late_stays_though_only_its_plan_leads_there
     files = {"s.py": script, "other.py": other, "tally.py": "CALLERS = []  # {0}"}
     host.take(at(1, files))
     host.live.other.call()
-    gate, asleep, answers = threading.Event(), threading.Event(), list[Any]()
 
-    def host_callback() -> None:
-        asleep.set()
-        gate.wait(60)
-
-    caller = threading.Thread(target=lambda: answers.append(host.live.s.call(host_callback)))
-    caller.start()
-    assert asleep.wait(60)
-    host.take(at(2, files))
-    for _ in range(3):
-        host.supervisor._drainer.look()
-    gate.set()
-    caller.join()
+    with a_call_that_waits(host) as answers:
+        host.take(at(2, files))
+        for _ in range(3):
+            host.supervisor._drainer.look()
 
     assert answers == [["other 1"]]
 
@@ -136,22 +139,13 @@ def test_case_30_a_draining_version_that_imports_for_the_first_time_makes_no_twi
         "def run(): ...",
         "helpers/fresh.py": "from .shared import Thing\n",
     }
-    gate, asleep, answers = threading.Event(), threading.Event(), list[Any]()
     host.take(at(1, files))
     key = host.key("s")
 
-    def wait() -> None:
-        asleep.set()
-        gate.wait(60)
-
-    caller = threading.Thread(target=lambda: answers.append(host.live.s.call(wait)))
-    caller.start()
-    assert asleep.wait(60)
-    host.take(at(2, files))
-    for _ in range(5):
-        host.supervisor._drainer.look()
-    gate.set()
-    caller.join()
+    with a_call_that_waits(host) as answers:
+        host.take(at(2, files))
+        for _ in range(5):
+            host.supervisor._drainer.look()
 
     assert answers == [(True, True)]
     host.wait_for("s", key, VersionState.UNLOADED)
