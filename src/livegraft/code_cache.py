@@ -7,25 +7,19 @@ has a checksum; whatever is cut, changed or of another Python or livegraft is as
 
 from __future__ import annotations
 
-import importlib.util
-import marshal
 import os
 import shutil
 import struct
-import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import CodeType
 from typing import Final
 
-from livegraft.bytecode import Import
-from livegraft.pauses import Pauses
-from livegraft.source import Entry, Source
+from livegraft.packed import python, unpack
+from livegraft.source import Source
 
 FORMAT: Final = 3
 """Counts up when what is kept changes within one version of livegraft."""
@@ -35,8 +29,6 @@ MOST_PACKS: Final = 16
 
 FORGOTTEN_AFTER_SECONDS: Final = 30 * 24 * 3600
 """How long the packs of another Python or livegraft are left alone."""
-
-_ENTRIES: Final[Mapping[str, Entry | None]] = {"": None} | {entry.value: entry for entry in Entry}
 
 _HEAD: Final = struct.Struct("<HII")
 """Of an entry: the bytes of its blob id, the bytes of its content, the checksum of both."""
@@ -50,7 +42,7 @@ class CodeCache:
         self._folder = folder / _environment()
         self._lock = threading.Lock()
         self._entries: dict[str, tuple[memoryview, int]] | None = None
-        self._new: dict[str, tuple[Source, CodeType]] = {}
+        self._new: dict[str, bytes] = {}
 
     def get(self, path: str, blob: str, read: Callable[[str], bytes]) -> Source | None:
         """A file as ``read_source`` found it once; None if it is not here. ``read`` gives its content when needed."""
@@ -61,26 +53,11 @@ class CodeCache:
         content, checksum = found
         if zlib.crc32(content, zlib.crc32(blob.encode("ascii"))) != checksum:
             return None
-        found = marshal.loads(content)  # noqa: S302 - the folder is ours, the checksum is right
-        entry, imports, docstring, asks_for_files, head, code = found
-        return Source(
-            path,
-            None,
-            _ENTRIES[entry],
-            _statements(imports),
-            docstring,
-            code=code,
-            asks_for_files=asks_for_files,
-            head=head,
-            read=read,
-            blob=blob,
-        )
+        return unpack(content, path, read=read, blob=blob)
 
-    def add(self, blob: str, source: Source) -> None:
-        """Keep what was read, at the next ``save``."""
-        code = source.code
-        if code is not None:
-            self._new[blob] = (source, code)
+    def add(self, blob: str, packed: bytes) -> None:
+        """Keep what was read, packed, at the next ``save``."""
+        self._new[blob] = packed
 
     def save(self, used: Collection[str]) -> None:
         """Write what is new as one pack; ``used`` are the blobs that stay when packs are joined. Raises OSError.
@@ -92,21 +69,12 @@ class CodeCache:
             self._entries = {}
         if not new:
             return
-        pause = Pauses()
-        entries = []
-        for blob, (source, code) in new.items():
-            entry = source.entry.value if source.entry is not None else ""
-            imports = tuple((each.name, each.items, each.level) for each in source.imports)
-            told = (entry, imports, source.docstring, source.asks_for_files, source.head, code)
-            entries.append((blob, marshal.dumps(told)))
-            pause()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         packs = list(self._folder.glob("*.pack"))
         if len(packs) >= MOST_PACKS:
-            fresh = dict(entries)
             known = self._read_all(packs)
-            entries += [(blob, bytes(known[blob][0])) for blob in known.keys() & set(used) if blob not in fresh]
-        self._write(entries)
+            new.update((blob, bytes(known[blob][0])) for blob in known.keys() & set(used) if blob not in new)
+        self._write(new)
         if len(packs) >= MOST_PACKS:
             for pack in packs:
                 pack.unlink(missing_ok=True)
@@ -127,11 +95,11 @@ class CodeCache:
             found.update(_entries(memoryview(data)))
         return found
 
-    def _write(self, entries: Collection[tuple[str, bytes]]) -> None:
+    def _write(self, entries: Mapping[str, bytes]) -> None:
         name = f"{time.time_ns():x}-{os.getpid()}-{threading.get_ident():x}"
         coming = self._folder / f"{name}.coming"
         with coming.open("wb") as opened:
-            for blob, content in entries:
+            for blob, content in entries.items():
                 id = blob.encode("ascii")
                 opened.write(_HEAD.pack(len(id), len(content), zlib.crc32(content, zlib.crc32(id))) + id + content)
         coming.replace(self._folder / f"{name}.pack")
@@ -145,17 +113,6 @@ class CodeCache:
         for folder in self._root.iterdir():
             if folder != self._folder and folder.stat().st_mtime < before:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-@lru_cache(maxsize=4096)
-def _statements(imports: tuple[tuple[str, tuple[str, ...], int], ...]) -> tuple[Import, ...]:
-    """One object for all files that have these: each one more is one more for the host's collections to look at."""
-    return tuple(_statement(*each) for each in imports)
-
-
-@lru_cache(maxsize=4096)
-def _statement(name: str, items: tuple[str, ...], level: int) -> Import:
-    return Import(name, items, level)
 
 
 def _entries(data: memoryview) -> Iterator[tuple[str, tuple[memoryview, int]]]:
@@ -180,5 +137,4 @@ def _environment() -> str:
         ours = version("livegraft")
     except PackageNotFoundError:
         ours = "unknown"
-    magic = importlib.util.MAGIC_NUMBER.hex()
-    return f"{sys.implementation.cache_tag}-{magic}-o{sys.flags.optimize}-{ours}-{FORMAT}"
+    return f"{python()}-{ours}-{FORMAT}"

@@ -14,16 +14,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import starmap
 from typing import Final
 
 from livegraft.bytecode import Import
 from livegraft.code_cache import CodeCache
 from livegraft.data_files import MOST_FILES, Folders, package_data, patterns_of
 from livegraft.errors import HeaderError, SourceError
+from livegraft.packed import read_packed
 from livegraft.pauses import Pauses
 from livegraft.revision import Revision
 from livegraft.snapshot import Skipped, Snapshot
-from livegraft.source import Source, read_source
+from livegraft.source import Source
 
 KEY_DIGITS: Final = 20
 """Hex digits of a key: 80 bits, so that two keys of one repository never meet by accident."""
@@ -31,6 +33,9 @@ KEY_DIGITS: Final = 20
 NEVER_LOADED: Final = "is a C extension, which is never loaded from a repository: install it as a package"
 
 _KEPT_PLANS: Final = 4
+
+ReadAll = Callable[[Iterable[tuple[str, bytes]], int], Iterator[tuple[Source, bytes | None]]]
+"""Reads files of which paths and contents are given, and their number; see ``livegraft.packed.read_packed``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -134,8 +139,8 @@ class Planner:
 
     ``read`` gives the content of a blob; ``snapshot`` the tree of a revision that was planned before.
     ``read_many`` gives those of several, in their order. ``read_before`` are modules whose sources need not be read
-    again; ``cache`` keeps what reading them found. Plans are made by one thread; ``at`` and ``learn`` may be called
-    from any.
+    again; ``cache`` keeps what reading them found; ``read_all`` reads what is new. Plans are made by one thread;
+    ``at`` and ``learn`` may be called from any.
     """
 
     def __init__(
@@ -146,8 +151,10 @@ class Planner:
         read_many: Callable[[Sequence[str]], Iterator[bytes]] | None = None,
         read_before: Mapping[str, PlannedModule] | None = None,
         cache: CodeCache | None = None,
+        read_all: ReadAll | None = None,
     ) -> None:
         self.read = read
+        self._read_all = read_all or (lambda files, count: starmap(read_packed, files))
         self._cache = cache
         self._read_many = read_many or (lambda blobs: map(read, blobs))
         self._read_before = read_before or {}
@@ -205,7 +212,12 @@ class Planner:
     def _afresh(self) -> Planner:
         modules = self._plan.modules if self._plan else {}
         return Planner(
-            read=self.read, snapshot=self._snapshot, read_many=self._read_many, read_before=modules, cache=self._cache
+            read=self.read,
+            snapshot=self._snapshot,
+            read_many=self._read_many,
+            read_before=modules,
+            cache=self._cache,
+            read_all=self._read_all,
         )
 
     def learn(self, importer: PlannedModule, target: PlannedModule) -> None:
@@ -289,15 +301,12 @@ class Planner:
                 yield name, source
             else:
                 unread.append(name)
-        contents = self._read_many([files.blob(name) for name in unread])
-        for name, data in zip(unread, contents, strict=True):
-            yield name, self._read_source(files.paths[name], files.blob(name), data)
-
-    def _read_source(self, path: str, blob: str, data: bytes) -> Source:
-        source = read_source(path, data)
-        if self._cache is not None:
-            self._cache.add(blob, source)
-        return source
+        paths, contents = map(files.paths.__getitem__, unread), self._read_many([files.blob(name) for name in unread])
+        new = zip(paths, contents, strict=True)
+        for name, (source, packed) in zip(unread, self._read_all(new, len(unread)), strict=True):
+            if self._cache is not None and packed is not None:
+                self._cache.add(files.blob(name), packed)
+            yield name, source
 
     def save_cache(self) -> None:
         """Keep what was read of new files for the next start. Raises OSError."""

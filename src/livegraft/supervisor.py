@@ -37,6 +37,7 @@ from livegraft.catalog import (
 )
 from livegraft.clock import Clock, SystemClock
 from livegraft.code_cache import CodeCache
+from livegraft.compiling.processes import read_all
 from livegraft.contract import Requirement, Requirements, Shape, of_kind, requirements_of, split_target
 from livegraft.crash_points import crash_point
 from livegraft.crashes import Crashes
@@ -250,6 +251,7 @@ class Supervisor:
             read=self._mirror.read,
             read_many=self._mirror.read_many,
             cache=CodeCache(self.data / "code"),
+            read_all=read_all,
             snapshot=lambda revision: self._mirror.snapshot(self._mirror.revision(revision)),
         )
         self._installed = Installed()

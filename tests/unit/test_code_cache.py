@@ -9,7 +9,8 @@ import pytest
 from livegraft import code_cache, graph
 from livegraft.bytecode import Import
 from livegraft.code_cache import MOST_PACKS, CodeCache
-from livegraft.source import Entry, read_source
+from livegraft.packed import read_packed
+from livegraft.source import Entry
 from tests.support.snapshots import Plans, keys
 
 TEXT = b'"""Says hello."""\nimport helpers.util\nasync def run(): return "hello"\n'
@@ -20,11 +21,17 @@ def _read(blob: str) -> bytes:
     return TEXT
 
 
+def packed(text: bytes) -> bytes:
+    found = read_packed("s.py", text)[1]
+    assert found is not None
+    return found
+
+
 def saved(folder: Path, blob: str = BLOB) -> Path:
     """A cache with one entry, written; its pack."""
     cache = CodeCache(folder)
     before = set(folder.rglob("*.pack"))
-    cache.add(blob, read_source("s.py", TEXT))
+    cache.add(blob, packed(TEXT))
     cache.save([blob])
     return next(iter({*folder.rglob("*.pack")} - before))
 
@@ -44,7 +51,7 @@ def test_a_warm_start_compiles_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     cold = Plans(CodeCache(tmp_path))
     keys_before = keys(cold.plan(files))
     cold.planner.save_cache()
-    monkeypatch.setattr(graph, "read_source", None)
+    monkeypatch.setattr(graph, "read_packed", None)
 
     warm = Plans(CodeCache(tmp_path)).plan(files)
 
@@ -131,7 +138,7 @@ def test_packs_are_joined_and_keep_what_is_used(tmp_path: Path) -> None:
     for blob in blobs[:-1]:
         saved(tmp_path, blob)
     last = CodeCache(tmp_path)
-    last.add(blobs[-1], read_source("s.py", TEXT))
+    last.add(blobs[-1], packed(TEXT))
     last.save([blobs[0], blobs[-1]])
 
     cache = CodeCache(tmp_path)
@@ -140,8 +147,8 @@ def test_packs_are_joined_and_keep_what_is_used(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_compiled_is_not_kept(tmp_path: Path) -> None:
-    cache = CodeCache(tmp_path)
-    cache.add(BLOB, read_source("s.py", b"def run(:"))
-    cache.save([BLOB])
+    plans = Plans(CodeCache(tmp_path))
+    plans.plan({"s.py": "def run(:"})
+    plans.planner.save_cache()
 
     assert not list(tmp_path.rglob("*.pack"))

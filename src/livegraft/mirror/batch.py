@@ -76,12 +76,6 @@ class Batch:
         """An object whole, None when it is missing; for ``--batch``. Raises TooBigError, BrokenAnswerError."""
         return self._exchange([name], lambda _: self._read_content(most_bytes))
 
-    def contents(self, names: Sequence[str], most_bytes: int) -> list[tuple[ObjectFact, bytes] | None]:
-        """Several objects whole, asked for at once; for ``--batch``. Raises as ``content`` does."""
-        if len(names) > AT_ONCE:
-            raise ValueError(f"expected at most {AT_ONCE} names at once, got: {len(names)}")
-        return self._exchange(names, lambda asked: [self._read_content(most_bytes) for _ in asked])
-
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Let questions wait; those after the block go to a new process, which sees the folder as it is then."""

@@ -152,9 +152,9 @@ class Git:
         finally:
             stop(process)
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
         """Start a command that answers on its stdout what it is asked on its stdin. End it with ``stop``."""
-        return self._spawn(arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return self._spawn(arguments, stdin=stdin, stderr=subprocess.DEVNULL)
 
     def _spawn(self, arguments: Sequence[str], *, stdin: int, stderr: int) -> subprocess.Popen[bytes]:
         try:

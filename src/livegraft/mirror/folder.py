@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +39,24 @@ class Folder:
     entries: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draft:
+    """A directory that is read, before the sizes of its files are known; of ``old`` files they were known before."""
+
+    id: str
+    files: dict[str, str]
+    skipped: list[Skipped]
+    folders: dict[str, _Draft | Folder]
+    entries: int
+    old: Mapping[str, str]
+
+    def new_blobs(self) -> Iterator[str]:
+        yield from (blob for path, blob in self.files.items() if self.old.get(path) != blob)
+        for folder in self.folders.values():
+            if isinstance(folder, _Draft):
+                yield from folder.new_blobs()
+
+
 class Source(Protocol):
     """What a walk reads from."""
 
@@ -61,8 +79,16 @@ class Walk:
         self._left = limits.files
         self.complete = True
 
-    def read(self, id: str, known: Folder | None, prefix: str = "", depth: int = 0) -> Folder:
-        """The directory with this tree id; ``known`` is what stood at its place before."""
+    def read(self, id: str, known: Folder | None) -> Folder:
+        """The tree with this id; ``known`` is what stood at its place before."""
+        read = self._read(id, known, "", 0)
+        if isinstance(read, Folder):
+            return read
+        # Of all files at once: to ask folder by folder takes longer than all else here.
+        blobs = list(dict.fromkeys(read.new_blobs()))
+        return self._finish(read, dict(zip(blobs, self._source.sizes(blobs), strict=True)))
+
+    def _read(self, id: str, known: Folder | None, prefix: str, depth: int) -> _Draft | Folder:
         if known is not None and known.id == id and known.entries <= self._left:
             self._left -= known.entries
             return known
@@ -84,10 +110,10 @@ class Walk:
 
     def _sort(
         self, id: str, entries: list[tuple[bytes, bytes, bytes]], known: Folder | None, prefix: str, depth: int
-    ) -> Folder:
+    ) -> _Draft:
         before = self._left
         files: dict[str, str] = {}
-        folders: dict[str, Folder] = {}
+        folders: dict[str, _Draft | Folder] = {}
         skipped: list[Skipped] = []
         forms: set[str] = set()
         for mode, raw, object_id in entries:
@@ -101,14 +127,10 @@ class Walk:
                 skipped.append(Skipped(prefix + name, reason))
             elif mode in FOLDERS:
                 there = known.folders.get(name) if known is not None else None
-                folders[name] = self.read(object_id.hex(), there, f"{prefix}{name}/", depth + 1)
+                folders[name] = self._read(object_id.hex(), there, f"{prefix}{name}/", depth + 1)
             else:
                 files[prefix + name] = object_id.hex()
-        self._leave_out_big(files, skipped, known)
-        for folder in folders.values():
-            files.update(folder.files)
-            skipped.extend(folder.skipped)
-        return Folder(id, files, tuple(skipped), folders, before - self._left)
+        return _Draft(id, files, skipped, folders, before - self._left, known.files if known is not None else {})
 
     def _judge(self, mode: bytes, raw: bytes, prefix: str, depth: int, forms: set[str]) -> tuple[str, str]:
         """The name, and why the entry is left out ("" when it is not)."""
@@ -130,14 +152,21 @@ class Walk:
         forms.add(form)
         return name, ""
 
-    def _leave_out_big(self, files: dict[str, str], skipped: list[Skipped], known: Folder | None) -> None:
-        old = known.files if known is not None else {}
-        new = [path for path, blob in files.items() if old.get(path) != blob]
-        for path, size in zip(new, self._source.sizes([files[path] for path in new]), strict=True):
-            if size > self._limits.blob_bytes:
+    def _finish(self, draft: _Draft, sizes: Mapping[str, int]) -> Folder:
+        """The directory without the files that are too big."""
+        files, skipped = dict(draft.files), list(draft.skipped)
+        for path, blob in draft.files.items():
+            size = sizes.get(blob, 0)
+            if size > self._limits.blob_bytes and draft.old.get(path) != blob:
                 del files[path]
                 most = f"{self._limits.blob_bytes:,}"
                 skipped.append(Skipped(path, f"expected a file of at most {most} bytes, got: {size:,}"))
+        folders: dict[str, Folder] = {}
+        for name, folder in draft.folders.items():
+            folders[name] = finished = folder if isinstance(folder, Folder) else self._finish(folder, sizes)
+            files.update(finished.files)
+            skipped.extend(finished.skipped)
+        return Folder(draft.id, files, tuple(skipped), folders, draft.entries)
 
 
 def _refused(id: str, prefix: str, reason: str) -> Folder:

@@ -18,14 +18,14 @@ TWIN = "expected names that differ by more than upper and lower case"
 
 def fold(name: str) -> str:
     """The form in which names are compared: two names with one form are one file on some machines."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def fault(name: str) -> str:
     """Why this name of a file or directory is refused; "" when it is fine."""
     if name in (".", "..") or name.lower() in GIT_FOLDERS:
         return f"expected a name that stays inside the repository, got: {name!r}"
-    if not ALLOWED.fullmatch(unicodedata.normalize("NFC", name)):
+    if not ALLOWED.fullmatch(name if name.isascii() else unicodedata.normalize("NFC", name)):
         return f"expected a name of letters, digits, space and . _ + @ , = ~ -, got: {name!a}"
     if len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
         return f"expected a name of at most {NAME_BYTES} bytes, got: {len(name)} characters"

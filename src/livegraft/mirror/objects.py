@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from livegraft.errors import MirrorError, NotFoundError
 from livegraft.mirror.batch import Batch, BrokenAnswerError, ObjectFact, TooBigError
+from livegraft.mirror.bulk import Bulk
 from livegraft.mirror.command import Git
 from livegraft.mirror.commit import Commit, parse_commit
 from livegraft.mirror.folder import Folder, Walk
@@ -22,7 +23,8 @@ OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 COMMIT_BYTES = 1024 * 1024
 TREE_BYTES = 16 * 1024 * 1024
 REMEMBERED_ROOTS = 4
-BLOBS_AT_ONCE = 64
+MANY_BLOBS = 100
+"""So many are worth a git of their own."""
 
 
 class Objects:
@@ -36,6 +38,7 @@ class Objects:
         self._limits = limits
         self._contents = Batch(git, "--batch", deadline_seconds=deadline_seconds)
         self._sizes = Batch(git, "--batch-check", deadline_seconds=deadline_seconds)
+        self._bulk = Bulk(git, deadline_seconds=deadline_seconds)
         self._roots: OrderedDict[str, Folder] = OrderedDict()
         self._walking = threading.Lock()
         self.damage = ""
@@ -72,19 +75,12 @@ class Objects:
         return found[1]
 
     def read_many(self, blobs: Sequence[str]) -> Iterator[bytes]:
-        """The contents of blobs, in this order, asked for in groups: most of a single question is waiting.
-
-        Raises NotFoundError as ``read`` does, when the blob's turn comes.
-        """
-        for start in range(0, len(blobs), BLOBS_AT_ONCE):
-            group = blobs[start : start + BLOBS_AT_ONCE]
-            try:
-                found = self._contents.contents(group, self._limits.blob_bytes)
-            except (BrokenAnswerError, TooBigError):
-                found = [None] * len(group)  # asked for one by one, it is told which
-            for blob, answer in zip(group, found, strict=True):
-                content = self._checked(answer, "blob") if answer is not None else None
-                yield content[1] if content is not None and content[0] == blob else self.read(blob)
+        """The contents of blobs, in this order. Raises NotFoundError as ``read`` does, when the blob's turn comes."""
+        if len(blobs) < MANY_BLOBS:
+            yield from map(self.read, blobs)
+            return
+        for blob, content in zip(blobs, self._bulk.contents(blobs, self._limits.blob_bytes), strict=True):
+            yield content if content is not None and _is_blob(content, blob) else self.read(blob)
 
     def tree(self, id: str) -> bytes:
         """The content of a tree object. Raises TooBigError, MirrorError."""
@@ -95,6 +91,15 @@ class Objects:
 
     def sizes(self, blobs: list[str]) -> list[int]:
         """The size of each blob in bytes. Raises MirrorError."""
+        if len(blobs) < MANY_BLOBS:
+            return self._sizes_one_by_one(blobs)
+        found = list(self._bulk.sizes(blobs))
+        untold = [place for place, size in enumerate(found) if size is None]
+        for place, size in zip(untold, self._sizes_one_by_one([blobs[place] for place in untold]), strict=True):
+            found[place] = size
+        return [size for size in found if size is not None]
+
+    def _sizes_one_by_one(self, blobs: list[str]) -> list[int]:
         try:
             facts = self._sizes.facts(blobs)
         except BrokenAnswerError as error:
@@ -139,8 +144,7 @@ class Objects:
         fact, data = found
         if fact.kind != kind:
             return None
-        hasher = hashlib.sha1 if len(fact.id) == 40 else hashlib.sha256
-        if hasher(f"{kind} {len(data)}\0".encode() + data).hexdigest() != fact.id:
+        if _id(kind, data, len(fact.id)) != fact.id:
             raise self._damaged(f"the content of {kind} {fact.id} does not fit its id")
         return fact.id, data
 
@@ -149,3 +153,13 @@ class Objects:
         return MirrorError(
             "damaged", f"expected a readable mirror, got: {reason}; it is checked and rebuilt at the next sync"
         )
+
+
+def _id(kind: str, data: bytes, digits: int) -> str:
+    """The id of an object with this content, in a repository whose ids have so many digits."""
+    hasher = hashlib.sha1 if digits == 40 else hashlib.sha256
+    return hasher(b"%b %d\0%b" % (kind.encode(), len(data), data)).hexdigest()
+
+
+def _is_blob(data: bytes, id: str) -> bool:
+    return _id("blob", data, len(id)) == id

@@ -2,8 +2,9 @@
 
 The host sends lines of JSON, in order:
 
-* ``["module", name, key, path, blob, is package, bytes or null, is broken, [[name, key], ...]]`` describes a module of
-  the plan, its file as Latin-1, and what it imports; ``["deadly", name, key]`` forbids one that ended a child before;
+* ``["module", name, key, path, blob, is package, bytes or null, code or null, is broken, [[name, key], ...]]`` tells
+  of a module of the plan: its file as Latin-1, perhaps its code object (marshalled, in base 64), and what it imports;
+  ``["deadly", name, key]`` forbids one that ended a child before;
 * ``["load", name, key, revision]`` has one imported, with all that it imports;
 * ``["answer", is a top, key or null]`` answers ``["ask", name]``, the question for a module that no import statement
   showed.
@@ -17,8 +18,10 @@ brought no harm.
 
 from __future__ import annotations
 
+import base64
 import faulthandler
 import json
+import marshal
 import os
 import resource
 import socket
@@ -106,12 +109,15 @@ class ImportingChild:
 
     def obey(self, line: list[Any]) -> None:
         match line:
-            case ["module", name, key, path, blob, is_package, text, is_broken, imports]:
+            case ["module", name, key, path, blob, is_package, text, code, is_broken, imports]:
                 module = self.module(name, key)
                 module.path, module.blob, module.is_package = path, blob, is_package
                 if text is not None:
                     error = SourceError(path, 0, "cannot be compiled") if is_broken else None
-                    module.source = Source(path, text.encode("latin-1"), error=error)
+                    compiled = marshal.loads(base64.b64decode(code)) if code else None  # noqa: S302 - the host's
+                    module.source = Source(
+                        path, text.encode("latin-1"), code=compiled, error=error, asks_for_files=False, head=""
+                    )
                 module.imports = {imported: self.module(imported, its_key) for imported, its_key in imports}
             case ["deadly", name, key]:
                 self._deadly[name, key] = (name, key)

@@ -239,7 +239,7 @@ class _Probing:
             self._waiting.clear()
             return
         plan = self._plan
-        self._sender = Sender(child, find=plan.modules.get, tops=plan.tops, prepare=self._probe.prepare)
+        self._sender = Sender(child, find=plan.modules.get, tops=plan.tops, prepare=self._probe.prepare, with_code=True)
         for name, key in self._deadly:
             child.send(["deadly", name, key])
         self._send_ahead(child)
