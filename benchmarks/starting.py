@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.figures import Figure, median, told
 from benchmarks.repositories import repository_of, script_path, texts
@@ -33,62 +33,85 @@ def measure(folder: Path) -> Iterator[Figure]:
 
 
 def starts(folder: Path, count: int) -> Iterator[Figure]:
-    """Compile and execute all scripts bare, and from a repository to a live release, in turn, in processor time.
+    """Compile and execute all scripts bare, and from a repository to a live release, in turn.
 
-    The cache is cold (a data folder that is new) and warm (one that knew all these scripts). Without the probe, which
-    works in other processes and has figures of its own. Beside it what Python itself takes to import the same files,
-    without and with its own files of compiled code, and the least that a loader does which keeps what we promise.
+    The cache is cold (a data folder that is new) and warm (one that knew all these scripts); by default what is new is
+    probed in a child process first. Starts are told by the clock, because others work for them at the same time, and
+    by the processor time of the host, which is what its own threads must do without. Beside it what Python itself
+    takes to import the same files, without and with its own files of compiled code, and the least that a loader does
+    which keeps what we promise.
     """
     repository = repository_of(folder / "repository", count)
     compiled = compiled_texts(count)
-    names = ("bare", "executed", "cold", "warm", "imported", "imported again", *Least.STEPS)
-    took: dict[str, list[float]] = {name: [] for name in names}
+    took: dict[str, list[Took]] = {}
     for turn in range(3):
-        data = folder / f"data{turn}"
-        took["bare"].append(processor_seconds(lambda: execute_bare(count)))
-        took["executed"].append(processor_seconds(lambda: execute_compiled(compiled)))
-        took["cold"].append(start_once(repository.path, data, until_saved=True))
-        took["warm"].append(start_once(repository.path, data))
-        files = folder / f"files{turn}"
+        data, files = folder / f"data{turn}", folder / f"files{turn}"
         write_all(files, texts(count))
-        took["imported"].append(processor_seconds(lambda: import_all(files, count)))  # noqa: B023 - called at once
-        took["imported again"].append(processor_seconds(lambda: import_all(files, count)))  # noqa: B023 - called at once
-        for step, seconds in Least(repository.path, count, folder / f"least{turn}").seconds().items():
-            took[step].append(seconds)
-    middle = {name: median(values) for name, values in took.items()}
-    yield Figure(f"start, {count} scripts, bare compile and execute", middle["bare"], "s")
-    yield Figure(f"start, {count} scripts, bare execute", middle["executed"], "s")
-    yield Figure(f"start, {count} scripts, cold cache", middle["cold"], "s")
-    yield Figure(f"start, {count} scripts, warm cache", middle["warm"], "s")
-    yield Figure(f"import of {count} files by Python itself, nothing compiled", middle["imported"], "s")
-    yield Figure(f"import of {count} files by Python itself, all compiled", middle["imported again"], "s")
+        runs = {
+            "bare": timed(lambda: execute_bare(count)),
+            "executed": timed(lambda: execute_compiled(compiled)),
+            "probed": start_once(repository.path, folder / f"probed{turn}", probe=True, until_saved=True),
+            "cold": start_once(repository.path, data, until_saved=True),
+            "warm": start_once(repository.path, data),
+            "imported": timed(lambda: import_all(files, count)),  # noqa: B023 - called at once
+            "imported again": timed(lambda: import_all(files, count)),  # noqa: B023 - called at once
+            **Least(repository.path, count, folder / f"least{turn}").steps(),
+        }
+        for name, run in runs.items():
+            took.setdefault(name, []).append(run)
+    elapsed = {name: median([run.elapsed for run in runs]) for name, runs in took.items()}
+    processor = {name: median([run.processor for run in runs]) for name, runs in took.items()}
+    for name, what in NAMES.items():
+        yield Figure(what.format(count=count), elapsed[name], "s")
+    for name in ("probed", "cold", "warm"):
+        yield Figure(f"{NAMES[name].format(count=count)}, processor time of the host", processor[name], "s")
     for step in Least.STEPS:
-        yield Figure(f"the least for {count} scripts, {step.replace('_', ' ')}", middle[step], "s")
-    least = sum(middle[step] for step in Least.STEPS)
-    yield Figure(f"the least for {count} scripts, against execute", least / middle["executed"], "x")
-    cold = least + middle["bare"] - middle["executed"]
-    yield Figure(f"the least for {count} scripts with compiling them, against bare", cold / middle["bare"], "x")
-    yield Figure(f"start, {count} scripts, cold cache, against the least", middle["cold"] / cold, "x")
-    yield Figure(f"start, {count} scripts, warm cache, against the least", middle["warm"] / least, "x")
-    yield Figure(f"start, {count} scripts, cold cache, against bare", middle["cold"] / middle["bare"], "x", 1.3)
-    yield Figure(f"start, {count} scripts, warm cache, against execute", middle["warm"] / middle["executed"], "x", 1.1)
+        yield Figure(f"the least for {count} scripts, {step.replace('_', ' ')}", elapsed[step], "s")
+    least = sum(elapsed[step] for step in Least.STEPS)
+    least_cold = least + elapsed["bare"] - elapsed["executed"]
+    yield Figure(f"the least for {count} scripts, against execute", least / elapsed["executed"], "x")
+    yield Figure(f"the least for {count} scripts with compiling them, against bare", least_cold / elapsed["bare"], "x")
+    yield Figure(f"start, {count} scripts, probed, against bare", elapsed["probed"] / elapsed["bare"], "x")
+    yield Figure(f"start, {count} scripts, cold cache, against bare", elapsed["cold"] / elapsed["bare"], "x", 1.3)
+    yield Figure(f"start, {count} scripts, cold cache, host against bare", processor["cold"] / elapsed["bare"], "x")
+    yield Figure(
+        f"start, {count} scripts, warm cache, against execute", elapsed["warm"] / elapsed["executed"], "x", 1.1
+    )
 
 
-def start_once(repository: Path, data: Path, *, until_saved: bool = False) -> float:
-    supervisor = Supervisor(repository, data=data, poll_seconds=600, probe=False)
-    took = processor_seconds(supervisor.__enter__)
+NAMES: Final = {
+    "bare": "start, {count} scripts, bare compile and execute",
+    "executed": "start, {count} scripts, bare execute",
+    "probed": "start, {count} scripts, cold cache, probed",
+    "cold": "start, {count} scripts, cold cache",
+    "warm": "start, {count} scripts, warm cache",
+    "imported": "import of {count} files by Python itself, nothing compiled",
+    "imported again": "import of {count} files by Python itself, all compiled",
+}
+
+
+class Took(NamedTuple):
+    """Seconds by the clock, and of this process's processor time."""
+
+    elapsed: float
+    processor: float
+
+
+def timed(work: Callable[[], object]) -> Took:
+    began, processor_began = time.perf_counter(), time.process_time()
+    work()
+    return Took(time.perf_counter() - began, time.process_time() - processor_began)
+
+
+def start_once(repository: Path, data: Path, *, probe: bool = False, until_saved: bool = False) -> Took:
+    supervisor = Supervisor(repository, data=data, poll_seconds=600, probe=probe)
+    took = timed(supervisor.__enter__)
     if until_saved:
         eventually(lambda: any((data / "code").rglob("*.pack")), timeout=120)
     supervisor.stop(unload_seconds=120)  # all of it: what stays would burden the collections of the next start
     del supervisor
     gc.collect()
     return took
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
 
 
 def execute_bare(count: int) -> None:
@@ -158,12 +181,12 @@ class Least:
         self._heads = {path: text.partition("\n")[0] for path, text in texts(count).items()}
         self._compiled = dict(zip(self._heads, compiled_texts(count), strict=True))
 
-    def seconds(self) -> dict[str, float]:
-        """Processor time of each step, in order."""
-        took: dict[str, float] = {}
+    def steps(self) -> dict[str, Took]:
+        """How long each step took, in order."""
+        took: dict[str, Took] = {}
         self._blobs: dict[str, str] = {}
         for name in self.STEPS:
-            took[name] = processor_seconds(getattr(self, name))
+            took[name] = timed(getattr(self, name))
         for name in self._names:
             del sys.modules[name]
         return took

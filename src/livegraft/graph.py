@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import starmap
 from typing import Final
 
@@ -55,7 +56,7 @@ class PlannedModule:
     is_package: bool
     source: Source | None
     key: str = ""
-    imports: dict[str, PlannedModule] = field(default_factory=dict)
+    imports: Mapping[str, PlannedModule] = field(default_factory=dict)
     fault: SourceError | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
@@ -363,6 +364,7 @@ class _Keys:
         self._low: dict[str, int] = {}
         self._stack: list[str] = []
         self._on_stack: set[str] = set()
+        self._shared: dict[tuple[str, ...], dict[str, PlannedModule]] = {}
 
     def compute(self, affected: set[str]) -> None:
         imports: dict[str, list[str]] = {}
@@ -439,8 +441,15 @@ class _Keys:
         for name in members:
             module = self._modules[name]
             module.key = key
-            module.imports.update((imported, self._modules[imported]) for imported in imports[name])
+            module.imports = self._linked(imports[name])
         self._mark([self._modules[name] for name in members])
+
+    def _linked(self, names: Sequence[str]) -> dict[str, PlannedModule]:
+        """The modules that are imported: one mapping for all that import the same, as many of thousands do."""
+        found = self._shared.get(tuple(names))
+        if found is None:
+            found = self._shared[tuple(names)] = {name: self._modules[name] for name in names}
+        return found
 
     @staticmethod
     def _mark(members: Sequence[PlannedModule]) -> None:
@@ -518,18 +527,28 @@ def prefixes(name: str) -> list[str]:
     return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def _mentions(name: str, is_package: bool, source: Source) -> dict[str, bool]:
+def _mentions(name: str, is_package: bool, source: Source) -> Mapping[str, bool]:
     """Dotted names that the imports of a module could mean in the repository; True for those of relative imports."""
-    found: dict[str, bool] = {}
+    if not any(statement.level for statement in source.imports):
+        return _absolute_mentions(source.imports)
+    found: dict[str, bool] = dict(_absolute_mentions(tuple(each for each in source.imports if not each.level)))
     for statement in source.imports:
-        is_relative = bool(statement.level)
-        if not is_relative and statement.name.partition(".")[0] in sys.stdlib_module_names:
-            continue
-        base = absolute_name(statement.name, statement.level, name, is_package)
+        base = absolute_name(statement.name, statement.level, name, is_package) if statement.level else None
         if base is not None:
-            for each in _named(statement, base):
-                found[each] = is_relative or found.get(each, False)
+            found.update(dict.fromkeys(_named(statement, base), True))
     return found
+
+
+@lru_cache(maxsize=4096)
+def _absolute_mentions(imports: tuple[Import, ...]) -> Mapping[str, bool]:
+    """One mapping for all modules that import the same, as many of thousands do."""
+    named = (
+        each
+        for statement in imports
+        if statement.name.partition(".")[0] not in sys.stdlib_module_names
+        for each in _named(statement, statement.name)
+    )
+    return dict.fromkeys(named, False)
 
 
 def _named(statement: Import, base: str) -> Iterator[str]:
