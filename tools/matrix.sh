@@ -20,7 +20,7 @@ if [ ! "$venv/.ready" -nt requirements/dev.lock ]; then
 fi
 echo "the loader's tests on $("$python" --version)"
 # What depends on the interpreter: not how files are watched, how output is kept, or what the history holds.
-"$venv/bin/pytest" -q -n logical --dist loadfile --no-loadscope-reorder tests/conformance/loading tests/unit/test_frames.py \
-    tests/unit/test_graph.py tests/unit/test_holders.py tests/unit/test_region.py tests/unit/test_source.py tests/unit/runner \
+"$venv/bin/pytest" -q -n logical --dist loadfile --no-loadscope-reorder tests/conformance/loading tests/unit/test_compiling.py \
+    tests/unit/test_frames.py tests/unit/test_graph.py tests/unit/test_holders.py tests/unit/test_region.py tests/unit/test_source.py tests/unit/runner \
     --ignore tests/conformance/loading/test_glance.py --ignore tests/conformance/loading/test_shared_data.py \
     --ignore tests/unit/runner/test_output.py
