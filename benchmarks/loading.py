@@ -61,11 +61,9 @@ def children_seconds() -> float:
 def helper_to_live(folder: Path, count: int, users: Sequence[int]) -> Iterator[Figure]:
     """From the end of a commit that changes a helper until the last of its scripts answers anew."""
     repository = repository_of(folder / "repository", 0)
-    files = {f"shared/h{most}.py": "MARK = 0\n" for most in users}
+    files = {f"shared/h{most}.py": "MARK = 0\n" for most in users} | texts(count)
     for n in range(count):
-        helpers = [most for most in users if n < most]
-        imports = "".join(f"import shared.h{most}\n" for most in helpers)
-        files[f"team{n // 100}/script{n}.py"] = f"{imports}def run(): return {n}\n"
+        files[script_path(n)] += "".join(f"import shared.h{most}\n" for most in users if n < most)
     commit_many(repository, files)
     with Supervisor(repository.path, data=folder / "data", poll_seconds=600, probe=False) as supervisor:
         for most in users:

@@ -13,12 +13,13 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import CodeType
 from typing import Final
 
-from livegraft.packed import python, unpack
+from livegraft.packed import python, unpack, unpack_code
 from livegraft.source import Source
 
 FORMAT: Final = 3
@@ -33,6 +34,10 @@ FORGOTTEN_AFTER_SECONDS: Final = 30 * 24 * 3600
 _HEAD: Final = struct.Struct("<HII")
 """Of an entry: the bytes of its blob id, the bytes of its content, the checksum of both."""
 
+_Entry = tuple[bytes, int, int, int]
+"""The bytes of a pack, where the content of an entry begins and ends in them, and its checksum. There are thousands
+while a process starts: a plain tuple of these is nothing that the collector goes through."""
+
 
 class CodeCache:
     """The packs in one folder, for one Python and one livegraft. May be called from any thread."""
@@ -41,19 +46,22 @@ class CodeCache:
         self._root = folder
         self._folder = folder / _environment()
         self._lock = threading.Lock()
-        self._entries: dict[str, tuple[memoryview, int]] | None = None
+        self._entries: dict[str, _Entry] | None = None
         self._new: dict[str, bytes] = {}
 
     def get(self, path: str, blob: str, read: Callable[[str], bytes]) -> Source | None:
         """A file as ``read_source`` found it once; None if it is not here. ``read`` gives its content when needed."""
         with self._lock:
             found = self._known().get(blob)
-        if found is None:
-            return None
-        content, checksum = found
-        if zlib.crc32(content, zlib.crc32(blob.encode("ascii"))) != checksum:
-            return None
-        return unpack(content, path, read=read, blob=blob)
+        content = _content(found, blob)
+        return unpack(content, path, read=read, blob=blob) if content is not None else None
+
+    def codes(self, blobs: Iterable[str]) -> Iterator[CodeType | None]:
+        """Code objects of files that were read before, new ones each; None for what is not here."""
+        known = self._read_all(self._folder.glob("*.pack"))
+        for blob in blobs:
+            content = self._new.get(blob) or _content(known.get(blob), blob)
+            yield unpack_code(content) if content is not None else None
 
     def add(self, blob: str, packed: bytes) -> None:
         """Keep what was read, packed, at the next ``save``."""
@@ -73,26 +81,28 @@ class CodeCache:
         packs = list(self._folder.glob("*.pack"))
         if len(packs) >= MOST_PACKS:
             known = self._read_all(packs)
-            new.update((blob, bytes(known[blob][0])) for blob in known.keys() & set(used) if blob not in new)
+            for blob in known.keys() & set(used) - new.keys():
+                pack, start, end, _ = known[blob]
+                new[blob] = pack[start:end]
         self._write(new)
         if len(packs) >= MOST_PACKS:
-            for pack in packs:
-                pack.unlink(missing_ok=True)
+            for joined in packs:
+                joined.unlink(missing_ok=True)
             self._sweep()
 
-    def _known(self) -> dict[str, tuple[memoryview, int]]:
+    def _known(self) -> dict[str, _Entry]:
         if self._entries is None:
             self._entries = self._read_all(self._folder.glob("*.pack"))
         return self._entries
 
-    def _read_all(self, packs: Collection[Path] | Iterator[Path]) -> dict[str, tuple[memoryview, int]]:
-        found: dict[str, tuple[memoryview, int]] = {}
+    def _read_all(self, packs: Collection[Path] | Iterator[Path]) -> dict[str, _Entry]:
+        found: dict[str, _Entry] = {}
         for pack in packs:
             try:
                 data = pack.read_bytes()
             except OSError:  # another process has joined it to others
                 continue
-            found.update(_entries(memoryview(data)))
+            found.update(_entries(data))
         return found
 
     def _write(self, entries: Mapping[str, bytes]) -> None:
@@ -115,20 +125,29 @@ class CodeCache:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _entries(data: memoryview) -> Iterator[tuple[str, tuple[memoryview, int]]]:
-    """Blob -> content and checksum, up to where the pack is cut or makes no sense."""
+def _content(entry: _Entry | None, blob: str) -> memoryview | None:
+    """What an entry holds; None when it is not as it was written."""
+    if entry is None:
+        return None
+    pack, start, end, checksum = entry
+    content = memoryview(pack)[start:end]
+    return content if zlib.crc32(content, zlib.crc32(blob.encode("ascii"))) == checksum else None
+
+
+def _entries(pack: bytes) -> Iterator[tuple[str, _Entry]]:
+    """Those of a pack by blob, up to where it is cut or makes no sense."""
     at = 0
-    while at + _HEAD.size <= len(data):
-        id_bytes, content_bytes, checksum = _HEAD.unpack_from(data, at)
+    while at + _HEAD.size <= len(pack):
+        id_bytes, content_bytes, checksum = _HEAD.unpack_from(pack, at)
         start = at + _HEAD.size + id_bytes
         at = start + content_bytes
-        if at > len(data):
+        if at > len(pack):
             return
         try:
-            blob = str(data[start - id_bytes : start], "ascii")
+            blob = str(pack[start - id_bytes : start], "ascii")
         except UnicodeDecodeError:
             return
-        yield blob, (data[start:at], checksum)
+        yield blob, (pack, start, at, checksum)
 
 
 def _environment() -> str:

@@ -35,6 +35,8 @@ NEVER_LOADED: Final = "is a C extension, which is never loaded from a repository
 
 _KEPT_PLANS: Final = 4
 
+_WORTH_A_LOOK: Final = 50
+
 ReadAll = Callable[[Iterable[tuple[str, bytes]], int], Iterator[tuple[Source, bytes | None]]]
 """Reads files of which paths and contents are given, and their number; see ``livegraft.packed.read_packed``."""
 
@@ -188,6 +190,7 @@ class Planner:
         _Keys(modules, before, tops, self._learnt).compute(affected)
         self._files = files
         touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
+        self._give_code([modules[name] for name in touched if name in modules], len(modules))
         follows = self._plan.revision.id if self._plan else ""
         if self._plan is not None and snapshot.files.keys() == files_before.blobs.keys():
             extensions = self._plan.extensions
@@ -308,6 +311,22 @@ class Planner:
             if self._cache is not None and packed is not None:
                 self._cache.add(files.blob(name), packed)
             yield name, source
+
+    def _give_code(self, changed: Iterable[PlannedModule], module_count: int) -> None:
+        """Have the code at hand of those that are executed anew because of what they import, if these are many.
+
+        To find them costs as much as to compile one in twenty of all.
+        """
+        sources = [
+            (module.blob, module.source)
+            for module in changed
+            if module.source is not None and module.source.code is None and module.source.error is None
+        ]
+        if self._cache is None or len(sources) < max(_WORTH_A_LOOK, module_count // 20):
+            return
+        for (_, source), code in zip(sources, self._cache.codes([blob for blob, _ in sources]), strict=True):
+            if code is not None:
+                source.give_code(code)
 
     def save_cache(self) -> None:
         """Keep what was read of new files for the next start. Raises OSError."""

@@ -103,6 +103,10 @@ class Source:
         """The code, while no version has taken it; None for a file that cannot be compiled."""
         return self._code
 
+    def give_code(self, code: CodeType) -> None:
+        """Have code again that a version has taken: a new object, for one version alone."""
+        self._code = code
+
     def take_code(self) -> CodeType:
         """The module's code, for one version alone: its file name may be set. Raises SourceError.
 

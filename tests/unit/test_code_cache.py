@@ -9,6 +9,7 @@ import pytest
 from livegraft import code_cache, graph
 from livegraft.bytecode import Import
 from livegraft.code_cache import MOST_PACKS, CodeCache
+from livegraft.graph import Plan
 from livegraft.packed import read_packed
 from livegraft.source import Entry
 from tests.support.snapshots import Plans, keys
@@ -152,3 +153,57 @@ def test_a_file_that_cannot_be_compiled_is_not_kept(tmp_path: Path) -> None:
     plans.planner.save_cache()
 
     assert not list(tmp_path.rglob("*.pack"))
+
+
+def taken(plan: Plan) -> None:
+    """Versions of all modules took their code."""
+    for module in plan.modules.values():
+        if module.source is not None and module.source.error is None:
+            module.source.take_code()
+
+
+def users_of_a_helper(count: int) -> dict[str, str]:
+    return {"h.py": "V = 1", **{f"s{n}.py": "import h\ndef run(): return h.V" for n in range(count)}}
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_helper_that_changes_has_none_of_its_many_users_compiled(tmp_path: Path, is_saved: bool) -> None:
+    plans = Plans(CodeCache(tmp_path))
+    files = users_of_a_helper(100)
+    taken(plans.plan(files))
+    if is_saved:
+        plans.planner.save_cache()
+    plans.reads.clear()
+
+    changed = plans.plan({**files, "h.py": "V = 2"})
+
+    codes = [module.source.code for module in changed.modules.values() if module.source is not None]
+    assert None not in codes
+    assert len({id(code) for code in codes}) == 101, "each has its own, though they are the same text"
+    assert len(plans.reads) == 1, "the helper's"
+
+
+def test_code_that_is_damaged_by_then_is_compiled(tmp_path: Path) -> None:
+    plans = Plans(CodeCache(tmp_path))
+    files = users_of_a_helper(100) | {"bad.py": "import h\ndef run(:"}
+    taken(plans.plan(files))
+    plans.planner.save_cache()
+    for pack in tmp_path.rglob("*.pack"):
+        pack.write_bytes(pack.read_bytes()[:-1])
+
+    changed = plans.plan({**files, "h.py": "V = 2"})
+
+    taken(changed)
+    assert sum(module.source is not None and module.source.code is None for module in changed.modules.values()) == 102
+
+
+def test_for_few_users_of_a_helper_no_pack_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = Plans(CodeCache(tmp_path))
+    files = users_of_a_helper(20) | {f"other{n}.py": "def run(): ..." for n in range(500)}
+    taken(plans.plan(files))
+    plans.planner.save_cache()
+    monkeypatch.setattr(CodeCache, "_read_all", None)
+
+    changed = plans.plan({**files, "h.py": "V = 2"})
+
+    assert "s0" in changed.changed

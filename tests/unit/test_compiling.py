@@ -113,9 +113,9 @@ def test_what_a_process_does_not_do_is_done_here(
     assert compilers() == []
 
 
-@pytest.mark.parametrize("program", ["/bin/cat", "/bin/false", "/nothing/python"])
+@pytest.mark.parametrize("program", ["/bin/cat", "/bin/false", "/nothing/python", "", None])
 def test_where_no_python_starts_all_is_read_here(
-    read_here: list[str], program: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    read_here: list[str], program: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sys, "executable", program)
 

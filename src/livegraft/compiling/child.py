@@ -33,7 +33,7 @@ def main() -> None:
     while head := incoming.read(NUMBER_BYTES):
         answer = bytearray()
         for _ in range(int.from_bytes(head, "little")):
-            packed = read(_piece(incoming).decode(errors="surrogateescape"), _piece(incoming))
+            packed = read(_piece(incoming).decode(errors="surrogatepass"), _piece(incoming))
             answer += len(packed).to_bytes(NUMBER_BYTES, "little") + packed
         outgoing.write(answer)
         outgoing.flush()

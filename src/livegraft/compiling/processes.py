@@ -42,7 +42,7 @@ def read_all(files: Iterable[_File], count: int) -> Generator[tuple[Source, byte
     A file of which the compiler has something to say, a fault or a warning, is read here: it is said as always. So is
     everything where such processes cannot be had, or one ends.
     """
-    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
+    processes = min(_MOST_PROCESSES, _processor_count())
     if count < LEAST_FILES or processes < 2:
         for path, data in files:
             yield read_packed(path, data)
@@ -51,6 +51,11 @@ def read_all(files: Iterable[_File], count: int) -> Generator[tuple[Source, byte
         for batch, answer in compilers.read(files):
             for (path, data), packed in zip(batch, answer, strict=True):
                 yield (unpack(packed, path, data), packed) if packed else read_packed(path, data)
+
+
+def _processor_count() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Compilers:
@@ -107,7 +112,7 @@ class _Compiler:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", *_flags(), child.__file__],
+                    [sys.executable or "", "-I", "-S", *_flags(), child.__file__],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
@@ -148,7 +153,7 @@ class _Compiler:
             self._await_ready()
         sent = [_number(len(batch))]
         for path, data in batch:
-            for piece in (path.encode(errors="surrogateescape"), data):
+            for piece in (path.encode(errors="surrogatepass"), data):
                 sent += (_number(len(piece)), piece)
         self._stream.write(b"".join(sent))
         self._stream.flush()
