@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -31,14 +32,20 @@ class Bulk:
         """The bytes of each blob, in order."""
         with _Answers(self._git, "--batch-check", blobs, self._deadline_seconds) as answers:
             for _ in blobs:
-                yield answers.size()
+                kind, size = answers.fact()
+                yield size if kind == b"blob" else None
 
     def contents(self, blobs: Sequence[str], most_bytes: int) -> Generator[bytes | None, None, None]:
-        """The content of each blob that has at most so many bytes, in order."""
+        """The content of each blob that has at most so many bytes, in order; nothing after one that has more."""
         with _Answers(self._git, "--batch", blobs, self._deadline_seconds) as answers:
             for _ in blobs:
-                size = answers.size()
-                yield answers.content(size, most_bytes) if size is not None else None
+                kind, size = answers.fact()
+                if kind == b"blob" and size <= most_bytes:
+                    yield answers.content(size)
+                else:
+                    if kind:
+                        answers.end()  # what follows is its content
+                    yield None
 
 
 class _Answers:
@@ -52,37 +59,49 @@ class _Answers:
         self._unread = bytearray()
         self._poller = select.poll()
         self._is_over = False
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Answers:
-        # In a file: a pipe has room for some, and git would wait for its reader, who waits for git.
-        with tempfile.TemporaryFile() as names:
-            names.write("".join(f"{name}\n" for name in self._names).encode())
-            names.seek(0)
-            self._process = self._git.start(*self._command, stdin=names.fileno())
+        try:
+            # In a file: a pipe has room for some, and git would wait for its reader, who waits for git.
+            with tempfile.TemporaryFile() as names:
+                names.write("".join(f"{name}\n" for name in self._names).encode())
+                names.seek(0)
+                self._process = self._git.start(*self._command, stdin=names.fileno())
+        except OSError:  # no room for the file, or for a process
+            self.end()
+            return self
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         self._output = self._process.stdout.fileno()
         self._poller.register(self._output, select.POLLIN)
         return self
 
     def __exit__(self, *error: object) -> None:
-        stop(self._process)
+        if self._process is not None:
+            stop(self._process)
 
-    def size(self) -> int | None:
-        """The next answer's, up to where its content begins; None if there is no such blob."""
+    def fact(self) -> tuple[bytes, int]:
+        """Kind and bytes of the next object; no kind for one that is missing."""
         kind, _, size = self._line().partition(b" ")
-        return int(size) if kind == b"blob" and size.isdigit() else None
+        return (kind, int(size)) if size.isdigit() else (b"", 0)
 
-    def content(self, size: int, most_bytes: int) -> bytes | None:
-        if size > most_bytes:
-            self._is_over = True  # what follows it is asked for again
-            return None
+    def content(self, size: int) -> bytes | None:
+        """That of the object whose fact was told last."""
         content = self._take(size + 1)
-        return content[:-1] if content.endswith(b"\n") else None
+        if not content.endswith(b"\n"):
+            self.end()
+            return None
+        return content[:-1]
+
+    def end(self) -> None:
+        """Hear no more."""
+        self._is_over = True
+        self._unread.clear()
 
     def _line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
             if len(self._unread) > _LINE_BYTES or not self._fill():
-                self._is_over = True
+                self.end()
                 return b""
         return self._take(end + 1)[:-1]
 

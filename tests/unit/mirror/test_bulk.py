@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,23 @@ def test_what_is_missing_or_no_blob_leaves_the_others(repository: Repository, gi
     asked = [blobs[1], "0" * 40, blobs[2], tree, blobs[3]]
 
     assert list(bulk.sizes(asked)) == [4, None, 11, None, 7]
-    assert [*bulk.contents(asked[:3], 100)] == [CONTENTS[1], None, CONTENTS[2]]
+    assert list(bulk.contents(asked[:3], 100)) == [CONTENTS[1], None, CONTENTS[2]]
+
+
+def test_nothing_is_heard_after_what_nobody_wants_to_hold(repository: Repository, git: Git) -> None:
+    """A content may look like answers: those that follow it in the stream would be taken for those of others."""
+    repository.write({"big": "blob 3\nbad\n" * 100, "next": "two"})
+    big, following = repository.git("hash-object", "-w", "big", "next").split()
+
+    assert list(Bulk(git, deadline_seconds=60).contents([big, following, following], 3)) == [None] * 3
+
+
+def test_without_room_for_a_file_nothing_is_told(
+    git: Git, blobs: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nothing"))
+
+    assert set(Bulk(git, deadline_seconds=60).sizes(blobs)) == {None}
 
 
 def test_a_git_that_dies_in_between_tells_no_more(git: Git, blobs: list[str]) -> None:
