@@ -190,7 +190,8 @@ class Planner:
         _Keys(modules, before, tops, self._learnt).compute(affected)
         self._files = files
         touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
-        self._give_code([modules[name] for name in touched if name in modules], len(modules))
+        if self._plan is not None:
+            self._give_code([modules[name] for name in touched if name in modules], len(modules))
         follows = self._plan.revision.id if self._plan else ""
         if self._plan is not None and snapshot.files.keys() == files_before.blobs.keys():
             extensions = self._plan.extensions
@@ -315,7 +316,7 @@ class Planner:
     def _give_code(self, changed: Iterable[PlannedModule], module_count: int) -> None:
         """Have the code at hand of those that are executed anew because of what they import, if these are many.
 
-        To find them costs as much as to compile one in twenty of all.
+        To look for it costs as much as to compile one in twenty of all. A plan of the past has most of its versions.
         """
         sources = [
             (module.blob, module.source)

@@ -207,3 +207,16 @@ def test_for_few_users_of_a_helper_no_pack_is_read(tmp_path: Path, monkeypatch: 
     changed = plans.plan({**files, "h.py": "V = 2"})
 
     assert "s0" in changed.changed
+
+
+def test_a_plan_of_the_past_asks_for_no_code(tmp_path: Path) -> None:
+    plans = Plans(CodeCache(tmp_path))
+    files = users_of_a_helper(100)
+    before = plans.plan(files)
+    taken(before)
+    taken(plans.plan({**files, "h.py": "V = 2"}))
+
+    past = plans.planner.at(before.revision.id)
+
+    found = [name for name, module in past.modules.items() if module.source is not None and module.source.code]
+    assert found == ["h"], "it was read again, the others are as they are live"

@@ -23,7 +23,7 @@ OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 COMMIT_BYTES = 1024 * 1024
 TREE_BYTES = 16 * 1024 * 1024
 REMEMBERED_ROOTS = 4
-MANY_BLOBS = 100
+MANY_BLOBS = 50
 """So many are worth a git of their own."""
 
 
@@ -92,14 +92,14 @@ class Objects:
     def sizes(self, blobs: list[str]) -> list[int]:
         """The size of each blob in bytes. Raises MirrorError."""
         if len(blobs) < MANY_BLOBS:
-            return self._sizes_one_by_one(blobs)
+            return self._sizes_by_batch(blobs)
         found = list(self._bulk.sizes(blobs))
         untold = [place for place, size in enumerate(found) if size is None]
-        for place, size in zip(untold, self._sizes_one_by_one([blobs[place] for place in untold]), strict=True):
+        for place, size in zip(untold, self._sizes_by_batch([blobs[place] for place in untold]), strict=True):
             found[place] = size
         return [size for size in found if size is not None]
 
-    def _sizes_one_by_one(self, blobs: list[str]) -> list[int]:
+    def _sizes_by_batch(self, blobs: list[str]) -> list[int]:
         try:
             facts = self._sizes.facts(blobs)
         except BrokenAnswerError as error:
