@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -171,7 +170,7 @@ class Least:
     """A loader in straight lines, for these very scripts: without choice, check, record of a fault, or a second commit.
 
     What it does is what every version needs whoever loads it: which files the commit has, a key, code, a module with
-    a spec that finds its imports by key and tells when its globals are gone, the next due time, and a row of history.
+    a spec that finds its imports by key, the next due time, and a row of history.
     """
 
     STEPS: Final = ("list_files", "load_code", "make_keys", "execute", "find_due_times", "write")
@@ -217,19 +216,13 @@ class Least:
             return found if found is not None else usual(name, *arguments)  # type: ignore[arg-type]
 
         names = {**vars(__import__("builtins")), "__import__": find}
-        token = compile("", "<token>", "exec")
-        self._tokens = []
         for path in sorted(self._blobs, key=lambda path: not path.startswith("lib/")):
             name = path.removesuffix(".py").replace("/", ".")
             keyed = f"bare.{name}@{self._keys[path]}"
             module = plain[name] = sys.modules[keyed] = ModuleType(keyed)
             loader = SourceFileLoader(keyed, path)
-            own = token.replace(co_firstlineno=1)
-            self._tokens.append(weakref.ref(own))
             spec = ModuleSpec(keyed, loader, origin=path)
-            module.__dict__.update(
-                __builtins__=names, __file__=path, __loader__=loader, __package__="", __spec__=spec, __token__=own
-            )
+            module.__dict__.update(__builtins__=names, __file__=path, __loader__=loader, __package__="", __spec__=spec)
             contextvars.copy_context().run(exec, self._codes[path], module.__dict__)
             self._names.append(keyed)
 

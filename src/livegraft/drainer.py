@@ -483,6 +483,7 @@ class Drainer:
             version.views.clear()
             version.attachment = None
             if waits:
+                version.watch(vars(module))
                 canary = _Canary()
                 vars(module)["__livegraft_canary__"] = canary
                 self._canaries[version] = weakref.ref(canary)

@@ -13,11 +13,11 @@ import itertools
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Final
 
 from livegraft import live
 from livegraft.bytecode import with_file
@@ -30,7 +30,9 @@ from livegraft.origins import Origins
 from livegraft.pauses import Pauses
 from livegraft.revision import SHORT
 from livegraft.source import Source
-from livegraft.version import Version, VersionState, closed_group, new_token
+from livegraft.version import Version, VersionState, closed_group
+
+_NO_SUBMODULES: Final[list[str]] = []
 
 
 class FailedImport(ImportError):
@@ -392,15 +394,14 @@ class Loader:
             version.module_name, loader, origin=file, is_package=version.planned.is_package
         )
         spec.has_location = True
-        token = new_token()
-        version.token = weakref.ref(token)
+        # One list for all: it is for submodules on their way, which are not found by these names.
+        spec._uninitialized_submodules = _NO_SUBMODULES  # type: ignore[attr-defined]
         module.__dict__.update(
             __builtins__=self._builtins,
             __file__=file,
             __loader__=loader,
             __package__=version.name if version.planned.is_package else version.name.rpartition(".")[0],
             __spec__=spec,
-            __livegraft_token__=token,
         )
         if version.planned.is_package:
             spec.submodule_search_locations = module.__path__ = [os.path.dirname(file)]

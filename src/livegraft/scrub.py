@@ -16,7 +16,6 @@ _KEPT: Final = frozenset(
         "__builtins__",
         "__doc__",
         "__file__",
-        "__livegraft_token__",
         "__loader__",
         "__name__",
         "__package__",

@@ -57,17 +57,13 @@ LEAVING: Final = frozenset({_S.DRAINING, _S.DRAINED, _S.LEAKED})
 """The states of a version that was superseded and is not gone yet."""
 
 
-def new_token() -> CodeType:
-    """What stands in the globals of a version's module, so that a weak reference to it tells how long they last.
-
-    It is a code object because the collector does not track those: it clears weak references to tracked objects
-    before finalizers run, so those are dead even when a ``__del__`` brings the objects back to life. This one
-    dies with the globals that hold it, and at no other time.
-    """
-    return _TOKEN.replace(co_firstlineno=1)
-
-
 _TOKEN: Final = compile("", "<token>", "exec")
+"""What copies of stand in globals that are waited for, so that a weak reference tells how long they last.
+
+It is a code object because the collector does not track those: it clears weak references to tracked objects before
+finalizers run, so those are dead even when a ``__del__`` brings the objects back to life. This one dies with the
+globals that hold it, and at no other time.
+"""
 
 
 _making_classes: Final = threading.Lock()
@@ -167,9 +163,14 @@ class Version:
         """Whether it was superseded and is not gone yet."""
         return self.state in LEAVING
 
+    def watch(self, globals: dict[str, object]) -> None:
+        """From now on ``is_kept`` tells how long its globals last."""
+        token = globals["__livegraft_token__"] = _TOKEN.replace(co_firstlineno=1)
+        self.token = weakref.ref(token)
+
     @property
     def is_kept(self) -> bool:
-        """Whether its globals are in memory."""
+        """Whether its globals are in memory, since they are watched."""
         return self.token is not None and self.token() is not None
 
     @property

@@ -55,9 +55,8 @@ def test_case_32_a_drained_version_is_gone_after_at_most_one_collection(host: Ho
     host.take(at(1))
     host.supervisor.run("s").wait(60)
     version = host.version("s")
-    key, token, module = version.key, version.token, weakref.ref(version.executed_module)
+    key, module, function = version.key, weakref.ref(version.executed_module), weakref.ref(version.executed_module.run)
     classes = [weakref.ref(cls) for cls in version.classes]
-    assert token is not None
     assert len(classes) == 3
     del version
 
@@ -67,7 +66,7 @@ def test_case_32_a_drained_version_is_gone_after_at_most_one_collection(host: Ho
     host.supervisor.run("s").wait(60)
     gc.collect()
     assert module() is None
-    assert token() is None
+    assert function() is None
     assert [cls() for cls in classes if cls() is not None] == []
     assert not any(key in name for name in sys.modules)
     assert not any(key in name for name in logging.Logger.manager.loggerDict)

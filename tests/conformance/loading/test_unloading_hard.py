@@ -362,8 +362,11 @@ def test_case_36_a_finalizer_that_brings_nothing_back_only_waits_for_a_collectio
 def test_case_37_a_host_that_does_not_collect_gets_its_memory_back_and_keeps_its_settings(
     lean: Host, setting: str
 ) -> None:
-    lean.take({"s.py": "class Big: ...\nDATA = [Big()]\nDATA.append(DATA)\ndef f(): return f, DATA\ndef run(): ..."})
-    key, token = lean.key("s"), lean.version("s").token
+    code = "CODE = compile('', 's', 'exec')\n"  # weak references to what the collector tracks would be looked at
+    lean.take(
+        {"s.py": f"{code}class Big: ...\nDATA = [Big()]\nDATA.append(DATA)\ndef f(): return f, DATA\ndef run(): ..."}
+    )
+    key, code_of_it = lean.key("s"), weakref.ref(lean.version("s").executed_module.CODE)
     was_enabled, threshold = gc.isenabled(), gc.get_threshold()
     gc.disable()
     frozen_before = gc.get_freeze_count()
@@ -374,8 +377,7 @@ def test_case_37_a_host_that_does_not_collect_gets_its_memory_back_and_keeps_its
         lean.take(NEXT)
         look_until(lean, key, VersionState.UNLOADED)
 
-        assert token is not None
-        eventually(lambda: token() is None)
+        eventually(lambda: code_of_it() is None)
         assert not gc.isenabled()
         assert gc.get_threshold() == threshold
         assert [generation["collections"] for generation in gc.get_stats()] == collections
