@@ -97,42 +97,15 @@ class Parameter:
 class Parameters:
     """The parameters of one version's ``run``: their JSON Schema, and arguments made from what people give."""
 
-    __slots__ = ("_asked_for", "_function", "_host", "_provided", "_schema", "_script")
+    __slots__ = ("_asked", "_resources", "_schema", "_script")
 
-    def __init__(self, function: Callable[..., Any], script: str, resources: Resources) -> None:
+    def __init__(self, function: Callable[..., Any], *, script: str, resources: Resources) -> None:
+        """Read the signature of ``run``. Raises ParametersError."""
         self._script = script
-        self._function: Callable[..., Any] | None = function
-        self._host = resources
-        self._asked_for: Mapping[str, Parameter] = {}
-        self._provided: Mapping[str, object] = {}
+        self._asked: Mapping[str, Parameter]
+        self._resources: Mapping[str, object]
+        self._asked, self._resources = _Reader(function, script, resources).parameters()
         self._schema: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, function: Callable[..., Any], *, script: str, resources: Resources) -> Parameters:
-        """Read the signature of ``run``. Raises ParametersError.
-
-        One that is seen to be fine is read when it is asked for: thousands load, few are looked at.
-        """
-        parameters = cls(function, script, resources)
-        if not _is_plainly_fine(function, resources):
-            parameters._read()
-        return parameters
-
-    def _read(self) -> None:
-        function = self._function
-        if function is not None:
-            self._asked_for, self._provided = _Reader(function, self._script, self._host).parameters()
-            self._function = None
-
-    @property
-    def _asked(self) -> Mapping[str, Parameter]:
-        self._read()
-        return self._asked_for
-
-    @property
-    def _resources(self) -> Mapping[str, object]:
-        self._read()
-        return self._provided
 
     @property
     def provided(self) -> Collection[str]:
@@ -309,8 +282,11 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, date, datetime, time, ti
 _PLAIN: Final = frozenset({Any, *_PLAIN_TYPES, *(plain | None for plain in _PLAIN_TYPES)})
 
 
-def _is_plainly_fine(function: Callable[..., Any], resources: Resources) -> bool:
-    """Whether reading a signature cannot fail: plain types throughout, nothing that the host provides."""
+def is_plainly_fine(function: Callable[..., Any], resources: Resources) -> bool:
+    """Whether reading a signature cannot fail: plain types throughout, nothing that the host provides.
+
+    Then it is read when somebody asks: thousands load, few are looked at.
+    """
     if type(function) is not types.FunctionType or function.__dict__:  # it may be wrapped, or tell another signature
         return False
     code = function.__code__
@@ -396,7 +372,7 @@ def _has_format(schema: object, wanted: str) -> bool:
 
 def _called(function: Callable[..., Any], script: str, resources: Resources) -> Any:
     """What a function of a script returns when it is given what the host provides, and defaults."""
-    return function(**Parameters(function, script, resources).bind({}))
+    return function(**Parameters(function, script=script, resources=resources).bind({}))
 
 
 def _choices_in(annotation: Any) -> Choices | None:

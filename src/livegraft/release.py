@@ -27,7 +27,7 @@ from livegraft.header import Header, Isolation, ProcessLimits, line_in_block, re
 from livegraft.installed import Installed
 from livegraft.loader import Loader
 from livegraft.loading import LoadThread
-from livegraft.parameters import Parameters, Resources
+from livegraft.parameters import Parameters, Resources, is_plainly_fine
 from livegraft.probe import NOTHING_PROBED, Probe, Probing
 from livegraft.revision import Revision
 from livegraft.run import RunFailure
@@ -46,20 +46,28 @@ class ReleasePolicy(StrEnum):
     WHOLE = "whole"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class LiveScript:
-    """A script at a version that loaded, ready to run.
+    """A script at a version that loaded, ready to run. Immutable but for ``described``, made when it is needed.
 
     With an ``environment`` it loaded there and not in this process, because the host's own is ``missing`` something.
+    ``resources`` are the host's; ``described`` are its parameters if they were read already.
     """
 
     name: str
     version: Version
     header: Header
-    parameters: Parameters | DescribedParameters
     function: Callable[..., Any]
+    resources: Resources
+    described: Parameters | DescribedParameters | None = None
     environment: Environment | None = None
     missing: str = ""
+
+    @property
+    def parameters(self) -> Parameters | DescribedParameters:
+        if self.described is None:
+            self.described = Parameters(self.function, script=self.name, resources=self.resources)
+        return self.described
 
     @property
     def is_async(self) -> bool:
@@ -518,10 +526,19 @@ class ReleaseBuilder:
     def _make_elsewhere(
         self, module: PlannedModule, plan: Plan, header: Header, prepared: Prepared, missing: str
     ) -> LiveScript:
-        parameters = prepared.parameters
-        _check_header_fits(module, header, parameters, self._limits, missing)
         version = self._loader.stand_in(module, plan)
-        return LiveScript(module.script, version, header, parameters, _not_here, prepared.environment, missing)
+        script = LiveScript(
+            module.script,
+            version,
+            header,
+            _not_here,
+            self._resources,
+            prepared.parameters,
+            prepared.environment,
+            missing,
+        )
+        _check_header_fits(module, script, self._limits)
+        return script
 
     def _make(self, module: PlannedModule, plan: Plan, header: Header) -> LiveScript:
         version = self._loader.load(module, plan)
@@ -529,9 +546,10 @@ class ReleaseBuilder:
         function = getattr(version.executed_module, "run", None)
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
-        parameters = Parameters.of(function, script=module.script, resources=self._resources)
-        _check_header_fits(module, header, parameters, self._limits)
-        script = LiveScript(module.script, version, header, parameters, function)
+        script = LiveScript(module.script, version, header, function, self._resources)
+        if not is_plainly_fine(function, self._resources):
+            _ = script.parameters  # what is wrong with them is known before it is live
+        _check_header_fits(module, script, self._limits)
         version.attachment = script
         return script
 
@@ -631,29 +649,21 @@ def _not_here(**arguments: object) -> NoReturn:
     raise NotRunnableError("expected a process of the script's environment, this is the host's")
 
 
-def _check_header_fits(
-    module: PlannedModule,
-    header: Header,
-    parameters: Parameters | DescribedParameters,
-    policy: ProcessLimits,
-    missing: str = "",
-) -> None:
-    """Raise LoadError, with its line, for what a header says that the signature of ``run`` or the policy forbids.
-
-    ``missing`` is why it has an environment of its own.
-    """
+def _check_header_fits(module: PlannedModule, script: LiveScript, policy: ProcessLimits) -> None:
+    """Raise LoadError, with its line, for what a header says that the signature of ``run`` or the policy forbids."""
+    header, missing = script.header, script.missing
     for limit in header.limits.wider_than(policy):
         reason = f"expected {limit} to be at most what the host allows (process_limits), got: {header.given[limit]!r}"
         raise LoadError(module.path, _line_of(limit, module), reason)
-    if (header.isolation is Isolation.PROCESS or missing) and parameters.provided:
-        asked = ", ".join(sorted(parameters.provided))
+    if (header.isolation is Isolation.PROCESS or missing) and script.parameters.provided:
+        asked = ", ".join(sorted(script.parameters.provided))
         wants = f"needs an environment of its own ({missing})" if missing else "for isolation = 'process'"
         reason = f"asks for {asked} of the host and {wants}, which objects of the host cannot come to"
         line = _line_of("dependencies" if missing else "isolation", module)
         raise LoadError(module.path, line, reason)
     key = header.concurrency.key if header.concurrency is not None else ""
-    if key and key not in parameters.names:
-        known = ", ".join(sorted(parameters.names)) or "none"
+    if key and key not in script.parameters.names:
+        known = ", ".join(sorted(script.parameters.names)) or "none"
         reason = f"expected the key of concurrency to be a parameter ({known}), got: {key!r}"
         raise LoadError(module.path, _line_of("concurrency", module), reason)
 

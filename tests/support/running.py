@@ -53,7 +53,7 @@ class Running:
             revision=REVISION,
             function=function,
             is_async=inspect.iscoroutinefunction(function),
-            parameters=Parameters.of(function, script=script, resources=Resources(provide)),
+            parameters=Parameters(function, script=script, resources=Resources(provide)),
             locate=lambda asked: (f"{script}.py", REVISION[:8]) if asked == file else None,
             header=Header(**header),
         )

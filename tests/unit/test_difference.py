@@ -29,7 +29,7 @@ class LargerOrder(BaseModel):
 
 
 def breaks(before: Callable[..., Any], after: Callable[..., Any]) -> list[str]:
-    read = [Parameters.of(each, script="s", resources=Resources()).schema for each in (before, after)]
+    read = [Parameters(each, script="s", resources=Resources()).schema for each in (before, after)]
     return list(_broken_parameters(*read))
 
 

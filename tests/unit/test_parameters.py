@@ -72,7 +72,7 @@ def _forget_the_script() -> Iterator[None]:
 
 
 def parameters(signature: str, provide: Mapping[str, object] | None = None) -> Parameters:
-    return Parameters.of(run_of(signature), script="reports/daily", resources=Resources(provide))
+    return Parameters(run_of(signature), script="reports/daily", resources=Resources(provide))
 
 
 def problems(signature: str, **arguments: object) -> dict[str, str]:
@@ -108,7 +108,7 @@ class TestSchema:
     def test_keeps_apart_two_models_of_one_name(self) -> None:
         function = run_of("mine: Order, theirs: Other", Other=create_model("Order", total=(int, ...)))
 
-        schema = Parameters.of(function, script="s", resources=Resources()).schema
+        schema = Parameters(function, script="s", resources=Resources()).schema
 
         assert schema["properties"]["mine"]["$ref"] != schema["properties"]["theirs"]["$ref"]
         assert {ref["$ref"].rpartition("/")[2] for ref in schema["properties"].values()} <= set(schema["$defs"])
@@ -130,7 +130,7 @@ class TestSchema:
             limit: how many at once
             """
 
-        schema = Parameters.of(run, script="s", resources=Resources()).schema
+        schema = Parameters(run, script="s", resources=Resources()).schema
 
         assert schema["properties"]["limit"]["description"] == "how many at once"
 
@@ -302,7 +302,7 @@ class TestUnloading:
     )
     def test_nothing_keeps_the_code_of_a_version_alive(self, signature: str) -> None:
         function = run_of(signature)
-        described = Parameters.of(function, script="s", resources=Resources())
+        described = Parameters(function, script="s", resources=Resources())
         assert described.schema
         with pytest.raises(ArgumentsError):
             described.bind({"order": "x", "colour": 1})
@@ -321,7 +321,7 @@ class TestUnloading:
         watched = weakref.ref(function)
 
         with pytest.raises(ParametersError) as raised:
-            Parameters.of(function, script="s", resources=Resources())
+            Parameters(function, script="s", resources=Resources())
         error = raised.value.with_traceback(None)
         del function, raised, sys.modules[MODULE]
         gc.collect()

@@ -48,7 +48,7 @@ def kept_in(folder: Path) -> list[str]:
 
 
 def parameters(function: Any) -> Parameters:
-    return Parameters.of(function, script="s", resources=Resources())
+    return Parameters(function, script="s", resources=Resources())
 
 
 def test_a_run_gets_it_and_the_history_does_not(host: Running, tmp_path: Path) -> None:

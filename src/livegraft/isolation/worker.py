@@ -122,7 +122,7 @@ class _Worker(ImportingChild):
         function = getattr(self.load(module, revision).executed_module, "run", None)
         if not callable(function):
             raise LoadError(module.path, 0, f"expected run to be a function, got: {type(function).__name__}")
-        return Parameters.of(function, script=module.script, resources=resources)
+        return Parameters(function, script=module.script, resources=resources)
 
     def _execute(
         self, module: PlannedModule, revision: str, arguments: Mapping[str, Any], settings: Mapping[str, Any]
@@ -148,7 +148,7 @@ class _Worker(ImportingChild):
         if names := self.harmless():
             self.tell(["imported", names])
         function = version.executed_module.run
-        parameters = Parameters.of(function, script=module.script, resources=Resources(None))
+        parameters = Parameters(function, script=module.script, resources=Resources(None))
         bound = parameters.bind(arguments, uploads=self._uploads)
         if inspect.iscoroutinefunction(function):
             return asyncio.run(self._call_async(function, bound))

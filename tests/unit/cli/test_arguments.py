@@ -45,7 +45,7 @@ def run(
 ) -> None: ...
 
 
-PARAMETERS = Parameters.of(run, script="job", resources=Resources({}))
+PARAMETERS = Parameters(run, script="job", resources=Resources({}))
 
 
 def read(*options: str) -> dict[str, Any]:
