@@ -35,8 +35,6 @@ NEVER_LOADED: Final = "is a C extension, which is never loaded from a repository
 
 _KEPT_PLANS: Final = 4
 
-_WORTH_A_LOOK: Final = 50
-
 ReadAll = Callable[[Iterable[tuple[str, bytes]], int], Iterator[tuple[Source, bytes | None]]]
 """Reads files of which paths and contents are given, and their number; see ``livegraft.packed.read_packed``."""
 
@@ -190,8 +188,8 @@ class Planner:
         _Keys(modules, before, tops, self._learnt).compute(affected)
         self._files = files
         touched = frozenset(name for name in affected | changed if before.get(name) is not modules.get(name))
-        if self._plan is not None:
-            self._give_code([modules[name] for name in touched if name in modules], len(modules))
+        if self._plan is not None and self._cache is not None:
+            self._give_code((modules[name] for name in touched if name in modules), self._cache)
         follows = self._plan.revision.id if self._plan else ""
         if self._plan is not None and snapshot.files.keys() == files_before.blobs.keys():
             extensions = self._plan.extensions
@@ -313,21 +311,20 @@ class Planner:
                 self._cache.add(files.blob(name), packed)
             yield name, source
 
-    def _give_code(self, changed: Iterable[PlannedModule], module_count: int) -> None:
-        """Have the code at hand of those that are executed anew because of what they import, if these are many.
+    @staticmethod
+    def _give_code(changed: Iterable[PlannedModule], cache: CodeCache) -> None:
+        """Have the code at hand of those that are executed anew because of what they import: they may be thousands.
 
-        To look for it costs as much as to compile one in twenty of all. A plan of the past has most of its versions.
+        A plan of the past needs none: most of its versions are here.
         """
-        sources = [
-            (module.blob, module.source)
-            for module in changed
-            if module.source is not None and module.source.code is None and module.source.error is None
-        ]
-        if self._cache is None or len(sources) < max(_WORTH_A_LOOK, module_count // 20):
-            return
-        for (_, source), code in zip(sources, self._cache.codes([blob for blob, _ in sources]), strict=True):
-            if code is not None:
-                source.give_code(code)
+        pause = Pauses()
+        for module in changed:
+            source = module.source
+            if source is not None and source.code is None and source.error is None:
+                code = cache.code(module.blob)
+                if code is not None:
+                    source.give_code(code)
+                pause()
 
     def save_cache(self) -> None:
         """Keep what was read of new files for the next start. Raises OSError."""

@@ -15,7 +15,7 @@ _KEPT: Final = 20_000
 _LINE_BYTES: Final = 62
 """Of a line with a key of 20 and a revision of 40 hex digits."""
 
-_SEARCHES: Final = 64
+_SEARCHES: Final = 20
 """So often a file is searched before its keys are made a set, which costs as much as so many searches."""
 
 

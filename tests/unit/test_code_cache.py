@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from livegraft import code_cache, graph
@@ -197,16 +198,47 @@ def test_code_that_is_damaged_by_then_is_compiled(tmp_path: Path) -> None:
     assert sum(module.source is not None and module.source.code is None for module in changed.modules.values()) == 102
 
 
-def test_for_few_users_of_a_helper_no_pack_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_back_is_not_read_again(tmp_path: Path) -> None:
     plans = Plans(CodeCache(tmp_path))
-    files = users_of_a_helper(20) | {f"other{n}.py": "def run(): ..." for n in range(500)}
-    taken(plans.plan(files))
-    plans.planner.save_cache()
-    monkeypatch.setattr(CodeCache, "_read_all", None)
+    first = {"h.py": "V = 1", "s.py": "import h\ndef run(): return h.V"}
+    for files in (first, {**first, "h.py": "V = 2"}):
+        taken(plans.plan(files))
+        plans.planner.save_cache()
+    plans.reads.clear()
 
-    changed = plans.plan({**files, "h.py": "V = 2"})
+    again = plans.plan(first)
 
-    assert "s0" in changed.changed
+    taken(again)
+    assert plans.reads == []
+
+
+def test_a_pack_that_another_process_joined_to_others_is_no_entry(tmp_path: Path) -> None:
+    pack = saved(tmp_path)
+    cache = CodeCache(tmp_path)
+    assert cache.get("s.py", BLOB, _read) is not None
+    cache.save([])
+    assert cache.code(BLOB) is not None, "from the disk now"
+    cache.save([])
+
+    pack.unlink()
+
+    assert cache.get("s.py", BLOB, _read) is None
+
+
+def test_packs_are_open_only_while_they_are_read(tmp_path: Path) -> None:
+    def is_open() -> bool:
+        return str(pack) in {file.path for file in psutil.Process().open_files()}
+
+    pack = saved(tmp_path)
+    cache = CodeCache(tmp_path)
+    cache.code(BLOB)
+    cache.save([])
+    assert not is_open()
+
+    assert cache.code(BLOB) is not None
+    assert is_open()
+    cache.save([])
+    assert not is_open()
 
 
 def test_a_plan_of_the_past_asks_for_no_code(tmp_path: Path) -> None:
