@@ -76,7 +76,10 @@ class Calls:
         while True:
             release = self._release()
             if release is None:
-                raise NotLiveError(f"expected a release to be live before {name!r} is read, got none: see sync_status")
+                raise NotLiveError(
+                    f"expected a release to be live before {name!r} is read, got none: the supervisor was not started, "
+                    "has stopped, or could take no commit yet (see sync_status)"
+                )
             try:
                 value = self.resolve(release, name)
             except UnloadedVersionError:

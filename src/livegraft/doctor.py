@@ -111,7 +111,7 @@ def _history(file: Path) -> Iterator[Finding]:
         yield Finding(
             "history schema", OK, revision if revision == NEWEST else f"{revision}, the next start migrates it"
         )
-    yield Finding("history size", OK, f"{file.stat().st_size / 1e6:.1f} MB, {runs} runs")
+    yield Finding("history size", OK, f"{file.stat().st_size / 1e6:.1f} MB, {runs} run{'' if runs == 1 else 's'}")
     journal = file.with_name(file.name + "-wal")
     size = journal.stat().st_size if journal.exists() else 0
     is_long = size > _LONG_WAL_BYTES
@@ -153,6 +153,10 @@ def _git(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _apart(seconds: float) -> str:
+    return f"{seconds:+.1f} s" if abs(seconds) >= 0.05 else "less than 0.1 s"
+
+
 def _clock(data: Path, history: str) -> Iterator[Finding]:
     now = time.time()
     if data.is_dir():
@@ -160,7 +164,7 @@ def _clock(data: Path, history: str) -> Iterator[Finding]:
             apart = os.stat(file.name).st_mtime - now
         is_off = abs(apart) > _AHEAD_SECONDS
         advice = "set the clock of this machine or of the file server" if is_off else ""
-        yield Finding("clock, file system", WARNING if is_off else OK, f"{apart:+.1f} s apart", advice)
+        yield Finding("clock, file system", WARNING if is_off else OK, f"{_apart(apart)} apart", advice)
     if history and (data / history).exists():
         with closing(sqlite_file.connect(data / history, "ro")) as connection:
             last = connection.execute(

@@ -141,4 +141,4 @@ def test_the_icon_of_the_tab_tells_of_a_run_that_goes_and_of_one_that_failed(sit
 def test_what_nothing_is_called_is_said(site: Site) -> None:
     site.palette("zebra")
 
-    expect(site.page.get_by_text("Nothing is called that.")).to_be_visible()
+    expect(site.page.locator("#jump").get_by_role("status")).to_have_text("Nothing is called that.")

@@ -28,6 +28,7 @@ export function startJump() {
   if (!dialog) return;
   const field = dialog.querySelector("input");
   const list = dialog.querySelector("ul");
+  const none = dialog.querySelector("[role=status]"); // beside the list: there only choices are read out
   let choices = [];
   let chosen = 0;
   let timer = 0;
@@ -36,7 +37,7 @@ export function startJump() {
 
   function choose(number) {
     chosen = Math.max(0, Math.min(number, choices.length - 1));
-    for (const [place, line] of [...list.querySelectorAll("[role=option]")].entries()) {
+    for (const [place, line] of [...list.children].entries()) {
       line.setAttribute("aria-selected", place === chosen);
       if (place === chosen) line.scrollIntoView({ block: "nearest" });
     }
@@ -58,12 +59,7 @@ export function startJump() {
     if (mine !== asked) return; // more was typed meanwhile
     [choices, answered] = [found, text];
     list.replaceChildren(...choices.map(option));
-    if (!choices.length) {
-      const none = document.createElement("li");
-      none.className = "none";
-      none.textContent = "Nothing is called that.";
-      list.append(none);
-    }
+    none.textContent = choices.length ? "" : "Nothing is called that.";
     choose(0);
   }
 
