@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -184,7 +184,19 @@ def _body(module: PlannedModule, tops: frozenset[str]) -> list[ast.stmt] | None:
     """The statements of a module's stub; None when its text cannot be parsed."""
     if module.source is None:
         return []
-    return None if module.source.error is not None else list(_Stub(tops).statements(ast.parse(module.source.text).body))
+    if module.source.error is not None:
+        return None
+    return list(_once(_Stub(tops).statements(ast.parse(module.source.text).body)))
+
+
+def _once(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Without variables of names that there are already: modules give values again, stubs must not."""
+    made: set[str] = set()
+    for node in body:
+        names = {name for name, _ in _shown(node)}
+        if not (isinstance(node, ast.AnnAssign) and names and names <= made):
+            yield node
+        made |= names
 
 
 def _module(body: list[ast.stmt] | None, children: Sequence[str]) -> str:
@@ -222,14 +234,27 @@ class _Stub:
                     yield node
                 case ast.Assign():
                     yield from _assign(node)
-                case ast.If() | ast.Try():
-                    yield from self.statements(node.body)
+                case ast.With() | ast.AsyncWith() | ast.For() | ast.AsyncFor():
+                    yield from (ast.AnnAssign(ast.Name(name), ast.Name(_ANY), None, 1) for name in _bound(node))
+                    yield from self._branches(node)
+                case ast.If() | ast.Try() | ast.TryStar() | ast.While() | ast.Match():
+                    yield from self._branches(node)
                 case ast.Expr(value=ast.Constant(value=str())):
                     yield node
                 case _ if type(node).__name__ == "TypeAlias":
                     yield node
                 case _:
                     pass
+
+    def _branches(self, node: ast.stmt) -> Iterator[ast.stmt]:
+        """What the first branch of a statement has, and names that only others make."""
+        made: set[str] = set()
+        for number, branch in enumerate(_bodies(node)):
+            for each in list(self.statements(branch)):
+                names = {name for name, _ in _shown(each)}
+                if number == 0 or (names and made.isdisjoint(names)):
+                    yield each
+                    made |= names
 
     def _from(self, node: ast.ImportFrom) -> ast.stmt:
         is_absolute = not node.level
@@ -247,6 +272,27 @@ class _Stub:
             return ast.ImportFrom(PACKAGE, [ast.alias(top, name.asname)], 0)
         parent, _, child = name.name.rpartition(".")
         return ast.ImportFrom(f"{PACKAGE}.{parent}", [ast.alias(child, name.asname)], 0)
+
+
+def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The lists of statements right in a statement, in order; not those of functions and classes."""
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        found = getattr(node, field, [])
+        if field in ("handlers", "cases"):
+            yield from (each.body for each in found)
+        elif found:
+            yield found
+
+
+def _bound(node: ast.With | ast.AsyncWith | ast.For | ast.AsyncFor) -> Iterator[str]:
+    """The names that a statement gives to what it enters or goes through."""
+    targets = (
+        [each.optional_vars for each in node.items] if isinstance(node, ast.With | ast.AsyncWith) else [node.target]
+    )
+    for target in filter(None, targets):
+        yield from (
+            each.id for each in ast.walk(target) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        )
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, *, in_class: bool) -> ast.stmt:

@@ -187,6 +187,54 @@ def test_a_package_has_what_it_imports_from_its_modules(tmp_path: Path) -> None:
     assert mypy(tmp_path, textwrap.dedent(used)) == "Success: no issues found in 1 source file\n"
 
 
+def test_names_are_found_in_whatever_statement_makes_them(tmp_path: Path) -> None:
+    text = """
+        import sys
+        with open("rates.csv") as rates:
+            TABLE = rates.read()
+        for line in TABLE.split():
+            last = line
+        else:
+            ended = True
+        for line in []: ...
+        match sys.argv:
+            case []:
+                mode = "empty"
+            case [first]:
+                mode = "one"
+                only = 1
+        try:
+            import tomllib as codec
+            def parse(text: str) -> int: return 1
+        except ImportError:
+            import json as codec
+            def parse(text: str) -> str: return ""
+            is_slow = True
+        finally:
+            done = 1
+        if sys.platform == "win32":
+            WIDTH = 80
+        else:
+            WIDTH = 100
+            HEIGHT = 25
+        WIDTH = 120
+        """
+    tree = Repository.create(tmp_path / "scripts")
+    tree.write({"s.py": textwrap.dedent(text)})
+    write_stubs(tree.path, tmp_path / "typings")
+    names = ["rates", "TABLE", "line", "last", "ended", "mode", "only", "is_slow", "done", "WIDTH", "HEIGHT"]
+    reads = "".join(f"live.s.{name}\n" for name in names)
+
+    told = mypy(
+        tmp_path, f"from livegraft_live import Live\ndef use(live: Live) -> None:\n{textwrap.indent(reads, '    ')}"
+    )
+
+    assert told == "Success: no issues found in 1 source file\n"
+    written = (tmp_path / "typings" / "livegraft_live" / "s.pyi").read_text()
+    assert written.count("def parse") == 1
+    assert written.count("WIDTH") == 1
+
+
 def test_docstrings_stay_for_editors_and_nothing_else_that_is_executed(tmp_path: Path) -> None:
     tree = Repository.create(tmp_path / "scripts")
     tree.write(
