@@ -320,7 +320,7 @@ class Planner:
         pause = Pauses()
         for module in changed:
             source = module.source
-            if source is not None and source.code is None and source.error is None:
+            if source is not None and source.code is None:
                 code = cache.code(module.blob)
                 if code is not None:
                     source.give_code(code)

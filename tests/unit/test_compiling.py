@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from livegraft.compiling import processes
+from livegraft.compiling import child, processes
 from livegraft.compiling.processes import LEAST_FILES, read_all
-from livegraft.packed import pack, read_packed
+from livegraft.packed import pack, python, read_packed
 from livegraft.source import Source
 from tests.support import eventually
 
@@ -94,22 +95,23 @@ def test_a_file_of_which_the_compiler_warns_warns_here(read_here: list[str]) -> 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_what_a_process_does_not_do_is_done_here(
-    read_here: list[str], end: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    read_here: list[str], end: signal.Signals, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "_START_SECONDS", 0.5)
     monkeypatch.setattr(processes, "_BATCH_SECONDS", 0.5)
+    many = FILES * 3
 
     def files() -> Iterator[tuple[str, bytes]]:
-        for number, file in enumerate(FILES):
-            if number == len(FILES) // 2:
+        for number, file in enumerate(many):
+            if number == len(many) - 100:  # by then they have answered
                 for each in compilers():
                     each.send_signal(end)
             yield file
 
-    found = list(read_all(files(), len(FILES)))
+    found = list(read_all(files(), len(many)))
 
-    assert [source.path for source, _ in found] == [path for path, _ in FILES]
-    assert read_here
+    assert [source.path for source, _ in found] == [path for path, _ in many]
+    assert 0 < len(read_here) < len(many)
+    assert len(caplog.records) == 2, "each of both is told of once"
     assert compilers() == []
 
 
@@ -122,6 +124,22 @@ def test_where_no_python_starts_all_is_read_here(
     assert len(list(read_all(FILES, len(FILES)))) == len(FILES)
     assert len(read_here) == len(FILES)
     assert "new files are compiled here" in caplog.text
+
+
+def test_what_another_python_compiled_is_not_taken(read_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "python", lambda: "another")
+
+    assert len(list(read_all(FILES, len(FILES)))) == len(FILES)
+    assert len(read_here) == len(FILES)
+
+
+def test_an_answer_that_is_cut_is_none(read_here: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = tmp_path / "dying.py"
+    dying.write_text(f"import os; os.write(1, b'{python()}\\n' + (100).to_bytes(4, 'little') + b'cut'); os.read(0, 9)")
+    monkeypatch.setattr(child, "__file__", str(dying))
+
+    assert len(list(read_all(FILES, len(FILES)))) == len(FILES)
+    assert len(read_here) == len(FILES)
 
 
 def test_a_program_that_says_nothing_is_not_awaited_for_long(
@@ -142,10 +160,14 @@ def test_who_needs_no_more_leaves_no_process_behind(read_here: list[str]) -> Non
     reading = read_all(FILES, len(FILES))
     next(reading)
     assert compilers()
+    for each in compilers():
+        each.suspend()  # it is not waited for
+    began = time.monotonic()
 
     reading.close()
 
     assert compilers() == []
+    assert time.monotonic() - began < processes._BATCH_SECONDS / 2
 
 
 def test_a_host_that_dies_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -156,8 +156,8 @@ class Walk:
         """The directory without the files that are too big."""
         files, skipped = dict(draft.files), list(draft.skipped)
         for path, blob in draft.files.items():
-            size = sizes.get(blob, 0)
-            if size > self._limits.blob_bytes and draft.old.get(path) != blob:
+            size = sizes.get(blob, 0)  # of none that was here before: it was not too big
+            if size > self._limits.blob_bytes:
                 del files[path]
                 most = f"{self._limits.blob_bytes:,}"
                 skipped.append(Skipped(path, f"expected a file of at most {most} bytes, got: {size:,}"))

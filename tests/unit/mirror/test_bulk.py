@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def test_a_git_that_falls_silent_is_ended(git: Git, blobs: list[str]) -> None:
 
     assert list(answers)[-1] is None
     assert git_processes() == []
+
+
+def test_a_content_that_is_cut_is_not_taken_for_answers(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(*command: str, stdin: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["printf", r"blob 30\nblob 3\nbad\n"], stdout=subprocess.PIPE, start_new_session=True)
+
+    monkeypatch.setattr(git, "start", dying)
+
+    assert list(Bulk(git, deadline_seconds=60).contents(["1" * 40, "2" * 40], 100)) == [None, None]
+
+
+def test_who_waits_is_let_go_when_the_mirror_is_closed(git: Git, blobs: list[str]) -> None:
+    answers = Bulk(git, deadline_seconds=600).contents(blobs, 1_000_000)
+    next(answers)
+    (process,) = git_processes()
+    process.send_signal(signal.SIGSTOP)
+    git.close()
+
+    assert list(answers)[-1] is None
 
 
 def test_who_stops_listening_leaves_no_git_behind(git: Git, blobs: list[str]) -> None:

@@ -152,6 +152,19 @@ def test_of_names_that_differ_by_case_alone_the_later_one_is_left_out(
     assert set(reasons(snapshot)) == {"daily.py", "größe.py"}
 
 
+def test_a_big_file_far_below_is_left_out_too_then_and_later(repository: Repository, limited: Limited) -> None:
+    repository.commit_files({"a/b/c/big.csv": "x" * 101, "a/b/small.py": "1\n"})
+    mirror = limited(Limits(blob_bytes=100))
+
+    first = snapshot_of(mirror)
+    repository.commit_files({"a/b/small.py": "2\n", "a/b/c/other.py": "3\n", "a/also.csv": "x" * 101})
+    later = snapshot_of(mirror)
+
+    assert (list(first.files), list(reasons(first))) == (["a/b/small.py"], ["a/b/c/big.csv"])
+    assert sorted(later.files) == ["a/b/c/other.py", "a/b/small.py"]
+    assert sorted(reasons(later)) == ["a/also.csv", "a/b/c/big.csv"]
+
+
 def test_a_big_file_is_left_out_until_it_is_small(repository: Repository, limited: Limited) -> None:
     mirror = limited(Limits(blob_bytes=100))
     repository.commit_files({"a.py": "1\n", "b.py": "x" * 101})
