@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,6 +126,16 @@ def test_where_no_python_starts_all_is_read_here(
     assert len(list(read_all(FILES, len(FILES)))) == len(FILES)
     assert len(read_here) == len(FILES)
     assert "new files are compiled here" in caplog.text
+
+
+def test_without_sockets_all_is_read_here(read_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> tuple[socket.socket, socket.socket]:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", fail)
+
+    assert len(list(read_all(FILES, len(FILES)))) == len(FILES)
+    assert len(read_here) == len(FILES)
 
 
 def test_what_another_python_compiled_is_not_taken(read_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,22 +108,29 @@ class _Compiler:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable or "", "-I", "-S", *_flags(), child.__file__],
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    start_new_session=True,
-                )
-            except (OSError, ValueError) as error:
-                logger.warning("new files are compiled here, for %r cannot be started: %s", sys.executable, error)
-        ours.settimeout(_START_SECONDS)
-        self._socket, self._stream = ours, ours.makefile("rwb")
-        self._is_ready, self._is_of_use = False, self._process is not None
+        self._is_ready = False
+        self._opened = contextlib.ExitStack()
+        try:
+            self._socket, theirs = socket.socketpair()
+            self._opened.callback(self._socket.close)
+            with theirs:
+                self._process = self._begin(theirs.fileno())
+            self._socket.settimeout(_START_SECONDS)
+            self._stream = self._socket.makefile("rwb")
+        except (OSError, ValueError) as error:
+            logger.warning("new files are compiled here, for %r cannot be started: %s", sys.executable, error)
+        self._is_of_use = self._process is not None
+
+    @staticmethod
+    def _begin(speaks: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable or "", "-I", "-S", *_flags(), child.__file__],
+            stdin=speaks,
+            stdout=speaks,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
 
     def ask(self, batch: Sequence[_File]) -> _Answer:
         if self._is_of_use:
@@ -142,11 +149,11 @@ class _Compiler:
 
     def close(self) -> None:
         """Let go of it after it was killed."""
-        with contextlib.suppress(OSError):  # what it was not sent any more is lost
-            self._stream.close()
-        self._socket.close()
         if self._process is not None:
+            with contextlib.suppress(OSError):  # what it was not sent any more is lost
+                self._stream.close()
             self._process.wait()
+        self._opened.close()
 
     def _asked(self, batch: Sequence[_File]) -> _Answer:
         if not self._is_ready:
